@@ -1,0 +1,2 @@
+"""Tenon: a ROS 2 robot-learning stack for real manipulators."""
+
