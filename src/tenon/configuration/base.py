@@ -1,0 +1,95 @@
+"""Strict YAML: every configuration of Tenon is a frozen pydantic model, and every mistake in a file names its remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class ConfigurationError(ValueError):
+    """A configuration that cannot be used. The message says where, what was seen, what is allowed."""
+
+
+class Config(BaseModel):
+    """Base of all configuration models: frozen, unknown keys refused, NaN and infinity refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML mapping. Raises ConfigurationError when it is missing, malformed or not a mapping."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        siblings = sorted(p.stem for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.stem, siblings, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        listed = ", ".join(siblings) or "none"
+        raise ConfigurationError(f"{path}: no such file. {path.parent} has: {listed}{hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{path}: the top level is a {type(data).__name__}, a mapping of keys is needed")
+    return data
+
+
+def parse(model: type[ConfigT], data: Mapping[str, Any], *, where: str) -> ConfigT:
+    """Validates ``data`` as ``model``. ``where`` (a file, a flag) opens each line of the error."""
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        raise ConfigurationError(_describe(error, model, where)) from error
+
+
+def load(model: type[ConfigT], path: Path) -> ConfigT:
+    """Reads and validates a YAML file. Raises ConfigurationError."""
+    return parse(model, load_yaml(path), where=str(path))
+
+
+def _describe(error: ValidationError, model: type[BaseModel], where: str) -> str:
+    lines = []
+    for item in error.errors():
+        location = ".".join(str(part) for part in item["loc"]) or "(top level)"
+        if item["type"] == "extra_forbidden":
+            allowed = _keys_at(model, item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            lines.append(f"{where}: {location}: unknown key. Allowed here: {', '.join(allowed)}{hint}")
+        elif item["type"] == "missing":
+            lines.append(f"{where}: {location}: is missing")
+        else:
+            lines.append(f"{where}: {location}: {item['msg']} (got {item.get('input')!r})")
+    return "\n".join(lines)
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    current: Any = model
+    for part in location:
+        fields = getattr(current, "model_fields", {})
+        if part in fields:
+            current = _model_of(fields[part].annotation, current)
+    return list(getattr(current, "model_fields", {}))
+
+
+def _model_of(annotation: Any, default: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_of(argument, None)
+        if found is not None:
+            return found
+    return default
