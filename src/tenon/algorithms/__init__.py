@@ -1,0 +1,65 @@
+"""The methods, by name. A new method is one file here and one line in ``METHODS``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tenon.algorithms.base import Algorithm, AlgorithmConfig, DivergenceError, LearnerState, Metrics, StateError
+from tenon.algorithms.sac import SAC, SACConfig
+from tenon.algorithms.td3 import TD3, TD3Config
+from tenon.configuration import ConfigurationError, parse
+from tenon.data.transitions import EnvironmentSpec
+
+__all__ = [
+    "METHODS",
+    "Algorithm",
+    "AlgorithmConfig",
+    "DivergenceError",
+    "LearnerState",
+    "Method",
+    "Metrics",
+    "StateError",
+    "create",
+    "method_named",
+    "parse_config",
+]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A learner's class and the class of its configuration."""
+
+    config: type[AlgorithmConfig]
+    learner: type[Algorithm[Any, Any]]
+
+
+METHODS: Mapping[str, Method] = {
+    "sac": Method(SACConfig, SAC),
+    "td3": Method(TD3Config, TD3),
+}
+
+
+def method_named(name: str) -> Method:
+    """Raises ConfigurationError, with the names there are, for one that is not among them."""
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"method {name!r} is unknown. There are: {', '.join(sorted(METHODS))}{hint}")
+    return METHODS[name]
+
+
+def parse_config(name: str, config: Mapping[str, Any], *, where: str = "algorithm") -> AlgorithmConfig:
+    """The validated configuration of method ``name``. Raises ConfigurationError for unknown names, keys and values."""
+    return parse(method_named(name).config, config, where=where)
+
+
+def create(
+    name: str, config: Mapping[str, Any], spec: EnvironmentSpec, seed: int, *, device: str = "cpu"
+) -> Algorithm[Any, Any]:
+    """A learner with fresh weights, which depend on ``seed`` alone. Raises ConfigurationError."""
+    return method_named(name).learner(parse_config(name, config), spec, seed, torch.device(device))

@@ -1,0 +1,32 @@
+# The README's two commands: `make test` and `make demo`. Each does all of its own set-up.
+VENV ?= .venv
+PY := $(VENV)/bin/python
+SEED ?= 0
+export MUJOCO_GL ?= egl
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: setup test demo check format docs clean
+
+setup: $(VENV)/.stamp
+
+# Set up anew only when what is installed could have changed.
+$(VENV)/.stamp: pyproject.toml src/embedded_ros2/pyproject.toml scripts/setup.sh
+	VENV=$(VENV) scripts/setup.sh
+	touch $@
+
+test: setup
+	$(PY) -m pytest
+
+demo: setup
+	$(VENV)/bin/tenon demo --seed $(SEED)
+
+format: setup
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+check: setup
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest

@@ -1,0 +1,1 @@
+"""Cameras that the operating system offers as video devices, and recorded videos in their place."""

@@ -1,0 +1,1 @@
+"""The simulated arm behind the topics of a real one."""

@@ -1,0 +1,134 @@
+"""The simulated arm on the topics of a real one, with its impedance controller in the same process.
+
+Time is the driver's: it publishes /clock, runs at real_time_factor or as fast as the graph answers (see pacing).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rosgraph_msgs.msg import Clock
+from tenon_control.impedance_controller import ImpedanceController
+from tenon_graph import contract
+from tenon_graph.conversions import image_to_msg, to_stamp
+from tenon_graph.node import GraphNode, run
+from tenon_graph.states import StatePublisher
+from tenon_msgs.msg import ElectricalState
+from tenon_msgs.srv import ResetTask
+
+from tenon.control.loop import InnerLoopConfig, SetPoint
+from tenon.control.types import ControlMode, Reference, RobotState
+from tenon.simulation.insertion import SimulationError
+from tenon.simulation.rendering import RenderingError
+from tenon_mujoco.config import MujocoDriverConfig
+from tenon_mujoco.driver import MujocoDriver
+from tenon_mujoco.pacing import Lockstep, Pacer
+
+NS_PER_S = 1_000_000_000
+REAL_TIME = 1.0
+WRIST = "wrist"
+
+
+class MujocoArm(GraphNode):
+    """Driver node: sensor topics out, set points from the inner loop in, by direct calls."""
+
+    def __init__(self) -> None:
+        super().__init__("mujoco_arm")
+        config = self.setup.config
+        self._driver = MujocoDriver(MujocoDriverConfig(robot=config.robot, task=config.task, seed=config.seed))
+        self._period_ns = round(NS_PER_S / config.state_rate_hz)
+        self._control_period_ns = config.control_period_ns
+        self._camera = next((camera for camera in self.setup.stand.cameras if camera.name == WRIST), None)
+        self._camera_period_ns = round(NS_PER_S / config.camera_rate_hz)
+        self._impedance = ImpedanceController(
+            InnerLoopConfig(
+                period_s=1.0 / config.state_rate_hz,
+                ramp_s=self.setup.task.reference_ramp_s,
+                heartbeat_timeout_s=config.heartbeat_timeout_s,
+            )
+        )
+        self._pacer = Pacer(config.real_time_factor)
+        self._lockstep = Lockstep(config.lockstep_timeout_s)
+        self._joint_names = list(self._driver.joint_names)
+        self._states = StatePublisher(self, self._driver.joint_names)
+        self._clock_publisher = self.create_publisher(Clock, "/clock", 1)
+        self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
+        self._image_publisher = self.advertise(contract.CAMERA_IMAGE)
+        self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
+        self._executor_of_both = SingleThreadedExecutor()
+        self._executor_of_both.add_node(self)
+        self._executor_of_both.add_node(self._impedance)
+        self._driver.configure()
+        self._driver.activate()
+
+    def destroy_node(self) -> None:
+        self._executor_of_both.shutdown()
+        self._impedance.destroy_node()
+        self._driver.close()
+        super().destroy_node()
+
+    def spin(self) -> None:
+        """Turn by turn until the context ends: let time pass, publish, then serve the graph until time may go on."""
+        while rclpy.ok():
+            state = self._turn()
+            self._publish(state)
+            self._serve_until_time_may_go_on()
+
+    def _turn(self) -> RobotState:
+        """One period of the inner loop."""
+        now_ns = self._driver.time_ns
+        set_point = self._impedance.set_point(self._driver.read(), now_ns)
+        self._driver.write(self._reference(set_point, now_ns))
+        self._driver.step(self._period_ns / NS_PER_S)
+        return self._driver.read()
+
+    def _reference(self, set_point: SetPoint, now_ns: int) -> Reference:
+        """The set point for this turn only: a loop that stops leaves an arm that holds."""
+        joints = set_point.joint_position_rad
+        mode = ControlMode.CARTESIAN if joints is None else ControlMode.JOINT
+        return Reference(now_ns, mode, "inner_loop", 2 * self._period_ns, set_point.tcp_in_base, joints)
+
+    def _publish(self, state: RobotState) -> None:
+        now_ns = state.stamp_ns
+        stamp = to_stamp(now_ns)
+        self._clock_publisher.publish(Clock(clock=stamp))
+        self._states.publish(state)
+        self._impedance.publish_command(state, self._joint_names)
+        if now_ns % self._control_period_ns == 0:
+            electrical = ElectricalState(connected=self._driver.electrical())
+            electrical.header.stamp = stamp
+            self._electrical_publisher.publish(electrical)
+            self._lockstep.on_tick(now_ns, time.monotonic())
+        if self._camera is not None and now_ns % self._camera_period_ns == 0:
+            rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
+            self._image_publisher.publish(image_to_msg(rgb, now_ns, "wrist_camera"))
+
+    def _serve_until_time_may_go_on(self) -> None:
+        wall_s = time.monotonic()
+        pace = None if self._lockstep.engaged else REAL_TIME
+        go_on_s = wall_s + self._pacer.delay_s(self._period_ns, wall_s, factor=pace)
+        executor = self._executor_of_both
+        executor.spin_once(timeout_sec=0.0)
+        while rclpy.ok():
+            self._lockstep.on_answer(self._impedance.answered_ns)
+            wall_s = time.monotonic()
+            wait_s = max(go_on_s - wall_s, self._lockstep.remaining_s(wall_s))
+            if wait_s <= 0.0:
+                return
+            executor.spin_once(timeout_sec=wait_s)
+
+    def _on_reset_task(self, request: ResetTask.Request, response: ResetTask.Response) -> ResetTask.Response:
+        self._driver.prepare_episode(request.seed)
+        response.success = True
+        return response
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(MujocoArm, args, spin=MujocoArm.spin, errors=(RenderingError, SimulationError))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""How fast simulated time may run: against the wall clock, and in step with the graph that answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class Pacer:
+    """Keeps simulated time at most ``real_time_factor`` times as fast as the wall clock. Lost time is not made up for."""
+
+    def __init__(self, real_time_factor: float) -> None:
+        self._factor = real_time_factor
+        self._due_s: float | None = None
+
+    def delay_s(self, advanced_ns: int, wall_s: float, *, factor: float | None = None) -> float:
+        """How long to wait after simulated time moved on by advanced_ns; wall_s is a steady clock's reading."""
+        step_s = advanced_ns * 1e-9 / (factor or self._factor)
+        due_s = wall_s if self._due_s is None else self._due_s
+        self._due_s = max(due_s + step_s, wall_s)
+        return self._due_s - wall_s
+
+
+@dataclass(slots=True)
+class LockstepCounters:
+    """waits: ticks that were answered in time. timeouts: ticks that nobody answered while somebody had before."""
+
+    waits: int = 0
+    timeouts: int = 0
+
+
+class Lockstep:
+    """Whether simulated time must stand still until the graph has answered the last control tick.
+
+    It waits only while commands have been coming: one tick that stays unanswered for timeout_s of wall time ends the
+    waiting, and the next answer begins it again. So a graph that is slow makes the simulation slow, and a graph in which
+    a node died meets an arm that goes on in real time, as a physical one does.
+    """
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._timeout_s = timeout_s
+        self._tick_ns: int | None = None
+        self._since_s = 0.0
+        self._engaged = False
+        self.counters = LockstepCounters()
+
+    @property
+    def engaged(self) -> bool:
+        """Whether commands have been coming."""
+        return self._engaged
+
+    def on_tick(self, stamp_ns: int, wall_s: float) -> None:
+        """A control tick was measured at stamp_ns; its answer carries that stamp or a later one."""
+        self._tick_ns = stamp_ns
+        self._since_s = wall_s
+
+    def on_answer(self, stamp_ns: int) -> None:
+        """A reference arrived that answers the observation of stamp_ns."""
+        if self._timeout_s is None or self._tick_ns is None or stamp_ns < self._tick_ns:
+            return
+        self.counters.waits += 1
+        self._engaged = True
+        self._tick_ns = None
+
+    def remaining_s(self, wall_s: float) -> float:
+        """How much longer to wait for the answer, in seconds of wall time; 0 to go on."""
+        if self._timeout_s is None or self._tick_ns is None or not self._engaged:
+            return 0.0
+        remaining_s = self._since_s + self._timeout_s - wall_s
+        if remaining_s > 0.0:
+            return remaining_s
+        self._engaged = False
+        self._tick_ns = None
+        self.counters.timeouts += 1
+        return 0.0

@@ -1,0 +1,1 @@
+"""Controllers, command mux and safety supervisor."""

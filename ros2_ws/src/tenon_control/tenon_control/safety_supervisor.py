@@ -1,0 +1,93 @@
+"""The only publisher of /command/safe: a process of its own that does not trust the learner, nor anyone else."""
+
+from __future__ import annotations
+
+import sys
+
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from tenon_msgs.msg import Reference as ReferenceMsg
+from tenon_msgs.msg import SafetyState
+
+from tenon.control.kinematics import Kinematics
+from tenon.control.safety import SafetySupervisor
+from tenon.control.types import Reference, RobotState
+from tenon_graph import contract
+from tenon_graph.conversions import reference_from_msg, reference_to_msg, to_ns, to_stamp
+from tenon_graph.node import GraphNode, run
+from tenon_graph.states import StateJoiner
+
+TICKS_PER_CONTROL_PERIOD = 10
+
+
+class SafetySupervisorNode(GraphNode):
+    """/command/reference -> /command/safe; /safety/state is the heartbeat; /safety/clear is for a person."""
+
+    def __init__(self) -> None:
+        super().__init__("safety_supervisor")
+        setup, session = self.setup, self.setup.config
+        kinematics = Kinematics(setup.arm, tcp_in_flange(setup.connector))
+        self._supervisor = SafetySupervisor(
+            setup.safety,
+            control_period_ns=session.control_period_ns,
+            image_needed=session.image_needed,
+            kinematics=kinematics.forward,
+        )
+        self._safe_publisher = self.advertise(contract.COMMAND_SAFE)
+        self._state_publisher = self.advertise(contract.SAFETY_STATE)
+        self._joiner = StateJoiner(self, self._on_state)
+        self.subscribe(contract.CAMERA_IMAGE, self._on_image)
+        self.subscribe(contract.COMMAND_REFERENCE, self._on_reference)
+        self.create_service(Trigger, contract.CLEAR_FAULT_SERVICE, self._on_clear)
+        self.create_timer(session.control_period_s / TICKS_PER_CONTROL_PERIOD, self._on_tick)
+        self.create_timer(1.0 / session.heartbeat_rate_hz, self._publish_state)
+        self._reported = ""
+
+    def _on_state(self, state: RobotState) -> None:
+        self._publish(self._supervisor.on_state(state, self.now_ns()))
+
+    def _on_image(self, msg: Image) -> None:
+        self._publish(self._supervisor.on_image(to_ns(msg.header.stamp), self.now_ns()))
+
+    def _on_reference(self, msg: ReferenceMsg) -> None:
+        try:
+            reference = reference_from_msg(msg)
+        except ValueError as error:
+            self._publish(self._supervisor.on_undecodable(f"{msg.source!r}: {error}", self.now_ns()))
+            return
+        self._publish(self._supervisor.on_reference(reference, self.now_ns()))
+
+    def _on_tick(self) -> None:
+        self._publish(self._supervisor.tick(self.now_ns()))
+
+    def _on_clear(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        result = self._supervisor.clear(self.now_ns())
+        response.success, response.message = result.cleared, result.message
+        self._publish_state()
+        return response
+
+    def _publish(self, reference: Reference | None) -> None:
+        if reference is not None:
+            self._safe_publisher.publish(reference_to_msg(reference))
+        status = self._supervisor.status(self.now_ns())
+        if status.fault != self._reported:
+            self._reported = status.fault
+            if status.fault:
+                self.get_logger().error(f"{status.fault}: {status.detail}")
+            self._publish_state()
+
+    def _publish_state(self) -> None:
+        status = self._supervisor.status(self.now_ns())
+        msg = SafetyState(state=int(status.level), fault=status.fault, detail=status.detail)
+        msg.header.stamp = to_stamp(status.stamp_ns)
+        msg.fault_stamp = to_stamp(status.fault_stamp_ns)
+        msg.faults_total = status.faults_total
+        self._state_publisher.publish(msg)
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(SafetySupervisorNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

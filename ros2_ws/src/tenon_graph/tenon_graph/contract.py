@@ -1,0 +1,113 @@
+"""The graph, declared once: every topic with its type, quality of service and rate.
+
+Nodes, recorder, launch tests and ``tenon doctor`` all read this table. Names are relative, so that a namespace moves
+the whole graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped, WrenchStamped
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, JointState
+from tenon_msgs.msg import (
+    ElectricalState,
+    EpisodeSummary,
+    Observation,
+    PolicyAction,
+    PolicyWeights,
+    Reference,
+    ResidualCommand,
+    Reward,
+    SafetyState,
+    SessionState,
+    TrainerState,
+    Transition,
+)
+
+
+def _qos(depth: int, *, reliable: bool, latched: bool = False) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+SENSOR = _qos(20, reliable=False)
+"""Sensor data: newest counts, a lost sample is not sent again."""
+COMMAND = _qos(1, reliable=True)
+"""Commands: only the newest, never lost."""
+STREAM = _qos(200, reliable=True)
+"""Streams that learning reads: every sample counts."""
+LATCHED = _qos(1, reliable=True, latched=True)
+"""State: whoever comes late gets the last one."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic of the graph. rate says how often it is published, in the words of docs/architecture.md."""
+
+    name: str
+    type: Any
+    qos: QoSProfile
+    rate: str
+
+
+CAMERA_IMAGE = Topic("camera/image_raw", Image, SENSOR, "camera rate")
+JOINT_STATES = Topic("joint_states", JointState, SENSOR, "state rate")
+TCP_POSE = Topic("tcp/pose", PoseStamped, SENSOR, "state rate")
+TCP_WRENCH = Topic("tcp/wrench", WrenchStamped, SENSOR, "state rate")
+TASK_ELECTRICAL = Topic("task/electrical", ElectricalState, SENSOR, "control rate or faster")
+OBSERVATION = Topic("observation", Observation, STREAM, "control rate")
+POLICY_ACTION = Topic("policy/action", PolicyAction, COMMAND, "control rate while a policy runs")
+POLICY_WEIGHTS = Topic("policy/weights", PolicyWeights, LATCHED, "every few gradient steps")
+REWARD = Topic("reward", Reward, STREAM, "control rate while an episode runs")
+RESIDUAL_COMMAND = Topic("residual/command", ResidualCommand, STREAM, "control rate while an episode runs")
+RESIDUAL_REFERENCE = Topic("command/residual", Reference, COMMAND, "control rate while an episode runs")
+SESSION_REFERENCE = Topic("command/session", Reference, COMMAND, "control rate while resetting")
+TELEOP_REFERENCE = Topic("teleop/command", Reference, COMMAND, "control rate while a person drives")
+COMMAND_REFERENCE = Topic("command/reference", Reference, COMMAND, "control rate")
+COMMAND_SAFE = Topic("command/safe", Reference, COMMAND, "control rate")
+JOINT_COMMAND = Topic("joint_command", JointState, SENSOR, "state rate")
+SAFETY_STATE = Topic("safety/state", SafetyState, LATCHED, "heartbeat rate")
+SESSION_STATE = Topic("session/state", SessionState, LATCHED, "on change")
+TRANSITION = Topic("transition", Transition, STREAM, "control rate while an episode runs")
+EPISODE_SUMMARY = Topic("session/episode", EpisodeSummary, STREAM, "once an episode")
+TRAINER_STATE = Topic("trainer/state", TrainerState, LATCHED, "1 Hz")
+
+TOPICS: tuple[Topic, ...] = (
+    CAMERA_IMAGE,
+    JOINT_STATES,
+    TCP_POSE,
+    TCP_WRENCH,
+    TASK_ELECTRICAL,
+    OBSERVATION,
+    POLICY_ACTION,
+    POLICY_WEIGHTS,
+    REWARD,
+    RESIDUAL_COMMAND,
+    RESIDUAL_REFERENCE,
+    SESSION_REFERENCE,
+    TELEOP_REFERENCE,
+    COMMAND_REFERENCE,
+    COMMAND_SAFE,
+    JOINT_COMMAND,
+    SAFETY_STATE,
+    SESSION_STATE,
+    TRANSITION,
+    EPISODE_SUMMARY,
+    TRAINER_STATE,
+)
+
+RESET_TASK_SERVICE = "task/reset"
+TARE_SERVICE = "observation/tare"
+CLEAR_FAULT_SERVICE = "safety/clear"
+START_SERVICE = "session/start"
+PAUSE_SERVICE = "session/pause"
+RESUME_SERVICE = "session/resume"
+STOP_SERVICE = "session/stop"
+RUN_SESSION_ACTION = "session/run"

@@ -1,0 +1,83 @@
+"""What every node of Tenon shares: the session's configuration, topics by contract, one way to start and to end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
+
+from tenon.configuration import ConfigurationError
+from tenon.session.setup import SessionSetup, load_setup
+from tenon_graph.contract import Topic
+
+
+AS_SESSION = "as_session"
+"""Value of a parameter that leaves the session's file as it is; an empty string cannot be given in a launch file."""
+
+
+def text_parameter(node: Node, name: str, default: str, description: str) -> str:
+    """Declares a read-only string parameter and returns its value."""
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    return str(node.declare_parameter(name, default, descriptor).value)
+
+
+class GraphNode(Node):
+    """A node of the session: reads which session it belongs to from its parameters and wires topics by contract."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.setup = self._load_setup()
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+
+    def _load_setup(self) -> SessionSetup:
+        session = text_parameter(self, "session", "sim", "name of a file in config/sessions, or a path")
+        given = {
+            key: text_parameter(self, key, AS_SESSION, f"overrides the session's {key}")
+            for key in ("robot", "task", "run_directory")
+        }
+        return load_setup(session, {key: value for key, value in given.items() if value != AS_SESSION})
+
+    def advertise(self, topic: Topic) -> Publisher:
+        return self.create_publisher(topic.type, topic.name, topic.qos)
+
+    def subscribe(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
+        return self.create_subscription(topic.type, topic.name, callback, topic.qos)
+
+    def now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+
+def run(
+    create: Callable[[], Node],
+    args: Sequence[str] | None = None,
+    *,
+    spin: Callable[[Node], None] = rclpy.spin,
+    errors: tuple[type[Exception], ...] = (),
+) -> int:
+    """Starts a node, spins it until it is told to stop, and returns the exit status: 0, or 2 for a bad configuration.
+
+    errors: what else an operator can mend; its message is printed without a traceback.
+    """
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = create()
+        spin(node)
+    except (ConfigurationError, *errors) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the node may have no logger yet
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

@@ -1,0 +1,40 @@
+"""Judges each observation of a running episode by the reward that the session names."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from tenon_msgs.msg import Observation, Reward, SessionState
+
+from tenon.rewards import create_reward
+from tenon_graph import contract
+from tenon_graph.conversions import reward_input
+from tenon_graph.node import GraphNode, run
+
+
+class RewardNode(GraphNode):
+    """/observation -> /reward, stamped as the observation that it judges."""
+
+    def __init__(self) -> None:
+        super().__init__("reward_node")
+        self._reward = create_reward(self.setup)
+        self._publisher = self.advertise(contract.REWARD)
+        self.subscribe(contract.OBSERVATION, self._on_observation)
+
+    def _on_observation(self, msg: Observation) -> None:
+        if msg.phase != SessionState.RUNNING:
+            return
+        result = self._reward.reward(reward_input(msg))
+        answer = Reward(header=msg.header, episode=msg.episode, reward=result.value, success=result.success)
+        answer.source = self.setup.config.reward
+        answer.logit = float(np.nan)
+        self._publisher.publish(answer)
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(RewardNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Trains beside the running session: transitions in, weights out, everything on disk as it goes."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rclpy.clock import Clock, ClockType
+from tenon_msgs.msg import TrainerState, Transition
+
+from tenon.algorithms.base import DivergenceError
+from tenon.data.checkpoint import CheckpointError
+from tenon.data.mapped_array import StorageError
+from tenon.data.store import EpisodeStore
+from tenon.data.transitions import TransitionError
+from tenon.session.catch_up import missed_episodes
+from tenon.training.config import TrainerConfig
+from tenon.training.trainer import Trainer, TrainerError
+from tenon_graph import contract
+from tenon_graph.learning import metrics_into_msg, snapshot_to_msg, transition_from_msg
+from tenon_graph.node import GraphNode, run
+
+SLICE_S = 0.02
+"""How long the node trains before it looks at its topics again."""
+IDLE_PERIOD_S = 0.002
+STATE_PERIOD_S = 1.0
+
+
+class TrainerNode(GraphNode):
+    """/transition -> tenon.training.Trainer -> /policy/weights (latched), /trainer/state."""
+
+    def __init__(self) -> None:
+        super().__init__("trainer_node")
+        config = TrainerConfig.model_validate(dict(self.setup.algorithm))
+        self._publish_every = self.setup.config.weights_every_updates
+        self._trainer = Trainer.open(
+            config, self.setup.environment_spec, self.setup.trainer_directory, seed=self.setup.config.seed
+        )
+        self._catch_up()
+        self._metrics: dict[str, float] = {}
+        self._published = -1
+        self._rate_mark = (time.monotonic(), self._trainer.updates)
+        self._stopped = ""
+        self._weights_publisher = self.advertise(contract.POLICY_WEIGHTS)
+        self._state_publisher = self.advertise(contract.TRAINER_STATE)
+        self.subscribe(contract.TRANSITION, self._on_transition)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(IDLE_PERIOD_S, self._on_slice, clock=steady)
+        self.create_timer(STATE_PERIOD_S, self._publish_state, clock=steady)
+        self._publish_weights()
+
+    def destroy_node(self) -> None:
+        self._trainer.close()
+        super().destroy_node()
+
+    def _catch_up(self) -> None:
+        """Takes the episodes that were recorded while no trainer listened."""
+        for transitions in missed_episodes(EpisodeStore(self.setup.episodes_directory), self._trainer):
+            added = self._trainer.add_episode(transitions)
+            first = transitions[0]
+            self.get_logger().info(f"caught up with {added} steps of {first.session}, episode {first.episode}")
+
+    def _on_transition(self, msg: Transition) -> None:
+        if not msg.train or self._stopped:
+            return
+        try:
+            self._trainer.add(transition_from_msg(msg))
+        except TransitionError as error:
+            self.get_logger().error(f"a transition is refused: {error}")
+        except StorageError as error:
+            self._stop(f"the replay cannot be written: {error}")
+
+    def _on_slice(self) -> None:
+        deadline_s = time.monotonic() + SLICE_S
+        try:
+            while not self._stopped and self._trainer.update_due() and time.monotonic() < deadline_s:
+                self._metrics = self._trainer.update().as_dict()
+                if self._trainer.updates % self._publish_every == 0:
+                    self._publish_weights()
+                if self._trainer.save_due():
+                    self._trainer.save()
+        except (DivergenceError, StorageError) as error:
+            self._stop(str(error))
+
+    def _stop(self, reason: str) -> None:
+        """The last good policy goes on; a person decides."""
+        self._stopped = reason
+        self.get_logger().error(f"training stops: {reason}")
+
+    def _publish_weights(self) -> None:
+        if self._trainer.updates == self._published:
+            return
+        self._published = self._trainer.updates
+        self._weights_publisher.publish(snapshot_to_msg(self._trainer.snapshot()))
+
+    def _publish_state(self) -> None:
+        now_s, status = time.monotonic(), self._trainer.status
+        since_s, before = self._rate_mark
+        self._rate_mark = (now_s, status.updates)
+        msg = TrainerState(
+            method=status.method,
+            transitions=status.transitions,
+            updates=status.updates,
+            episodes=status.episodes,
+            durable_updates=status.durable_updates,
+            updates_per_s=(status.updates - before) / max(now_s - since_s, 1e-9),
+        )
+        msg.header.stamp = self.get_clock().now().to_msg()
+        metrics_into_msg(self._metrics, msg)
+        self._state_publisher.publish(msg)
+        self._publish_weights()
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(TrainerNode, args, errors=(CheckpointError, StorageError, TrainerError, TransitionError))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

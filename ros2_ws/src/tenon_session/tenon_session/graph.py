@@ -1,0 +1,286 @@
+"""The graph of a session as child processes: started from its launch file, watched, and gone when this process is."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import psutil
+
+READY_TIMEOUT_S = 90.0
+"""Torch alone takes several seconds to import on a small machine, and all nodes import at once."""
+STOP_TIMEOUT_S = 20.0
+KILL_TIMEOUT_S = 5.0
+POLL_S = 0.05
+TAIL_LINES = 15
+LAUNCH_LOG = "launch"
+
+_PR_SET_PDEATHSIG = 1
+_NODE_LINE = re.compile(r"^\[(?P<process>[\w.-]+)-\d+\] ?(?P<text>.*)$")
+_DIED = re.compile(r"\[(?P<process>[\w.-]+)-\d+\]:? process has died \[pid (?P<pid>\d+), exit code (?P<code>-?\d+)")
+
+
+class GraphError(RuntimeError):
+    """The graph did not come up, or lost a node. The message names the node and shows the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadProcess:
+    """A process of the graph that has ended by itself. exit_code: negative for a signal."""
+
+    name: str
+    exit_code: int
+
+
+class SessionGraph:
+    """Runs a launch file: ``ros2 launch`` where a real ROS 2 is in use, else the embedded launcher.
+
+    Every line of a node goes to ``<log_directory>/<executable>.log``, the launcher's own to ``launch.log``. The
+    launcher is told by the kernel when this process dies, however it dies, and takes its nodes with it. Start it from
+    the main thread: the kernel watches the thread that started the child.
+    """
+
+    def __init__(self, launch_file: Path, arguments: Mapping[str, str], log_directory: Path) -> None:
+        self._command = launch_command(launch_file, arguments)
+        self._logs = _Logs(log_directory)
+        self._launcher: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._family: dict[int, psutil.Process] = {}
+
+    def __enter__(self) -> SessionGraph:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the launcher and returns at once. Raises GraphError when it cannot be started."""
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        # Many small processes: each a BLAS thread pool per core would only fight over the cores.
+        environment.setdefault("OMP_NUM_THREADS", "1")
+        self._logs.open()
+        try:
+            self._launcher = subprocess.Popen(
+                self._command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C in the terminal is for the command, which stops the session in order
+                preexec_fn=die_with_parent(),
+            )
+        except OSError as error:
+            raise GraphError(f"cannot start {self._command[0]}: {error}") from error
+        assert self._launcher.stdout is not None
+        self._reader = threading.Thread(target=self._logs.sort, args=(self._launcher.stdout,), daemon=True)
+        self._reader.start()
+
+    def wait_until_ready(
+        self,
+        expected_nodes: Sequence[str],
+        present_nodes: Callable[[], Sequence[str]],
+        timeout_s: float = READY_TIMEOUT_S,
+        on_progress: Callable[[int, int], None] = lambda present, expected: None,
+    ) -> None:
+        """Waits until all expected nodes are on the graph.
+
+        present_nodes: full names of the nodes on the graph now. Raises GraphError that names the node that died or did
+        not come, with the end of its log.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            present = {name.rsplit("/", 1)[-1] for name in present_nodes()}
+            missing = [name for name in expected_nodes if name not in present]
+            on_progress(len(expected_nodes) - len(missing), len(expected_nodes))
+            if not missing:
+                return
+            self.check()
+            if time.monotonic() > deadline:
+                raise GraphError(self._describe_missing(missing, timeout_s))
+            time.sleep(POLL_S)
+
+    def check(self) -> None:
+        """Raises GraphError when a process of the graph, or the launcher, has ended."""
+        dead = self.dead()
+        if dead:
+            first = dead[0]
+            how = f"signal {-first.exit_code}" if first.exit_code < 0 else f"exit status {first.exit_code}"
+            raise GraphError(f"node {first.name} has died ({how}).{self._logs.tail(first.name)}")
+        if self._launcher is None or self._launcher.poll() is not None:
+            status = "was not started" if self._launcher is None else f"exit status {self._launcher.returncode}"
+            raise GraphError(f"the launcher has ended ({status}).{self._logs.tail(LAUNCH_LOG)}")
+
+    def dead(self) -> list[DeadProcess]:
+        """The processes that have ended by themselves, in the order of their death."""
+        return list(self._logs.dead)
+
+    def processes(self) -> dict[str, int]:
+        """Process ids of the running children by their command's last path component, for measurements and tests."""
+        return {_label(child): child.pid for child in self._children()}
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Ends all processes: asks the launcher, waits, kills what is left. Nothing of the graph runs afterwards."""
+        if self._launcher is None:
+            return
+        self._children()
+        if self._launcher.poll() is None:
+            self._launcher.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._launcher.wait(timeout_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kills what still runs, at once."""
+        if self._launcher is None:
+            return
+        left = self._children()
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self._launcher.poll() is None:
+            self._launcher.kill()
+        self._launcher.wait()
+        psutil.wait_procs(left, timeout=KILL_TIMEOUT_S)
+        if self._reader is not None:
+            self._reader.join(KILL_TIMEOUT_S)
+        self._logs.close()
+
+    def _children(self) -> list[psutil.Process]:
+        # Remembered, because the children of a launcher that was killed belong to another parent from then on.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self._launcher is not None:
+                self._family |= {p.pid: p for p in psutil.Process(self._launcher.pid).children(recursive=True)}
+        self._family = {pid: p for pid, p in self._family.items() if p.is_running()}
+        return list(self._family.values())
+
+    def _describe_missing(self, missing: Sequence[str], timeout_s: float) -> str:
+        first = missing[0]
+        others = f" (also missing: {', '.join(missing[1:])})" if len(missing) > 1 else ""
+        tail = self._logs.tail(first) or self._logs.tail(LAUNCH_LOG)
+        return f"node {first} did not come up within {timeout_s:.0f} s{others}.{tail}"
+
+
+def launch_command(launch_file: Path, arguments: Mapping[str, str]) -> list[str]:
+    """The command that runs a launch file with the launcher of the ROS 2 that is in use."""
+    given = [f"{name}:={value}" for name, value in arguments.items()]
+    return [*launcher(), str(launch_file), *given]
+
+
+def launcher() -> list[str]:
+    """The launcher of the ROS 2 whose rclpy would be imported here."""
+    if uses_embedded_ros():
+        return [sys.executable, "-m", "embedded_ros2.launch"]
+    ros2 = shutil.which("ros2")
+    if ros2 is None:
+        raise GraphError("a real rclpy is in use, but the command ros2 is not on PATH: source the setup.bash of ROS 2")
+    return [ros2, "launch"]
+
+
+def uses_embedded_ros() -> bool:
+    """Whether ``import rclpy`` gives the embedded one."""
+    import rclpy
+
+    return "embedded_ros2" in Path(rclpy.__file__).parts
+
+
+class _Logs:
+    """Sorts the launcher's output into one file per executable."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._files: dict[str, IO[str]] = {}
+        self.dead: list[DeadProcess] = []
+
+    def open(self) -> None:
+        """Raises GraphError when the directory cannot be written."""
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._file(LAUNCH_LOG)
+        except OSError as error:
+            raise GraphError(f"logs cannot be written to {self._directory}: {error.strerror}") from error
+
+    def sort(self, lines: IO[str]) -> None:
+        """Runs on a thread until the launcher and all of its nodes have closed their output."""
+        for line in lines:
+            died = _DIED.search(line)
+            if died is not None:
+                self.dead.append(DeadProcess(died["process"], int(died["code"])))
+            match = _NODE_LINE.match(line)
+            # A full disk must not stop the reading: the nodes would block on their next line.
+            with contextlib.suppress(OSError):
+                file = self._file(match["process"] if match is not None else LAUNCH_LOG)
+                file.write(f"{match['text']}\n" if match is not None else line)
+                file.flush()
+
+    def _file(self, process: str) -> IO[str]:
+        if process not in self._files:
+            self._files[process] = (self._directory / f"{process}.log").open("a", encoding="utf-8")
+        return self._files[process]
+
+    def tail(self, process: str) -> str:
+        """The end of a log, ready to be appended to a message; empty when there is none."""
+        path = self._directory / f"{process}.log"
+        lines = path.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:] if path.is_file() else []
+        shown = "".join(f"\n    {line}" for line in lines)
+        return f" The end of {path}:{shown}" if lines else f" It wrote no log ({path})."
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+
+@contextlib.contextmanager
+def router() -> Iterator[None]:
+    """Keeps a router up for the embedded ROS 2 while the context lasts; one that runs already is left alone.
+
+    A real ROS 2 has its own means. Raises embedded_ros2.router.RouterError when something else holds the port.
+    """
+    started = None
+    if uses_embedded_ros():
+        from embedded_ros2.router import ensure_router
+
+        started = ensure_router()
+    try:
+        yield
+    finally:
+        if started is not None:
+            started.close()
+
+
+def die_with_parent() -> Callable[[], None]:
+    """What the child does before it becomes the launcher: ask the kernel for SIGTERM when its parent dies."""
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(1)
+
+    return prepare
+
+
+def _label(process: psutil.Process) -> str:
+    try:
+        words = process.cmdline()
+    except psutil.NoSuchProcess:
+        return str(process.pid)
+    scripts = [Path(word).name for word in words[:2] if word]
+    return scripts[-1] if scripts else str(process.pid)

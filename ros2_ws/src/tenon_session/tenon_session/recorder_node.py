@@ -1,0 +1,105 @@
+"""Keeps every episode as one MCAP file, made of the very bytes that were on the wire."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from tenon_msgs.msg import EpisodeSummary, SessionState
+
+from tenon.data.episodes import EpisodeContract, EpisodeOutcome, QosProfile, TopicSpec
+from tenon.data.recorder import Admission, Recorder
+from tenon.data.schemas import full_definition
+from tenon.data.store import EpisodeStore
+from tenon_graph import contract
+from tenon_graph.contract import Topic
+from tenon_graph.interfaces import type_hash, type_name
+from tenon_graph.node import GraphNode, run
+
+NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
+"""Weights are kept as checkpoints; a copy in each episode would outweigh the episode."""
+CLOSE_TIMEOUT_S = 30.0
+
+
+class RecorderNode(GraphNode):
+    """/session/state opens an episode's file, /session/episode closes it, all else of the contract goes into it."""
+
+    def __init__(self) -> None:
+        super().__init__("recorder_node")
+        self._directory = self.setup.episodes_directory
+        self._topics = [topic for topic in contract.TOPICS if topic.name not in NOT_RECORDED]
+        self._names = {topic.name: self.resolve_topic_name(topic.name) for topic in self._topics}
+        self._recorder = Recorder(self._directory, [self._spec(topic) for topic in self._topics])
+        self._number = EpisodeStore(self._directory).next_number()
+        self._open: int | None = None
+        for topic in self._topics:
+            self.create_subscription(topic.type, topic.name, partial(self._on_raw, topic.name), topic.qos, raw=True)
+        self.subscribe(contract.SESSION_STATE, self._on_state)
+        self.subscribe(contract.EPISODE_SUMMARY, self._on_summary)
+
+    def destroy_node(self) -> None:
+        self._recorder.close(CLOSE_TIMEOUT_S)
+        super().destroy_node()
+
+    def _spec(self, topic: Topic) -> TopicSpec:
+        name = type_name(topic.type)
+        qos = QosProfile(
+            reliability=topic.qos.reliability, durability=topic.qos.durability, depth=topic.qos.depth
+        )
+        definition = full_definition(name, lambda package: Path(get_package_share_directory(package)))
+        return TopicSpec(self._names[topic.name], name, definition, qos.to_yaml(), type_hash(topic.type))
+
+    def _on_state(self, msg: SessionState) -> None:
+        if msg.phase != SessionState.RUNNING or not msg.record or self._open == msg.episode:
+            return
+        if self._open is not None:
+            self._recorder.abort("the next episode began before this one was summed up")
+        self._recorder.begin(self._contract(msg))
+        self._open = msg.episode
+        self._number += 1
+
+    def _contract(self, msg: SessionState) -> EpisodeContract:
+        setup = self.setup
+        return EpisodeContract(
+            number=self._number,
+            robot=setup.arm.name,
+            task=setup.config.task,
+            session=msg.session,
+            session_episode=msg.episode,
+            controller=msg.controller,
+            train=msg.train,
+            seed=msg.seed,
+            configuration_hash=setup.configuration_hash,
+            calibration={"residual_controller": setup.task.residual.version},
+            versions=setup.versions,
+        )
+
+    def _on_raw(self, name: str, data: bytes) -> None:
+        if self._open is None:
+            return
+        stamp_ns = self.now_ns()
+        admission = self._recorder.write(self._names[name], bytes(data), log_time_ns=stamp_ns, publish_time_ns=stamp_ns)
+        if admission is Admission.DROPPED:
+            self.get_logger().error("the disk cannot keep up, messages are dropped", throttle_duration_sec=5.0)
+
+    def _on_summary(self, msg: EpisodeSummary) -> None:
+        if self._open != msg.episode:
+            return
+        self._open = None
+        self._recorder.end(EpisodeOutcome(result=msg.outcome, detail=msg.detail)).add_done_callback(self._report)
+
+    def _report(self, done: Future[Path]) -> None:
+        error = done.exception()
+        if error is not None:
+            self.get_logger().error(f"an episode could not be kept: {error}")
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(RecorderNode, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

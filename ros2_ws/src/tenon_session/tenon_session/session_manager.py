@@ -1,0 +1,238 @@
+"""Runs episodes: reset, run, sum up. The wires of tenon.session.conductor."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+from tenon_msgs.action import RunSession
+from tenon_msgs.msg import EpisodeSummary as EpisodeSummaryMsg
+from tenon_msgs.msg import Observation, ResidualCommand, Reward, SafetyState, SessionState, Transition
+from tenon_msgs.srv import ResetTask
+
+from tenon.control.safety import SafetyLevel
+from tenon.data.store import EpisodeStore
+from tenon.session.conductor import (
+    CallOut,
+    Conductor,
+    Output,
+    ReferenceOut,
+    RunOut,
+    Service,
+    StateOut,
+    SummaryOut,
+    TransitionOut,
+)
+from tenon.session.machine import Answer, SessionPlan
+from tenon.session.progress import episodes_done
+from tenon.session.transitions import ActionSample, ObservationSample, RewardSample
+from tenon_graph import contract
+from tenon_graph.conversions import pose_from_msg, pose_to_msg, reference_to_msg, to_ns, to_stamp
+from tenon_graph.node import GraphNode, run
+from tenon_graph.sessions import plan_of, result_of, summary_to_msg, transition_to_msg
+
+WATCH_PERIOD_S = 0.1
+
+
+class SessionManager(GraphNode):
+    """Services start, pause, resume, stop; action session/run; everything else is topics."""
+
+    def __init__(self) -> None:
+        super().__init__("session_manager")
+        self._store = EpisodeStore(self.setup.episodes_directory)
+        self._conductor = Conductor(self.setup, first_episode=self._store.next_number())
+        self._name = f"{self.setup.config.name}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**6:06d}"
+        self._goal: tuple[ServerGoalHandle, Future] | None = None
+        self._publishers = {
+            topic.name: self.advertise(topic)
+            for topic in (
+                contract.SESSION_STATE,
+                contract.SESSION_REFERENCE,
+                contract.TRANSITION,
+                contract.EPISODE_SUMMARY,
+            )
+        }
+        self._service_clients = {
+            Service.RESET_TASK: self.create_client(ResetTask, contract.RESET_TASK_SERVICE),
+            Service.TARE: self.create_client(Trigger, contract.TARE_SERVICE),
+        }
+        self.subscribe(contract.OBSERVATION, self._on_observation)
+        self.subscribe(contract.RESIDUAL_COMMAND, self._on_action)
+        self.subscribe(contract.REWARD, self._on_reward)
+        self.subscribe(contract.SAFETY_STATE, self._on_safety)
+        for name, answer in (
+            (contract.START_SERVICE, self._start_as_configured),
+            (contract.PAUSE_SERVICE, self._conductor.pause),
+            (contract.RESUME_SERVICE, self._conductor.resume),
+            (contract.STOP_SERVICE, self._conductor.stop),
+        ):
+            self._offer(name, answer)
+        self._action = ActionServer(
+            self,
+            RunSession,
+            contract.RUN_SESSION_ACTION,
+            execute_callback=self._execute,
+            goal_callback=self._on_goal,
+            cancel_callback=lambda _goal: CancelResponse.ACCEPT,
+        )
+        self.create_timer(WATCH_PERIOD_S, self._on_time)
+        self._publish_state(0)
+
+    # --- what arrives -------------------------------------------------------------------------------------------------
+
+    def _on_observation(self, msg: Observation) -> None:
+        sample = ObservationSample(msg.episode, to_ns(msg.header.stamp), np.array(msg.state), payload=msg)
+        self._conductor.on_observation(
+            sample, phase=msg.phase, tcp_in_base=pose_from_msg(msg.tcp_in_base), peak_force_n=msg.peak_force_n
+        )
+        self._carry_out()
+
+    def _on_action(self, msg: ResidualCommand) -> None:
+        stamp_ns = to_ns(msg.header.stamp)
+        self._conductor.on_action(ActionSample(msg.episode, stamp_ns, np.array(msg.action), msg.saturated, msg.version))
+        self._carry_out()
+
+    def _on_reward(self, msg: Reward) -> None:
+        self._conductor.on_reward(RewardSample(msg.episode, to_ns(msg.header.stamp), msg.reward, msg.success))
+        self._carry_out()
+
+    def _on_safety(self, msg: SafetyState) -> None:
+        self._conductor.on_safety(SafetyLevel(msg.state), msg.fault, msg.detail)
+        self._carry_out()
+
+    def _on_time(self) -> None:
+        if self._goal is not None and self._goal[0].is_cancel_requested:
+            self._conductor.stop()
+        self._conductor.on_time(self.now_ns())
+        self._carry_out()
+
+    def _offer(self, name: str, answer) -> None:
+        def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            result: Answer = answer()
+            response.success, response.message = result.accepted, result.message
+            self._carry_out()
+            return response
+
+        self.create_service(Trigger, name, serve)
+
+    def _start_as_configured(self) -> Answer:
+        config = self.setup.config
+        return self._conductor.start(
+            SessionPlan(
+                controller=config.controller,
+                episodes=config.episodes,
+                train=config.train,
+                deterministic=config.deterministic,
+                goal_error_m=config.goal_error_m,
+                seed=config.seed,
+                stop_at_success=not config.train,
+                record=True,
+            )
+        )
+
+    # --- the action ---------------------------------------------------------------------------------------------------
+
+    def _on_goal(self, goal: RunSession.Goal) -> GoalResponse:
+        return GoalResponse.REJECT if self._goal is not None or self._conductor.machine.plan else GoalResponse.ACCEPT
+
+    async def _execute(self, handle: ServerGoalHandle) -> RunSession.Result:
+        plan = plan_of(handle.request)
+        done = episodes_done(self._store, plan) if handle.request.resume else 0
+        answer = self._conductor.start(plan, episodes_done=done)
+        if not answer.accepted:
+            handle.abort()
+            return RunSession.Result(stop_reason=answer.message)
+        ended = Future()
+        self._goal = (handle, ended)
+        self._carry_out()
+        stop_reason = await ended
+        self._goal = None
+        result = result_of(self._conductor.machine.statistics, stop_reason)
+        if stop_reason == "done":
+            handle.succeed()
+        elif handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return result
+
+    # --- what is sent -------------------------------------------------------------------------------------------------
+
+    def _carry_out(self) -> None:
+        for output in self._conductor.take():
+            self._send(output)
+
+    def _send(self, output: Output) -> None:
+        if isinstance(output, StateOut):
+            self._publish_state(output.stamp_ns)
+        elif isinstance(output, ReferenceOut):
+            self._publishers[contract.SESSION_REFERENCE.name].publish(reference_to_msg(output.reference))
+        elif isinstance(output, TransitionOut):
+            msg: Transition = transition_to_msg(output.transition, self._name, train=output.train)
+            self._publishers[contract.TRANSITION.name].publish(msg)
+        elif isinstance(output, SummaryOut):
+            self._publish_summary(summary_to_msg(output.summary, self._name, self.now_ns()))
+        elif isinstance(output, CallOut):
+            self._call(output)
+        elif isinstance(output, RunOut) and self._goal is not None:
+            self._goal[1].set_result(output.stop_reason)
+
+    def _publish_state(self, stamp_ns: int) -> None:
+        machine = self._conductor.machine
+        plan = machine.plan
+        msg = SessionState(session=self._name, phase=int(machine.phase), episode=machine.episode, seed=machine.seed)
+        msg.header.stamp = to_stamp(stamp_ns)
+        msg.header.frame_id = "base"
+        msg.goal_in_base = pose_to_msg(self._conductor.goal_in_base)
+        msg.detail = machine.detail
+        if plan is not None:
+            msg.controller, msg.deterministic = plan.controller, plan.deterministic
+            msg.record, msg.train = plan.record, plan.train
+        self._publishers[contract.SESSION_STATE.name].publish(msg)
+
+    def _publish_summary(self, msg: EpisodeSummaryMsg) -> None:
+        self._publishers[contract.EPISODE_SUMMARY.name].publish(msg)
+        if self._goal is not None:
+            statistics = self._conductor.machine.statistics
+            feedback = RunSession.Feedback(last=msg, episode=msg.episode, successes=statistics.successes)
+            feedback.success_last_20 = float(statistics.success_last_20)
+            self._goal[0].publish_feedback(feedback)
+
+    def _call(self, output: CallOut) -> None:
+        client = self._service_clients[output.service]
+        is_reset = output.service is Service.RESET_TASK
+        request = ResetTask.Request(seed=output.seed) if is_reset else Trigger.Request()
+        timeout_s = self.setup.config.service_timeout_s
+        if not client.service_is_ready():
+            reason = f"no node offers {client.srv_name}"
+            self._conductor.on_service(output.ticket, success=False, message=reason)
+            return
+        timer = self.create_timer(timeout_s, lambda: self._on_late(output, timer), clock=self.steady_clock)
+
+        def on_answer(future: Future) -> None:
+            timer.cancel()
+            self.destroy_timer(timer)
+            answer = future.result()
+            self._conductor.on_service(output.ticket, success=answer.success, message=answer.message)
+            self._carry_out()
+
+        client.call_async(request).add_done_callback(on_answer)
+
+    def _on_late(self, output: CallOut, timer) -> None:
+        timer.cancel()
+        timeout_s = self.setup.config.service_timeout_s
+        self._conductor.on_service(output.ticket, success=False, message=f"no answer within {timeout_s:g} s")
+        self._carry_out()
+
+
+def main(args: list[str] | None = None) -> int:
+    return run(SessionManager, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

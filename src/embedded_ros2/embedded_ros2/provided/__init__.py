@@ -1,0 +1,1 @@
+"""What the import finder provides under the names of a real ROS 2."""

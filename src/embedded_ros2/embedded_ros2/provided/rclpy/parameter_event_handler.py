@@ -1,0 +1,5 @@
+"""Left out of the embedded rclpy: importing it says so."""
+
+from ._unsupported import UnsupportedModule
+
+raise UnsupportedModule("the module rclpy.parameter_event_handler")

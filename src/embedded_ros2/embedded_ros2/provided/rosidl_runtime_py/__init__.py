@@ -1,0 +1,1 @@
+"""What is provided of the real ``rosidl_runtime_py``: ``utilities``."""

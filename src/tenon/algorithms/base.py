@@ -1,0 +1,228 @@
+"""What all methods have in common: configuration, action, checks before a step, state in and out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from tenon.algorithms.actor import Actor
+from tenon.algorithms.randomness import derived_seed, reseed
+from tenon.configuration import Config
+from tenon.data.transitions import Batch, EnvironmentSpec, FloatArray, Observation
+from tenon.networks.encoders import FlatEncoder
+from tenon.networks.parameters import Adam
+from tenon.networks.policies import Policy
+
+
+class DivergenceError(RuntimeError):
+    """A batch or a loss is not finite. No parameter was changed."""
+
+
+class StateError(ValueError):
+    """A state that does not belong to this learner. Nothing was loaded."""
+
+
+class AlgorithmConfig(Config):
+    """Fields that all actor-critic methods have."""
+
+    hidden_sizes: tuple[int, ...] = Field(
+        default=(128, 128), min_length=1, description="units of the ReLU layers of actor and critics; insertion.md 8.1"
+    )
+    discount: float = Field(
+        default=0.98, ge=0.0, lt=1.0, description="gamma; 1 - 1/50 for episodes of 50 steps, insertion.md section 3"
+    )
+    actor_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size; insertion.md section 3")
+    critic_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size; insertion.md section 3")
+    target_rate: float = Field(
+        default=0.005,
+        gt=0.0,
+        le=1.0,
+        description="tau of the target update; insertion.md section 3, repaired from 0.001",
+    )
+    critic_warmup_updates: int = Field(
+        default=0,
+        ge=0,
+        description="first updates that leave the actor alone; residual-rl.md pitfall 2 (Silver et al., 2018)",
+    )
+    last_layer_scale: float = Field(
+        default=0.01, gt=0.0, description="initial scale of the actor's last layer; residual-rl.md pitfall 1"
+    )
+
+
+@dataclass(frozen=True)
+class LearnerState:
+    """All that a learner needs to go on exactly: JSON-able values, and tensors by name."""
+
+    method: str
+    config: dict[str, Any]
+    spec: dict[str, Any]
+    seed: int
+    updates: int
+    optimizer_steps: dict[str, int]
+    tensors: dict[str, Tensor]
+    exploration: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Base of what an update reports; every field of a subclass is a float."""
+
+    def as_dict(self) -> dict[str, float]:
+        return dataclasses.asdict(self)
+
+
+ConfigT = TypeVar("ConfigT", bound=AlgorithmConfig)
+MetricsT = TypeVar("MetricsT", bound=Metrics)
+
+
+class Algorithm(ABC, Generic[ConfigT, MetricsT]):
+    """A learner: knows its networks and its losses, and nothing of where a batch comes from.
+
+    A subclass builds its networks, calls ``_register`` with them, and implements ``update``. ``updates`` counts
+    gradient steps. Randomness inside update number k depends on (seed, k) alone.
+    """
+
+    name: ClassVar[str]
+    policy: Policy
+
+    def __init__(self, config: ConfigT, spec: EnvironmentSpec, seed: int, device: torch.device):
+        self.config = config
+        self.spec = spec
+        self.seed = seed
+        self.device = device
+        self.updates = 0
+        self.encoder = FlatEncoder(spec.observation).to(device)
+        self._generator = torch.Generator(device)
+        self._exploration = np.random.default_rng(derived_seed(seed, "exploration", 0))
+        self._modules: dict[str, nn.Module] = {}
+        self._optimizers: dict[str, Adam] = {}
+
+    @staticmethod
+    @abstractmethod
+    def build_policy(config: Any, spec: EnvironmentSpec) -> Policy:
+        """The policy with fresh weights, as the policy node needs it: without critics and optimisers."""
+
+    @abstractmethod
+    def update(self, batch: Batch) -> MetricsT:
+        """One gradient step on ``batch``. Raises DivergenceError before any parameter is changed."""
+
+    def actor(self, rng: np.random.Generator) -> Actor:
+        """An actor on the live networks, which explores with ``rng``."""
+        return Actor(self.policy, self.encoder, self.spec, rng)
+
+    def act(self, observation: Observation, *, deterministic: bool) -> FloatArray:
+        """An action (A,) in [-1, 1]; exploration draws from the learner's own generator, part of ``state``."""
+        return self.actor(self._exploration).act(observation, deterministic=deterministic)
+
+    def state(self) -> LearnerState:
+        """A copy of all that matters, on the CPU."""
+        return LearnerState(
+            method=self.name,
+            config=self.config.model_dump(mode="json"),
+            spec=self.spec.model_dump(mode="json"),
+            seed=self.seed,
+            updates=self.updates,
+            optimizer_steps={name: optimizer.steps for name, optimizer in self._optimizers.items()},
+            tensors={name: tensor.detach().cpu().clone() for name, tensor in self._named_tensors().items()},
+            exploration=dict(self._exploration.bit_generator.state),
+        )
+
+    def load_state(self, state: LearnerState) -> None:
+        """Takes over ``state``; the configuration stays. Raises StateError, nothing changed, if it does not fit."""
+        tensors = self._named_tensors()
+        self._check_state(state, tensors)
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                tensor.copy_(state.tensors[name])
+        for name, optimizer in self._optimizers.items():
+            optimizer.steps = state.optimizer_steps[name]
+        self.seed = state.seed
+        self.updates = state.updates
+        self._exploration.bit_generator.state = state.exploration
+
+    def _register(self, modules: Mapping[str, nn.Module], optimizers: Mapping[str, Adam]) -> None:
+        """Names what makes up the learner's state."""
+        self._modules = dict(modules)
+        self._optimizers = dict(optimizers)
+
+    @contextlib.contextmanager
+    def _initialisation(self) -> Iterator[None]:
+        """Within it, torch draws initial weights from the seed, and places them on the learner's device."""
+        with torch.random.fork_rng(devices=[]), torch.device(self.device):
+            torch.manual_seed(derived_seed(self.seed, "initialise", 0))
+            yield
+
+    def _noise(self, count: int, batch: Batch) -> Tensor:
+        """(count, batch, A) standard normal numbers that depend on the seed and the number of the update alone."""
+        reseed(self._generator, self.seed, "update", self.updates + 1)
+        return torch.randn(count, *batch.action.shape, generator=self._generator, device=self.device)
+
+    def _checked(self, metrics: type[MetricsT], batch: Batch, **values: Tensor) -> MetricsT:
+        """``metrics`` of scalar tensors, read back in one go. Raises DivergenceError if one of them is not finite."""
+        numbers = torch.stack(list(values.values())).tolist()
+        named = dict(zip(values, numbers, strict=True))
+        if not all(map(math.isfinite, numbers)):
+            raise DivergenceError(self._diagnosis(named, batch))
+        return metrics(**named)
+
+    def _diagnosis(self, numbers: Mapping[str, float], batch: Batch) -> str:
+        seen = ", ".join(f"{name} {value:g}" for name, value in numbers.items())
+        where = f"{self.name}, update {self.updates + 1}"
+        for name, tensor in batch.named_tensors():
+            bad = ~torch.isfinite(tensor).reshape(len(batch), -1).all(dim=1)
+            rows = bad.nonzero().flatten().tolist()
+            if rows:
+                number = int(batch.number[rows[0]])
+                return (
+                    f"{where}: {name} is not finite in {len(rows)} of {len(batch)} transitions of the batch, first in "
+                    f"transition {number}: repair or remove it. No parameter was changed ({seen})"
+                )
+        return (
+            f"{where}: the data are finite but the losses are not ({seen}): the learner has diverged. Lower the "
+            f"learning rates or the scale of the reward and resume from a checkpoint. No parameter was changed"
+        )
+
+    def _named_tensors(self) -> dict[str, Tensor]:
+        tensors = {
+            f"{name}.{key}": tensor
+            for name, module in self._modules.items()
+            for key, tensor in module.state_dict(keep_vars=True).items()
+        }
+        for name, optimizer in self._optimizers.items():
+            tensors[f"adam.{name}.first_moment"] = optimizer.first_moment
+            tensors[f"adam.{name}.second_moment"] = optimizer.second_moment
+        return tensors
+
+    def _check_state(self, state: LearnerState, tensors: Mapping[str, Tensor]) -> None:
+        if state.method != self.name:
+            raise StateError(f"the state is of {state.method!r}, this learner is {self.name!r}: choose the same method")
+        own_spec = self.spec.model_dump(mode="json")
+        if state.spec != own_spec:
+            raise StateError(f"the state was learnt with {state.spec}, this task has {own_spec}: choose the same task")
+        check_tensors(state.tensors, tensors)
+
+
+def check_tensors(seen: Mapping[str, Tensor], needed: Mapping[str, Tensor]) -> None:
+    """Raises StateError unless ``seen`` has the names, shapes and types of ``needed`` and only finite numbers."""
+    missing, unknown = sorted(needed.keys() - seen.keys()), sorted(seen.keys() - needed.keys())
+    if missing or unknown:
+        raise StateError(f"the networks differ: missing {missing or 'none'}, unknown {unknown or 'none'}")
+    for name, tensor in needed.items():
+        other = seen[name]
+        if other.shape != tensor.shape or other.dtype != tensor.dtype:
+            raise StateError(
+                f"{name} has shape {tuple(other.shape)} of {other.dtype}, this learner has {tuple(tensor.shape)} of "
+                f"{tensor.dtype}: set the same hidden_sizes"
+            )
+        if not bool(torch.isfinite(other).all()):
+            raise StateError(f"{name} holds numbers that are not finite: take an earlier checkpoint")

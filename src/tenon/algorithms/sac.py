@@ -1,0 +1,172 @@
+"""Soft actor-critic (Haarnoja et al., 2018, with learnt temperature), in the form of insertion.md section 2.4.
+
+Deviation from the paper: the three losses are taken at the same parameters, before any of them takes its step, so that
+a diverged loss changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from tenon.algorithms.base import Algorithm, AlgorithmConfig, Metrics
+from tenon.algorithms.losses import bellman_target, critic_loss
+from tenon.data.transitions import Batch, EnvironmentSpec
+from tenon.networks.critics import CriticEnsemble
+from tenon.networks.encoders import encoded_size
+from tenon.networks.parameters import Adam, ParameterVector, frozen_view, target_of
+from tenon.networks.policies import TanhGaussianPolicy
+
+
+class SACConfig(AlgorithmConfig):
+    """Soft actor-critic: a policy that maximises E[r + alpha H(pi)], reward plus temperature times entropy."""
+
+    name: Literal["sac"] = "sac"
+    temperature_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size for log alpha; rlkit")
+    initial_temperature: float = Field(default=1.0, gt=0.0, description="alpha at the start; 1 in rlkit")
+    target_entropy_per_action: float = Field(
+        default=-1.0, description="Hbar / dim(A) in nats; insertion.md 2.4 (Haarnoja et al., 2018b, table 1)"
+    )
+    initial_std: float = Field(
+        default=1.0, gt=0.0, description="the policy's standard deviation at the start, before the tanh"
+    )
+    log_std_minimum: float = Field(default=-10.0, description="lower clamp of the policy's log-std; -20 in rlkit")
+    log_std_maximum: float = Field(default=2.0, description="upper clamp of the policy's log-std; 2 in rlkit")
+
+    @model_validator(mode="after")
+    def _check_range(self) -> SACConfig:
+        if self.log_std_minimum >= self.log_std_maximum:
+            raise ValueError(
+                f"log_std_minimum {self.log_std_minimum} is not below log_std_maximum {self.log_std_maximum}"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class SACMetrics(Metrics):
+    """One update in numbers. Norms are Euclidean, of the gradients. entropy: of the policy, -E[log pi], in nats."""
+
+    critic_loss: float
+    critic_gradient_norm: float
+    q_mean: float
+    target_mean: float
+    actor_loss: float
+    actor_gradient_norm: float
+    entropy: float
+    temperature: float
+
+
+def actor_loss(log_density: Tensor, values: Tensor, temperature: Tensor) -> Tensor:
+    """L_pi = E[ alpha log pi(a|s) - min_i Q_i(s, a) ], insertion.md 2.4. (batch,), (members, batch), scalar."""
+    return (temperature * log_density - values.min(dim=0).values).mean()
+
+
+def temperature_loss(log_temperature: Tensor, log_density: Tensor, target_entropy: float) -> Tensor:
+    """L_al = -E[ log alpha (log pi(a|s) + Hbar) ], insertion.md 2.4. log_density (batch,), taken as a constant."""
+    return -log_temperature * (log_density.detach().mean() + target_entropy)
+
+
+class Temperature(nn.Module):
+    """log alpha, a scalar that is learnt."""
+
+    def __init__(self, initial: float):
+        super().__init__()
+        self.log_value = nn.Parameter(torch.tensor(initial).log())
+
+
+class SAC(Algorithm[SACConfig, SACMetrics]):
+    """Two critics with their targets, a tanh-Gaussian policy, a learnt temperature."""
+
+    name: ClassVar[str] = "sac"
+    policy: TanhGaussianPolicy
+
+    def __init__(self, config: SACConfig, spec: EnvironmentSpec, seed: int, device: torch.device):
+        super().__init__(config, spec, seed, device)
+        with self._initialisation():
+            self.policy = self.build_policy(config, spec)
+            self.critic = CriticEnsemble(encoded_size(spec.observation), spec.action_size, config.hidden_sizes)
+            self.temperature = Temperature(config.initial_temperature)
+        self._policy_vector = ParameterVector(self.policy)
+        self._critic_vector = ParameterVector(self.critic)
+        self._temperature_vector = ParameterVector(self.temperature)
+        self.target_critic, self._target_vector = target_of(self.critic)
+        self._frozen_critic = frozen_view(self.critic, self._critic_vector)
+        self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
+        self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
+        self._temperature_adam = Adam(self._temperature_vector, config.temperature_learning_rate)
+        self._target_entropy = config.target_entropy_per_action * spec.action_size
+        self._register(
+            modules={
+                "policy": self.policy,
+                "critic": self.critic,
+                "target_critic": self.target_critic,
+                "temperature": self.temperature,
+            },
+            optimizers={
+                "policy": self._policy_adam,
+                "critic": self._critic_adam,
+                "temperature": self._temperature_adam,
+            },
+        )
+
+    @staticmethod
+    def build_policy(config: SACConfig, spec: EnvironmentSpec) -> TanhGaussianPolicy:
+        return TanhGaussianPolicy(
+            encoded_size(spec.observation),
+            spec.action_size,
+            config.hidden_sizes,
+            log_std_range=(config.log_std_minimum, config.log_std_maximum),
+            initial_std=config.initial_std,
+            last_layer_scale=config.last_layer_scale,
+        )
+
+    def update(self, batch: Batch) -> SACMetrics:
+        batch = batch.to(self.device)
+        next_noise, noise = self._noise(2, batch)
+        features = self.encoder(batch.observation)
+        temperature = self.temperature.log_value.detach().exp()
+
+        target = self._target(batch, next_noise, temperature)
+        values = self.critic(features, batch.action)
+        of_critic = critic_loss(values, target)
+        action, log_density = self.policy.sample(features, noise)
+        of_actor = actor_loss(log_density, self._frozen_critic(features, action), temperature)
+        of_temperature = temperature_loss(self.temperature.log_value, log_density, self._target_entropy)
+
+        for vector in (self._critic_vector, self._policy_vector, self._temperature_vector):
+            vector.zero_gradients()
+        torch.autograd.backward(of_critic + of_actor + of_temperature)
+        metrics = self._checked(
+            SACMetrics,
+            batch,
+            critic_loss=of_critic,
+            critic_gradient_norm=self._critic_vector.gradient_norm(),
+            q_mean=values.mean(),
+            target_mean=target.mean(),
+            actor_loss=of_actor,
+            actor_gradient_norm=self._policy_vector.gradient_norm(),
+            entropy=-log_density.mean(),
+            temperature=temperature,
+        )
+        self._step()
+        return metrics
+
+    @torch.no_grad()
+    def _target(self, batch: Batch, noise: Tensor, temperature: Tensor) -> Tensor:
+        """y of insertion.md 2.4, with a' from the current policy, (batch,)."""
+        features = self.encoder(batch.next_observation)
+        action, log_density = self.policy.sample(features, noise)
+        value = self.target_critic(features, action).amin(dim=0) - temperature * log_density
+        return bellman_target(batch.reward, batch.terminated, value, self.config.discount)
+
+    def _step(self) -> None:
+        self._critic_adam.step()
+        if self.updates >= self.config.critic_warmup_updates:
+            self._policy_adam.step()
+            self._temperature_adam.step()
+        self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
+        self.updates += 1

@@ -1,0 +1,150 @@
+"""Twin delayed DDPG (Fujimoto et al., 2018), in the form of residual-rl.md section 2.6.
+
+Deviations from rlkit: the smoothed target action is clipped to the action box, and the losses of an update are taken at
+the same parameters, before any of them takes its step, so that a diverged loss changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from tenon.algorithms.base import Algorithm, AlgorithmConfig, Metrics
+from tenon.algorithms.losses import bellman_target, critic_loss
+from tenon.data.transitions import Batch, EnvironmentSpec
+from tenon.networks.critics import CriticEnsemble
+from tenon.networks.encoders import encoded_size
+from tenon.networks.parameters import Adam, ParameterVector, frozen_view, target_of
+from tenon.networks.policies import DeterministicPolicy
+
+
+class TD3Config(AlgorithmConfig):
+    """Twin delayed DDPG: a deterministic policy, and critics made pessimistic and smooth."""
+
+    name: Literal["td3"] = "td3"
+    policy_delay: int = Field(default=2, ge=1, description="critic updates per actor update; residual-rl.md 2.6")
+    target_noise_std: float = Field(
+        default=0.2, ge=0.0, description="s_t, noise on the target action; residual-rl.md section 3"
+    )
+    target_noise_clip: float = Field(
+        default=0.5, ge=0.0, description="c, bound of that noise; residual-rl.md section 3"
+    )
+    exploration_std: float = Field(
+        default=0.1, ge=0.0, description="Gaussian noise on actions; residual-rl.md section 3 (rlkit)"
+    )
+
+
+@dataclass(frozen=True)
+class TD3Metrics(Metrics):
+    """One update in numbers. Norms are Euclidean, of the gradients. saturation: fraction of |pi(s)| above 0.95."""
+
+    critic_loss: float
+    critic_gradient_norm: float
+    q_mean: float
+    target_mean: float
+    actor_loss: float
+    actor_gradient_norm: float
+    saturation: float
+
+
+_SATURATED_FROM = 0.95
+
+
+def smoothed_action(action: Tensor, noise: Tensor, std: float, clip: float) -> Tensor:
+    """a' = clip(pibar(s') + clip(std * noise, -c, c), -1, 1), residual-rl.md 2.6. noise: standard normal."""
+    return (action + (std * noise).clamp(-clip, clip)).clamp(-1.0, 1.0)
+
+
+def actor_loss(values: Tensor) -> Tensor:
+    """L_pi = -E[ Q_1(s, pi(s)) ], residual-rl.md 2.6. values (members, batch)."""
+    return -values[0].mean()
+
+
+class TD3(Algorithm[TD3Config, TD3Metrics]):
+    """Two critics and a deterministic policy, each with a target."""
+
+    name: ClassVar[str] = "td3"
+    policy: DeterministicPolicy
+
+    def __init__(self, config: TD3Config, spec: EnvironmentSpec, seed: int, device: torch.device):
+        super().__init__(config, spec, seed, device)
+        with self._initialisation():
+            self.policy = self.build_policy(config, spec)
+            self.critic = CriticEnsemble(encoded_size(spec.observation), spec.action_size, config.hidden_sizes)
+        self._policy_vector = ParameterVector(self.policy)
+        self._critic_vector = ParameterVector(self.critic)
+        self.target_policy, self._target_policy_vector = target_of(self.policy)
+        self.target_critic, self._target_critic_vector = target_of(self.critic)
+        self._frozen_critic = frozen_view(self.critic, self._critic_vector)
+        self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
+        self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
+        self._register(
+            modules={
+                "policy": self.policy,
+                "critic": self.critic,
+                "target_policy": self.target_policy,
+                "target_critic": self.target_critic,
+            },
+            optimizers={"policy": self._policy_adam, "critic": self._critic_adam},
+        )
+
+    @staticmethod
+    def build_policy(config: TD3Config, spec: EnvironmentSpec) -> DeterministicPolicy:
+        return DeterministicPolicy(
+            encoded_size(spec.observation),
+            spec.action_size,
+            config.hidden_sizes,
+            exploration_std=config.exploration_std,
+            last_layer_scale=config.last_layer_scale,
+        )
+
+    def update(self, batch: Batch) -> TD3Metrics:
+        batch = batch.to(self.device)
+        features = self.encoder(batch.observation)
+
+        target = self._target(batch, self._noise(1, batch)[0])
+        values = self.critic(features, batch.action)
+        of_critic = critic_loss(values, target)
+        action = self.policy(features)
+        of_actor = actor_loss(self._frozen_critic(features, action))
+
+        self._critic_vector.zero_gradients()
+        self._policy_vector.zero_gradients()
+        torch.autograd.backward(of_critic + of_actor)
+        metrics = self._checked(
+            TD3Metrics,
+            batch,
+            critic_loss=of_critic,
+            critic_gradient_norm=self._critic_vector.gradient_norm(),
+            q_mean=values.mean(),
+            target_mean=target.mean(),
+            actor_loss=of_actor,
+            actor_gradient_norm=self._policy_vector.gradient_norm(),
+            saturation=(action.detach().abs() > _SATURATED_FROM).to(torch.float32).mean(),
+        )
+        self._step()
+        return metrics
+
+    @torch.no_grad()
+    def _target(self, batch: Batch, noise: Tensor) -> Tensor:
+        """y of residual-rl.md 2.6, (batch,)."""
+        features = self.encoder(batch.next_observation)
+        action = smoothed_action(
+            self.target_policy(features), noise, self.config.target_noise_std, self.config.target_noise_clip
+        )
+        value = self.target_critic(features, action).amin(dim=0)
+        return bellman_target(batch.reward, batch.terminated, value, self.config.discount)
+
+    def _step(self) -> None:
+        """The critics every time; the actor (once they are warm) and the targets every ``policy_delay`` updates."""
+        self._critic_adam.step()
+        self.updates += 1
+        if self.updates % self.config.policy_delay == 0:
+            if self.updates > self.config.critic_warmup_updates:
+                self._policy_adam.step()
+            self._target_policy_vector.move_towards(self._policy_vector, self.config.target_rate)
+            self._target_critic_vector.move_towards(self._critic_vector, self.config.target_rate)

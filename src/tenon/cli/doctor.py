@@ -1,0 +1,128 @@
+"""`tenon doctor`: looks at everything that a session needs, and says what to do about what is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from tenon.cli.checks.finding import Finding, Severity, error, info
+from tenon.cli.console import ERR, OUT, write_json
+from tenon.cli.errors import FAILURE, SUCCESS
+
+RUNS = Path("runs")
+STYLE = {Severity.OK: "green", Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
+
+Check = Callable[[], Sequence[Finding]]
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Check versions, rendering, ports, disk, configuration and rates; each finding with its remedy.
+
+    Exits 1 when something keeps a session from running.
+    """
+
+    run_directory: Path = RUNS
+    """Where runs go: its disk, its permissions and its cut-off episodes are looked at."""
+    json: Path | None = None
+    """Also write the findings to this file."""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Leave out what takes seconds: the measured rates."""
+
+    def run(self) -> int:
+        findings = collect(self._checks())
+        show(findings)
+        is_well = all(finding.severity is not Severity.ERROR for finding in findings)
+        if self.json is not None:
+            write_json(self.json, {"ok": is_well, "findings": [finding.to_json() for finding in findings]})
+        return SUCCESS if is_well else FAILURE
+
+    def _checks(self) -> list[tuple[str, Check]]:
+        from tenon.cli.checks import files, graphics, machine, software
+
+        checks: list[tuple[str, Check]] = [
+            ("python", lambda: [software.check_python()]),
+            ("packages", software.check_packages),
+            ("torch device", lambda: [software.check_torch_device()]),
+            ("rclpy", lambda: software.check_ros(os.environ, software.find_rclpy())),
+            ("rendering", graphics.check_graphics),
+            ("ROS graph", check_graph),
+            ("disk", lambda: [machine.check_disk(self.run_directory)]),
+            ("run directory", lambda: [machine.check_writable(self.run_directory)]),
+            ("memory", lambda: [machine.check_memory()]),
+            ("cores", machine.check_cores),
+            ("configuration", check_configuration),
+            ("episodes", lambda: [files.check_partial_episodes(self.run_directory)]),
+        ]
+        if not self.quick:
+            checks.append(("message rate", check_messages))
+        return checks
+
+
+def collect(checks: Sequence[tuple[str, Check]]) -> list[Finding]:
+    """Runs the checks one after the other, with a progress bar. A check that breaks is a finding itself."""
+    from rich.progress import track
+
+    findings: list[Finding] = []
+    for name, check in track(checks, description="looking", console=ERR, transient=True):
+        try:
+            findings.extend(check())
+        except Exception as failure:  # a doctor must survive whatever it finds
+            seen = f"the check itself failed: {type(failure).__name__}: {failure}"
+            findings.append(error(name, seen, "see the other findings first, then report this one"))
+    return findings
+
+
+def show(findings: Sequence[Finding]) -> None:
+    """A line per finding, and below it the remedy."""
+    width = max(len(finding.check) for finding in findings)
+    for finding in findings:
+        style = STYLE[finding.severity]
+        OUT.print(f"[{style}]{finding.severity.value:>7}[/]  {finding.check:<{width}}  ", end="")
+        OUT.print(finding.seen, markup=False, soft_wrap=True)
+        if finding.remedy:
+            OUT.print(f"{'':9}{'':{width}}  -> {finding.remedy}", markup=False, soft_wrap=True)
+
+
+def check_configuration() -> list[Finding]:
+    """All files of the configuration tree load."""
+    from tenon.cli.checks.files import check_configuration as check_files
+    from tenon.cli.settings import configuration_files, load_configuration
+
+    return check_files(configuration_files(), load_configuration)
+
+
+def check_graph() -> list[Finding]:
+    """The domain, the router's port, and who is on the graph already."""
+    from tenon.cli.checks import network
+
+    findings = [network.check_domain(os.environ)]
+    from tenon_session import introspection
+
+    endpoint = introspection.router_endpoint()
+    if endpoint is None:
+        return findings  # a real ROS 2, or a router on another machine
+    port = network.check_router_port(introspection.is_router, host=endpoint.host, port=endpoint.port)
+    findings.append(port)
+    if port.severity is Severity.OK and "answers" in port.seen and findings[0].severity is Severity.OK:
+        findings.append(network.check_other_sessions(introspection.nodes_on_graph()))
+    return findings
+
+
+def check_messages() -> list[Finding]:
+    """Round trip of a message between two nodes over the wire that sessions use."""
+    from tenon_session.round_trip import measure_round_trip
+
+    check = "message rate"
+    try:
+        trip = measure_round_trip()
+    except RuntimeError as failure:
+        return [error(check, f"no message came through: {failure}", "see the findings on port and domain")]
+    median_us, p99_us = trip.median_s * 1e6, trip.p99_s * 1e6
+    seen = f"round trip between two processes: median {median_us:.0f} us, 99 % below {p99_us:.0f} us"
+    return [info(check, seen)]

@@ -1,0 +1,82 @@
+"""Evaluating a controller on fixed draws, for `tenon evaluate` and the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from tenon.cli.errors import CommandError
+from tenon.session.report import COLUMNS, Evaluation, evaluate, table_row
+from tenon.session.statistics import EpisodeSummary
+
+if TYPE_CHECKING:
+    from tenon.cli.running import RunningSession
+
+EVALUATION_SEED = 1_000_000_000
+"""Seed of the first evaluation draw; the next ones count up. Training seeds stay below: no policy has seen a draw."""
+NOISY, PERFECT = "noisy", "perfect"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """What to evaluate.
+
+    controller: of the session ("p_controller", "p_dither", "residual"). name: in tables and reports. goal_error_m: half
+    width of the goal's error; 0 is the condition "perfect".
+    """
+
+    controller: str
+    name: str
+    goal_error_m: float
+    draws: int
+    deterministic: bool = False
+    record: bool = False
+
+    @property
+    def condition(self) -> str:
+        return NOISY if self.goal_error_m > 0.0 else PERFECT
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An evaluation and the episodes that it counted."""
+
+    evaluation: Evaluation
+    episodes: tuple[EpisodeSummary, ...]
+
+
+def run_evaluation(session: RunningSession, plan: EvaluationPlan, title: str, *, force_limit_n: float) -> Evaluated:
+    """Runs one evaluation on a session that is up. Raises CommandError when it did not run to its end."""
+    from tenon_session.client import RunGoal
+
+    goal = RunGoal(
+        controller=plan.controller,
+        episodes=plan.draws,
+        train=False,
+        deterministic=plan.deterministic,
+        goal_error_m=plan.goal_error_m,
+        seed=EVALUATION_SEED,
+        stop_at_success=True,
+        record=plan.record,
+    )
+    outcome = session.run(goal, title)
+    if outcome.result.stop_reason != "done" or len(outcome.episodes) != plan.draws:
+        raise CommandError(
+            f"the evaluation of {plan.name} ended after {len(outcome.episodes)} of {plan.draws} draws: "
+            f"{outcome.result.stop_reason}"
+        )
+    counted = evaluate(plan.name, plan.condition, outcome.episodes, force_limit_n=force_limit_n)
+    return Evaluated(counted, outcome.episodes)
+
+
+def evaluation_table(evaluations: Sequence[Evaluation], title: str) -> Table:
+    """The evaluations as a table for the terminal."""
+    table = Table(title=title, title_justify="left")
+    for column in COLUMNS:
+        table.add_column(column)
+    for evaluation in evaluations:
+        table.add_row(*table_row(evaluation))
+    return table

@@ -1,0 +1,107 @@
+"""Entry of the `tenon` command: reads the command line, runs one command, turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from tenon.cli.console import ERR
+from tenon.cli.demo import Demo
+from tenon.cli.doctor import Doctor
+from tenon.cli.errors import INTERRUPTED, USAGE, CommandError
+from tenon.cli.evaluate import Evaluate
+from tenon.cli.launch import Launch
+from tenon.cli.session import ClearFault, Pause, Resume, Run, Stop
+from tenon.cli.topic import Echo, Hz, List
+
+SessionCommand = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Pause, tyro.conf.subcommand("pause")]
+    | Annotated[Resume, tyro.conf.subcommand("resume")]
+    | Annotated[Stop, tyro.conf.subcommand("stop")]
+    | Annotated[ClearFault, tyro.conf.subcommand("clear-fault")]
+)
+TopicCommand = (
+    Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Echo, tyro.conf.subcommand("echo")]
+    | Annotated[Hz, tyro.conf.subcommand("hz")]
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """Run a robot session, or steer the one that runs."""
+
+    command: SessionCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Look at the topics of the graph."""
+
+    command: TopicCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
+Command = (
+    Annotated[Session, tyro.conf.subcommand("session")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Launch, tyro.conf.subcommand("launch")]
+    | Annotated[Topic, tyro.conf.subcommand("topic")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `tenon` with these arguments (by default the command line's) and returns its exit status."""
+    # A machine without a screen renders through EGL; whoever wants another library says so.
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    command = tyro.cli(
+        Command,
+        args=arguments,
+        prog="tenon",
+        description="Robot sessions that learn: run them, look into them, measure them.",
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+    try:
+        return int(command.run())
+    except CommandError as error:
+        _complain(str(error))
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone; keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _configuration_status(error)
+
+
+def _configuration_status(error: Exception) -> int:
+    from tenon.configuration import ConfigurationError
+
+    if not isinstance(error, ConfigurationError):
+        raise error
+    _complain(str(error))
+    return USAGE
+
+
+def _complain(message: str) -> None:
+    ERR.print("[bold red]error:[/] ", end="")
+    ERR.print(message, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

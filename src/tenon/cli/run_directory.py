@@ -1,0 +1,107 @@
+"""The directory of one run: its resolved session, its logs, and the promise that two sessions never share it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tenon.cli.console import write_text
+from tenon.cli.errors import CommandError, UsageError
+from tenon.configuration import Config, load_yaml
+
+SESSION_FILE = "session.yaml"
+LOG_FOLDER = "log"
+LOCK_FILE = ".lock"
+MAY_CHANGE = frozenset({"episodes", "run_directory"})
+"""What a resumed session may be told anew: to go on for longer, and that its directory was moved."""
+
+
+def new_run_directory(root: Path, session: str, task: str, now_s: float) -> Path:
+    """A fresh name under ``root``, made of what runs and when it began."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now_s))
+    return root / f"{session}_{task}_{stamp}"
+
+
+def require_unused(path: Path) -> None:
+    """Raises UsageError when the directory holds anything: a run is never written over."""
+    if (path / SESSION_FILE).exists():
+        raise UsageError(
+            f"{path} holds a session already. To go on with it: tenon session run --resume --run-directory {path}. "
+            "To start another one, name another --run-directory"
+        )
+    if path.exists() and (not path.is_dir() or any(entry.name != LOCK_FILE for entry in path.iterdir())):
+        raise UsageError(f"{path} is there already and is no run of Tenon: name another --run-directory")
+
+
+def create(path: Path, session: Config) -> Path:
+    """Writes the resolved session into a new run directory and returns its file.
+
+    Raises UsageError when the directory is used already, CommandError when it cannot be written.
+    """
+    require_unused(path)
+    return write_session(path, session)
+
+
+def write_session(path: Path, session: Config) -> Path:
+    """Writes the resolved session beside and renames it. Raises CommandError."""
+    file = path / SESSION_FILE
+    try:
+        write_text(file, yaml.safe_dump(session.model_dump(mode="json"), sort_keys=False))
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be written: {error.strerror}. Free some space or name another place"
+        ) from error
+    return file
+
+
+def stored_session(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run was started with, with what ``wanted`` may change in it.
+
+    Raises UsageError when there is no run, or when ``wanted`` asks for what the run was not started with.
+    """
+    file = path / SESSION_FILE
+    if not file.is_file():
+        raise UsageError(f"nothing to resume: {file} does not exist. Start it without --resume")
+    stored = load_yaml(file)
+    conflicts = [
+        f"{key} is {stored.get(key)!r} there, {value!r} was asked for"
+        for key, value in wanted.items()
+        if key not in MAY_CHANGE and stored.get(key) != value
+    ]
+    if conflicts:
+        raise UsageError(
+            f"{file} was started differently: {'; '.join(conflicts)}. Leave these options out to go on with it, or "
+            "name another --run-directory"
+        )
+    return {**stored, **{key: value for key, value in wanted.items() if key in MAY_CHANGE}}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds the run directory for this process; the kernel lets go when the process ends, however it ends.
+
+    Raises UsageError when another process holds it, CommandError when it cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        file = (path / LOCK_FILE).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}. Name another --run-directory") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip()
+            raise UsageError(f"{path} is in use by process {holder}: stop that session first") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,245 @@
+"""A session's graph kept up while goals are run on it, watched on the screen, and ended in order by Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from tenon.cli.console import note
+from tenon.cli.errors import CommandError
+from tenon.cli.live import Screen, screen
+from tenon.cli.progress import SessionProgress, View
+from tenon.cli.run_directory import LOG_FOLDER
+from tenon.cli.settings import SessionSettings, launch_arguments, launch_file
+from tenon.control.phase import SessionPhase
+from tenon.session.statistics import EpisodeSummary
+
+if TYPE_CHECKING:
+    from tenon_session.client import RunGoal, RunResult, SessionClient, SessionRun
+    from tenon_session.graph import SessionGraph
+
+CLIENT_NODE = "tenon_cli"
+POLL_S = 0.1
+STOP_TIMEOUT_S = 20.0
+FAULT_PATIENCE_S = 3.0
+"""A run that nobody watches ends when a fault has been latched for this long."""
+SILENCE_TIMEOUT_S = 180.0
+"""Neither an episode nor a phase has changed for this long: the session hangs."""
+TRAINER_IDLE_S = 3.0
+"""The trainer reports once a second: standing still for this long, it has nothing left to do."""
+SUMMARY_TIMEOUT_S = 10.0
+"""The result of a run may overtake the summary of its last episode by less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a run came to. episodes: in the order in which they ended, stopped ones left out."""
+
+    result: RunResult
+    episodes: tuple[EpisodeSummary, ...]
+
+
+class Interrupts:
+    """SIGINT and SIGTERM while a graph is up: the first asks for an orderly end, the second kills the graph."""
+
+    def __init__(self, graph: SessionGraph) -> None:
+        self._graph = graph
+        self.requested = False
+
+    def __enter__(self) -> Interrupts:
+        self._previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt once an end was asked for."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self.requested:
+            self._graph.kill()
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+@dataclass
+class RunningSession:
+    """A graph that is up, and the means to run goals on it."""
+
+    graph: SessionGraph
+    client: SessionClient
+    progress: SessionProgress
+    interrupts: Interrupts
+    screen: Screen
+    unattended: bool
+    _last_change: tuple[Any, float] = field(default=(None, 0.0))
+
+    def run(self, goal: RunGoal, title: str) -> RunOutcome:
+        """Runs a goal to its end.
+
+        Raises CommandError when the graph loses a node, hangs, or (unattended) stops at a fault; KeyboardInterrupt
+        after Ctrl-C, when the session stands.
+        """
+        from tenon_session.client import SessionError
+
+        self.progress.begin(title, goal.episodes)
+        try:
+            run = self.client.start(goal)
+        except SessionError as error:
+            raise CommandError(str(error)) from error
+        while not run.done:
+            self._watch(run)
+            time.sleep(POLL_S)
+        result = run.result()
+        self._await_summaries(result.episodes)
+        self.screen.show(self.progress.view())
+        return RunOutcome(result, self.progress.view().counted)
+
+    def wait_for_trainer(self) -> None:
+        """Waits until the trainer has worked off what it has: the number of its updates stands still."""
+        last, since_s = -1, time.monotonic()
+        while time.monotonic() - since_s < TRAINER_IDLE_S:
+            self._check_graph()
+            self.interrupts.check()
+            view = self.progress.view()
+            self.screen.show(view)
+            updates = view.trainer.updates if view.trainer is not None else 0
+            if updates != last:
+                last, since_s = updates, time.monotonic()
+            time.sleep(POLL_S)
+
+    def _watch(self, run: SessionRun) -> None:
+        view = self.progress.view()
+        self.screen.show(view)
+        if self.interrupts.requested:
+            self._stop(run)
+            raise KeyboardInterrupt
+        self._check_graph()
+        self._check_progress(view)
+
+    def _check_graph(self) -> None:
+        from tenon_session.graph import GraphError
+
+        try:
+            self.graph.check()
+        except GraphError as error:
+            raise CommandError(f"{error}\nWhat was finished is kept") from error
+
+    def _check_progress(self, view: View) -> None:
+        state = (view.phase, view.episode, view.detail, len(view.episodes))
+        if state != self._last_change[0]:
+            self._last_change = (state, view.now_s)
+        unchanged_s = view.now_s - self._last_change[1]
+        if self.unattended and view.phase is SessionPhase.FAULT and unchanged_s > FAULT_PATIENCE_S:
+            raise CommandError(f"the session stopped at a fault: {view.detail}")
+        waits_for_person = view.phase in (SessionPhase.FAULT, SessionPhase.PAUSED)
+        if not waits_for_person and unchanged_s > SILENCE_TIMEOUT_S:
+            raise CommandError(
+                f"the session hangs: {view.phase.name.lower()} in episode {view.episode} for {unchanged_s:.0f} s. "
+                "The logs in the run directory say which node waits for what"
+            )
+
+    def _stop(self, run: SessionRun) -> None:
+        from tenon_session.client import SessionError
+
+        note("stopping the session (Ctrl-C again kills it)")
+        try:
+            self.client.stop()
+        except SessionError as error:
+            note(f"{error}; the goal is cancelled instead")
+            run.cancel()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while not run.done and time.monotonic() < deadline:
+            self.screen.show(self.progress.view())
+            time.sleep(POLL_S)
+
+    def _await_summaries(self, episodes: int) -> None:
+        deadline = time.monotonic() + SUMMARY_TIMEOUT_S
+        while self.progress.view().done < episodes:
+            if time.monotonic() > deadline:
+                seen = self.progress.view().done
+                raise CommandError(f"the session ran {episodes} episodes, but only {seen} summaries arrived")
+            time.sleep(POLL_S)
+
+
+@contextmanager
+def running_session(
+    settings: SessionSettings, session_file: Path, run_directory: Path, *, unattended: bool, rates: bool
+) -> Iterator[RunningSession]:
+    """Brings up router and graph of a session, and takes both down at the end, whatever the end is.
+
+    unattended: nobody is there to clear a fault, so one ends the run. rates: measure the main topics for the view.
+    Raises CommandError when the graph does not come up, or when another session runs on this domain.
+    """
+    from embedded_ros2.router import RouterError
+    from tenon_session.client import MAIN_TOPICS, SessionClient
+    from tenon_session.graph import GraphError, SessionGraph, router
+    from tenon_session.introspection import settle, spinning_node
+
+    progress = SessionProgress(settings.expected_rates_hz())
+    arguments = launch_arguments(settings, session_file, run_directory)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(router())
+            graph = SessionGraph(launch_file(), arguments, run_directory / LOG_FOLDER)
+            interrupts = stack.enter_context(Interrupts(graph))
+            sampled = MAIN_TOPICS if rates else ()
+            client = stack.enter_context(spinning_node(lambda: SessionClient(CLIENT_NODE, progress, sampled=sampled)))
+            settle(client)
+            _refuse_second_session(client.nodes())
+            stack.enter_context(graph)
+            _wait_until_ready(graph, client, settings, interrupts)
+            shown = stack.enter_context(screen())
+            yield RunningSession(graph, client, progress, interrupts, shown, unattended)
+    except (GraphError, RouterError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _wait_until_ready(graph: Any, client: Any, settings: SessionSettings, interrupts: Interrupts) -> None:
+    from rich.progress import Progress
+
+    from tenon.cli.console import ERR
+
+    with Progress(console=ERR, transient=True) as bar:
+        task = bar.add_task("starting the nodes", total=len(settings.expected_nodes))
+
+        def advance(present: int, expected: int) -> None:
+            interrupts.check()
+            bar.update(task, completed=present, total=expected)
+
+        graph.wait_until_ready(settings.expected_nodes, client.nodes, on_progress=advance)
+
+
+def _refuse_second_session(nodes: list[str]) -> None:
+    foreign = [name for name in nodes if name.rsplit("/", 1)[-1] == "session_manager"]
+    if foreign:
+        raise CommandError(
+            f"a session runs on this domain already ({foreign[0]}): stop it, or give this one a domain of its own, for "
+            "example ROS_DOMAIN_ID=1"
+        )
+
+
+@contextmanager
+def steering(name: str) -> Iterator[SessionClient]:
+    """A client of a session that somebody else runs. SessionErrors become CommandErrors."""
+    from tenon_session.client import SessionClient, SessionError
+    from tenon_session.introspection import spinning_node
+
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(spinning_node(lambda: SessionClient(name, SessionProgress())))
+        try:
+            yield client
+        except SessionError as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,56 @@
+"""From a session's setup to what its graph is started with and measured against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tenon.configuration.resolve import config_root
+from tenon.configuration.session import SessionConfig
+from tenon.session.setup import SessionSetup
+
+LAUNCH_FILE = Path("launch", "session.launch.yaml")
+TRAINER_NODE = "trainer_node"
+NODES = (
+    "mujoco_arm",
+    "safety_supervisor",
+    "command_mux",
+    "residual_controller",
+    "observation_node",
+    "policy_node",
+    "reward_node",
+    TRAINER_NODE,
+    "recorder_node",
+    "session_manager",
+)
+"""Without these a session does not begin."""
+
+
+def launch_file() -> Path:
+    """The launch file of a session, beside the configuration tree."""
+    return config_root().parent / LAUNCH_FILE
+
+
+def launch_arguments(session_file: Path, setup: SessionSetup, *, trainer: bool) -> dict[str, str]:
+    """Arguments of the launch file: every node reads the resolved session and knows where data go."""
+    return {
+        "session": str(session_file.absolute()),
+        "run_directory": str(setup.run_directory),
+        "trainer": "true" if trainer else "false",
+    }
+
+
+def expected_rates_hz(config: SessionConfig) -> dict[str, float]:
+    """The contract's rates by topic, in session time."""
+    return {
+        "camera/image_raw": config.camera_rate_hz,
+        "joint_states": config.state_rate_hz,
+        "observation": config.control_rate_hz,
+        "residual/command": config.control_rate_hz,
+        "command/safe": config.control_rate_hz,
+    }
+
+
+def typed(**options: Any) -> dict[str, Any]:
+    """The options that were typed: those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,93 @@
+"""From a name that a person types to a validated configuration: ``--task usb_a`` is ``config/tasks/usb_a.yaml``."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tenon.configuration.base import ConfigT, ConfigurationError, load, load_yaml, parse
+from tenon.configuration.session import SessionConfig
+
+ROOT_VARIABLE = "TENON_CONFIG"
+"""Environment variable with the path of the configuration tree, for installations outside a checkout."""
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+class ConfigKind(enum.StrEnum):
+    """The folders of the configuration tree."""
+
+    ALGORITHMS = "algorithms"
+    CAMERAS = "cameras"
+    CONNECTORS = "connectors"
+    ROBOTS = "robots"
+    SAFETY = "safety"
+    SESSIONS = "sessions"
+    TASKS = "tasks"
+
+
+def config_root() -> Path:
+    """The configuration tree: $TENON_CONFIG, else ``config`` of the checkout around this package or the current folder.
+
+    Raises ConfigurationError when there is none.
+    """
+    given = os.environ.get(ROOT_VARIABLE)
+    if given:
+        root = Path(given)
+        if not root.is_dir():
+            raise ConfigurationError(f"{ROOT_VARIABLE}={given}: no such folder")
+        return root
+    for parent in (*Path(__file__).resolve().parents, Path.cwd(), *Path.cwd().parents):
+        root = parent / "config"
+        if (root / ConfigKind.ROBOTS).is_dir():
+            return root
+    raise ConfigurationError(
+        f"no folder config/{ConfigKind.ROBOTS} in the checkout, in {Path.cwd()} or above it: run in a checkout of "
+        f"Tenon or set {ROOT_VARIABLE}"
+    )
+
+
+def names(kind: ConfigKind, *, root: Path | None = None) -> list[str]:
+    """The names that exist of a kind, sorted."""
+    folder = (root or config_root()) / kind
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def resolve(kind: ConfigKind, name: str | Path, *, root: Path | None = None) -> Path:
+    """The file of a name; a path (with a separator or a YAML suffix) is taken as it is.
+
+    Raises ConfigurationError that lists what exists and the nearest name.
+    """
+    text = os.fspath(name)
+    if os.sep in text or text.endswith(_SUFFIXES):
+        path = Path(text).expanduser()
+        if not path.is_file():
+            raise ConfigurationError(f"{kind}: {path}: no such file")
+        return path
+    known = names(kind, root=root)
+    if text in known:
+        return (root or config_root()) / kind / f"{text}.yaml"
+    near = difflib.get_close_matches(text, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ConfigurationError(f"{kind}: {text!r} is unknown. There are: {', '.join(known) or 'none'}{hint}")
+
+
+def load_named(model: type[ConfigT], kind: ConfigKind, name: str | Path, *, root: Path | None = None) -> ConfigT:
+    """Finds, reads and validates a configuration. Raises ConfigurationError."""
+    return load(model, resolve(kind, name, root=root))
+
+
+def resolve_session(
+    name: str | Path, overrides: Mapping[str, Any] | None = None, *, root: Path | None = None
+) -> SessionConfig:
+    """A session by name or path, with keys overridden by what a person typed. Raises ConfigurationError."""
+    path = resolve(ConfigKind.SESSIONS, name, root=root)
+    data = load_yaml(path)
+    if not overrides:
+        return parse(SessionConfig, data, where=str(path))
+    given = ", ".join(f"{key}={value}" for key, value in overrides.items())
+    return parse(SessionConfig, {**data, **overrides}, where=f"{path} with {given}")

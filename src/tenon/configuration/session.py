@@ -1,0 +1,187 @@
+"""A robot session as a file in ``config/sessions``: who does what, how often, for how long, and where data go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from tenon.configuration.base import Config
+
+ControllerName = Literal["p_controller", "p_dither", "residual"]
+RewardName = Literal["electrical", "dense", "goal_image"]
+Name = Annotated[str, Field(min_length=1)]
+
+NS_PER_S = 1_000_000_000
+STATES_PER_CONTROL = 5
+
+
+class ResetConfig(Config):
+    """The way back to the start of an episode (insertion.md 2.5), in steps of one control period.
+
+    withdraw_m: height above the estimated goal to which the arm goes straight up first; at most the start height, which
+    the task states. step_m, turn_rad: largest step per control period. lead_m: the target is never further ahead of the
+    arm than this, so a jammed plug is not pulled with more than stiffness times lead_m.
+    tolerance_m, tolerance_rad: the start pose counts as reached within these for settle_ticks in a row.
+    correction_m: greatest offset by which the last target is moved to take out a steady error of the arm.
+    timeout_s: session time after which an attempt has failed. attempts: tries before the session stops with a fault.
+    """
+
+    withdraw_m: PositiveFloat = 0.04
+    step_m: PositiveFloat = 0.015
+    turn_rad: PositiveFloat = 0.05
+    lead_m: PositiveFloat = 0.03
+    tolerance_m: Annotated[PositiveFloat, Field(le=0.001)] = 0.001
+    tolerance_rad: PositiveFloat = 0.02
+    settle_ticks: PositiveInt = 2
+    correction_m: NonNegativeFloat = 0.005
+    timeout_s: PositiveFloat = 15.0
+    attempts: Annotated[PositiveInt, Field(le=10)] = 3
+
+    @model_validator(mode="after")
+    def _moves(self) -> ResetConfig:
+        if self.lead_m < self.step_m:
+            raise ValueError(f"lead_m {self.lead_m} must not be below step_m {self.step_m}: the arm could not move")
+        return self
+
+
+class TareConfig(Config):
+    """window_s: length of the mean. samples_min: fewer readings in the window are refused.
+
+    speed_max_m_s, drift_max_m: the arm moves if it is faster, or further from where it began.
+    force_spread_max_n: standard deviation of a force axis above which somebody touches the tool.
+    """
+
+    window_s: PositiveFloat = 5.0
+    samples_min: PositiveInt = Field(default=50, ge=2)
+    speed_max_m_s: PositiveFloat = 0.005
+    drift_max_m: PositiveFloat = 0.001
+    force_spread_max_n: PositiveFloat = 2.0
+
+
+class ImageSizeConfig(Config):
+    """Pixels of the picture that policy and reward see (32 x 32 in the released code of insertion.md)."""
+
+    width: PositiveInt = 32
+    height: PositiveInt = 32
+
+
+class SessionConfig(Config):
+    """One session. robot, task, algorithm, safety, cameras: names of files in ``config``, or paths.
+
+    safety: left out, the file with the robot's name.
+    train: transitions go to the trainer, and every episode runs to its horizon. deterministic: the policy answers with
+    its mean (insertion.md pitfall 4: evaluate SAC stochastically under goal error).
+    goal_error_m: the goal is off by U(-e, e) on x and y. seed: of the first episode, each next one counts up.
+    control_rate_hz, state_rate_hz, camera_rate_hz, heartbeat_rate_hz, inner_rate_hz: in session time.
+    real_time_factor: session seconds per second; a real arm needs 1. 0: as fast as the graph keeps up.
+    lockstep_timeout_s: seconds of real time that a simulation waits at each control tick for the command; None: it does
+    not wait. stream_timeout_s: session time within which an observation's action and reward must have come.
+    heartbeat_timeout_s: the arm stops by itself when the supervisor is silent for longer. teleop_timeout_s: a silent
+    teleoperator hands back; None: teleoperation is off. service_timeout_s: seconds of real time for a service's answer.
+    weights_every_updates: gradient steps from one publication of the weights to the next.
+    run_directory: where episodes, replay and checkpoints go.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    robot: Name
+    task: Name
+    controller: ControllerName = "residual"
+    algorithm: Name = "sac"
+    reward: RewardName = "electrical"
+    cameras: tuple[Name, ...] = ()
+    safety: Name | None = None
+    episodes: PositiveInt
+    seed: NonNegativeInt = 0
+    train: bool = True
+    deterministic: bool = False
+    goal_error_m: Annotated[float, Field(ge=0.0, le=0.02)] = 0.001
+    control_rate_hz: Annotated[PositiveFloat, Field(le=100.0)] = 10.0
+    state_rate_hz: Annotated[PositiveFloat, Field(le=1000.0)] = 100.0
+    camera_rate_hz: Annotated[PositiveFloat, Field(le=240.0)] = 10.0
+    heartbeat_rate_hz: Annotated[PositiveFloat, Field(le=1000.0)] = 50.0
+    inner_rate_hz: Annotated[PositiveFloat, Field(le=1000.0)] = 500.0
+    real_time_factor: Annotated[float, Field(ge=0.0, le=1000.0)] = 1.0
+    lockstep_timeout_s: PositiveFloat | None = None
+    stream_timeout_s: PositiveFloat = 1.0
+    heartbeat_timeout_s: PositiveFloat = 0.15
+    teleop_timeout_s: PositiveFloat | None = None
+    service_timeout_s: PositiveFloat = 10.0
+    weights_every_updates: PositiveInt = 25
+    observation_image: ImageSizeConfig = ImageSizeConfig()
+    success_ticks: PositiveInt = 3
+    reset: ResetConfig = ResetConfig()
+    tare: TareConfig = TareConfig()
+    run_directory: Path = Path("runs/session")
+
+    @property
+    def safety_name(self) -> str:
+        """The file of the limits."""
+        return self.safety or self.robot
+
+    @property
+    def control_period_s(self) -> float:
+        """Period of the outer loop."""
+        return 1.0 / self.control_rate_hz
+
+    @property
+    def control_period_ns(self) -> int:
+        """Period of the outer loop."""
+        return round(NS_PER_S / self.control_rate_hz)
+
+    @property
+    def command_validity_ns(self) -> int:
+        """How long a reference holds: two control periods (hardware.md 8)."""
+        return 2 * self.control_period_ns
+
+    @property
+    def stream_timeout_ns(self) -> int:
+        return round(NS_PER_S * self.stream_timeout_s)
+
+    @property
+    def teleop_timeout_ns(self) -> int | None:
+        """None: teleoperation is off."""
+        return None if self.teleop_timeout_s is None else round(NS_PER_S * self.teleop_timeout_s)
+
+    @property
+    def image_needed(self) -> bool:
+        """Whether the session cannot run without pictures."""
+        return self.reward == "goal_image"
+
+    @property
+    def image_tolerance_ns(self) -> int:
+        """How much older than its control tick a picture may be: one period of the camera."""
+        return round(NS_PER_S / self.camera_rate_hz)
+
+    @model_validator(mode="after")
+    def _rates_fit(self) -> SessionConfig:
+        if self.state_rate_hz < STATES_PER_CONTROL * self.control_rate_hz:
+            raise ValueError(
+                f"state_rate_hz is {self.state_rate_hz}, it must be {STATES_PER_CONTROL} times control_rate_hz "
+                f"({self.control_rate_hz}) or more: a fault is found at this rate, and must be within 2 control periods"
+            )
+        if self.inner_rate_hz < self.state_rate_hz:
+            raise ValueError(f"inner_rate_hz {self.inner_rate_hz} must not be below state_rate_hz {self.state_rate_hz}")
+        if self.heartbeat_timeout_s >= 2.0 * self.control_period_s:
+            raise ValueError(
+                f"heartbeat_timeout_s is {self.heartbeat_timeout_s}, it must be below 2 control periods "
+                f"({2.0 * self.control_period_s:g} s): a killed supervisor must stop the arm within them"
+            )
+        if self.heartbeat_timeout_s * self.heartbeat_rate_hz < 2.0:
+            raise ValueError(
+                f"heartbeat_rate_hz is {self.heartbeat_rate_hz}, it must be {2.0 / self.heartbeat_timeout_s:g} or "
+                "more: one lost heartbeat must not stop the arm"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sees(self) -> SessionConfig:
+        if self.image_needed and not self.cameras:
+            raise ValueError(f"reward {self.reward!r} needs a camera: name one under cameras")
+        if self.image_needed and self.camera_rate_hz < self.control_rate_hz:
+            raise ValueError(
+                f"camera_rate_hz is {self.camera_rate_hz}, reward {self.reward!r} needs control_rate_hz "
+                f"({self.control_rate_hz}) or more"
+            )
+        return self

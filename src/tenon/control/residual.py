@@ -1,0 +1,128 @@
+"""Residual control: a learned, bounded correction added to a hand-written controller's command.
+
+Source: Johannink et al., 2019, eq. (45), u = clip(pi_H + k a), and the guards of the released connector insertion code
+(Schoettler et al., 2020). The learner's action is the residual alone, so all that stands in the configuration here is
+part of the learner's world: ``version`` names it, and a policy is good only under the version it was trained with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field, PositiveFloat, model_validator
+
+from tenon.configuration.base import Config
+from tenon.control.p_controller import PController, PControllerConfig
+from tenon.control.types import Vector
+
+Triple = tuple[float, float, float]
+
+
+class BoxConfig(Config):
+    """Where the commanded TCP may be, relative to the estimated goal, in axes of the base."""
+
+    lower_m: Triple = (-0.05, -0.05, -0.01)
+    upper_m: Triple = (0.05, 0.05, 0.20)
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> BoxConfig:
+        if any(low >= high for low, high in zip(self.lower_m, self.upper_m, strict=True)):
+            raise ValueError(f"lower_m {self.lower_m} must be below upper_m {self.upper_m} on each axis")
+        return self
+
+
+class ForceGuardConfig(Config):
+    """While the tool is pressed harder than force_n, the command is a step of retreat_m upwards instead."""
+
+    force_n: PositiveFloat = 10.0
+    retreat_m: PositiveFloat = 0.001
+
+
+class FenceConfig(Config):
+    """Outside radius_m around the goal, or outside the heights, the command leads back to the goal instead."""
+
+    radius_m: PositiveFloat = 0.05
+    lower_m: float = -0.05
+    upper_m: float = 0.20
+    gain: PositiveFloat = 0.5
+    step_limit_m: PositiveFloat = 0.01
+
+
+class ResidualConfig(Config):
+    """base: the hand-written controller. authority_m: k, the displacement of action 1, per axis.
+
+    step_limit_m: bound of the sum per axis. force_guard, fence: off where they are left out.
+    """
+
+    base: PControllerConfig = PControllerConfig()
+    authority_m: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.001, 0.001, 0.001)
+    step_limit_m: PositiveFloat = 0.011
+    box: BoxConfig = BoxConfig()
+    force_guard: ForceGuardConfig | None = None
+    fence: FenceConfig | None = Field(default_factory=FenceConfig)
+
+    @property
+    def version(self) -> str:
+        """16 hex digits that change with any value of this configuration."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResidualCommand:
+    """One step's command and how it came about, for the log. All (3,).
+
+    target_m: x_d, where the TCP shall go. base_m: u_H. action: a, as applied, in [-1, 1]. step_m: u, after all clips.
+    saturated: the sum was clipped, so ``action`` is not what the arm did. guard: "", "force" or "fence".
+    """
+
+    target_m: Vector
+    base_m: Vector
+    action: Vector
+    step_m: Vector
+    saturated: bool
+    guard: str
+
+
+class ResidualController:
+    """u = clip(pi_H(x) + k a); x_d = clip(x + u, box around the goal)."""
+
+    def __init__(self, config: ResidualConfig) -> None:
+        self.config = config
+        self._base = PController(config.base)
+        self._authority = np.array(config.authority_m)
+        self._lower, self._upper = np.array(config.box.lower_m), np.array(config.box.upper_m)
+
+    def command(self, position_m: Vector, goal_m: Vector, action: Vector, *, press_n: float = 0.0) -> ResidualCommand:
+        """position_m, goal_m: TCP and estimated goal (3,), in the base. action: residual (3,), clipped to [-1, 1].
+
+        press_n: force on the tool along the base's +z, tare subtracted (positive when pressed down on something).
+        Raises ValueError for an action that is not finite or has another shape.
+        """
+        action = np.asarray(action, dtype=np.float64)
+        if action.shape != (3,) or not np.isfinite(action).all():
+            raise ValueError(f"a residual action is 3 finite numbers in [-1, 1], got {action.tolist()}")
+        action = np.clip(action, -1.0, 1.0)
+        base = self._base.step(position_m, goal_m)
+        wanted = base + self._authority * action
+        limited = np.clip(wanted, -self.config.step_limit_m, self.config.step_limit_m)
+        step, guard = self._guarded(limited, position_m - goal_m, press_n)
+        target = np.clip(position_m + step, goal_m + self._lower, goal_m + self._upper)
+        saturated = not guard and not np.array_equal(target, position_m + wanted)
+        return ResidualCommand(target, base, action, target - position_m, saturated, guard)
+
+    def _guarded(self, step: Vector, offset_m: Vector, press_n: float) -> tuple[Vector, str]:
+        guard, fence = self.config.force_guard, self.config.fence
+        if guard is not None and press_n >= guard.force_n:
+            return np.array((0.0, 0.0, guard.retreat_m)), "force"
+        if fence is not None and not _inside(fence, offset_m):
+            return np.clip(-fence.gain * offset_m, -fence.step_limit_m, fence.step_limit_m), "fence"
+        return step, ""
+
+
+def _inside(fence: FenceConfig, offset_m: Vector) -> bool:
+    radius = float(np.hypot(offset_m[0], offset_m[1]))
+    return radius < fence.radius_m and fence.lower_m <= offset_m[2] <= fence.upper_m

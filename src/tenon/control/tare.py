@@ -1,0 +1,79 @@
+"""Zeroing the force: the mean wrench of an arm at rest, to be subtracted from then on.
+
+The bias of a wrist sensor or an end-point estimate depends on the posture, so it is measured before every roll-out at
+the start height (insertion.md 2.3 and pitfall 8; 5 s in the released code).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tenon.configuration.session import TareConfig
+from tenon.control.checks import NS_PER_S
+from tenon.control.types import RobotState, Vector
+
+
+class TareError(RuntimeError):
+    """A tare that was refused. The message says what was seen, what is allowed, what to do."""
+
+
+class WrenchTare:
+    """Collects one window of readings. Feed readings until ``done``, then take ``bias``."""
+
+    def __init__(self, config: TareConfig) -> None:
+        self._config = config
+        self._first: RobotState | None = None
+        self._last_ns = 0
+        self._wrenches: list[Vector] = []
+
+    @property
+    def done(self) -> bool:
+        """Whether the readings span the window."""
+        return self._first is not None and self._last_ns - self._first.stamp_ns >= self._config.window_s * NS_PER_S
+
+    def add(self, state: RobotState) -> None:
+        """Takes one reading; one that is no newer than the last is left out. Raises TareError if the arm moves."""
+        if self._first is None:
+            self._first = state
+        elif state.stamp_ns <= self._last_ns:
+            return
+        speed_m_s = float(np.linalg.norm(state.tcp_velocity_in_base[:3]))
+        drift_m = float(np.linalg.norm(state.tcp_in_base.position_m - self._first.tcp_in_base.position_m))
+        if not speed_m_s <= self._config.speed_max_m_s:
+            raise TareError(
+                f"the arm moves at {1e3 * speed_m_s:.1f} mm/s while the force is zeroed, allowed are "
+                f"{1e3 * self._config.speed_max_m_s:.1f} mm/s: let it come to rest, then zero again"
+            )
+        if not drift_m <= self._config.drift_max_m:
+            raise TareError(
+                f"the arm has drifted by {1e3 * drift_m:.2f} mm while the force is zeroed, allowed are "
+                f"{1e3 * self._config.drift_max_m:.2f} mm: let it come to rest, then zero again"
+            )
+        self._last_ns = state.stamp_ns
+        self._wrenches.append(np.array(state.wrench_in_base, dtype=np.float64))
+
+    def bias(self) -> Vector:
+        """(6,) N and Nm: mean of the window. Raises TareError where it cannot be trusted."""
+        config = self._config
+        count = len(self._wrenches)
+        if not self.done or count < config.samples_min:
+            span_s = (self._last_ns - self._first.stamp_ns) / NS_PER_S if self._first else 0.0
+            raise TareError(
+                f"{count} readings over {span_s:.2f} s came while the force is zeroed, {config.samples_min} over "
+                f"{config.window_s:.2f} s are needed: look at the rate of the wrench topic"
+            )
+        wrenches = np.stack(self._wrenches)
+        if not np.isfinite(wrenches).all():
+            raise TareError("the wrench holds NaN or infinity while the force is zeroed: look at the sensor")
+        spread_n = float(wrenches[:, :3].std(axis=0).max())
+        if spread_n > config.force_spread_max_n:
+            raise TareError(
+                f"the force varies by {spread_n:.2f} N (standard deviation) while it is zeroed, allowed are "
+                f"{config.force_spread_max_n:.2f} N: keep hands and parts off the tool, then zero again"
+            )
+        return np.asarray(wrenches.mean(axis=0))
+
+
+def subtract(wrench: Vector, bias: Vector) -> Vector:
+    """(6,): the wrench without its bias."""
+    return wrench - bias

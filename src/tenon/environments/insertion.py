@@ -1,0 +1,119 @@
+"""Connector insertion as a Gymnasium environment: a residual on a P-controller, over the full arm in MuJoCo.
+
+One step is one tick of the robot's outer loop. The command that answers the observation of tick t is applied from tick t
+on, for one control period; the observation of tick t + 1 is taken at its end. The ROS graph in lockstep does the same.
+
+Source of the task: Schoettler et al., 2020 (``specs`` of the insertion task); the numbers stand in ``config/tasks``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from tenon.configuration.arm import ArmConfig
+from tenon.control.residual import ResidualController
+from tenon.control.types import Pose, RobotState, Vector
+from tenon.environments.insertion_reward import dense_reward, electrical_reward
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.insertion import InsertionSimulation
+from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig, draw_episode
+
+RewardName = Literal["electrical", "dense"]
+Array = NDArray[np.float32]
+
+SEED_RANGE = 2**31
+TARE_READINGS = 50
+
+
+class InsertionEnv(gymnasium.Env[Array, Array]):
+    """Observation (4,) float32: [x - x_hat (3), f_z], divided by the task's observation_scale.
+
+    x_hat: the estimated goal; f_z: force on the tool along the base's z, tare subtracted, positive when pressed down.
+    Action (3,) float32 in [-1, 1]: the residual, times the task's residual.authority_m (1 mm).
+    Reward: "electrical" pays 1 on each step on which the connection is made; "dense" is eq. (48) with its sign repaired.
+    An episode ends by truncation after horizon_steps, never by termination: the connection is paid on every step.
+
+    ``reset(seed=n)`` starts episode ``draw(n)``; ``options={"goal_error_scale": 0.0}`` gives it a perfectly known goal.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(
+        self,
+        arm: ArmConfig,
+        connector: ConnectorConfig,
+        task: InsertionTaskConfig,
+        *,
+        reward: RewardName = "electrical",
+        render_mode: str | None = None,
+        render_size_px: tuple[int, int] = (640, 480),
+    ) -> None:
+        self.task, self.connector, self.render_mode = task, connector, render_mode
+        self.simulation = InsertionSimulation(arm, connector, task)
+        self.controller = ResidualController(task.residual)
+        self._reward, self._render_size_px = reward, render_size_px
+        self._divisors = task.observation_scale.divisors
+        self._substeps = round(task.control_period_s / task.scene.physics.timestep_s)
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float32)
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
+
+    def draw(self, seed: int, *, goal_error_scale: float = 1.0) -> EpisodeDraw:
+        """What varies in episode ``seed``: the same here, in the ROS graph, today and tomorrow."""
+        return draw_episode(self.task, self.connector, seed, goal_error_scale=goal_error_scale)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Without a seed, the next episode is drawn by the environment's own generator."""
+        super().reset(seed=seed)
+        episode = seed if seed is not None else int(self.np_random.integers(SEED_RANGE))
+        scale = float((options or {}).get("goal_error_scale", 1.0))
+        draw = self.simulation.reset(episode, goal_error_scale=scale)
+        self._goal = self.simulation.estimated_goal_in_base
+        self._steps = 0
+        readings = [self.simulation.state().wrench_in_base for _ in range(TARE_READINGS)]
+        self._tare = np.mean(readings, axis=0)
+        self._state = self.simulation.state()
+        return self._observation(self._state), {"episode": episode, "draw": draw}
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """One control period. info: success, depth_m, peak_force_n, command (ResidualCommand)."""
+        command = self.controller.command(
+            self._state.tcp_in_base.position_m, self._goal.position_m, action, press_n=self._press_n(self._state)
+        )
+        self.simulation.step(Pose(command.target_m, self._goal.quaternion_xyzw), self._substeps)
+        self._state = self.simulation.state()
+        self._steps += 1
+        success = self.simulation.electrical()
+        info = {
+            "success": success,
+            "depth_m": self.simulation.depth_m,
+            "peak_force_n": self.simulation.peak_force_n,
+            "command": command,
+        }
+        truncated = self._steps >= self.task.horizon_steps
+        return self._observation(self._state), self._reward_of(self._state, success=success), False, truncated, info
+
+    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+        """The overview camera's frame."""
+        return self.simulation.render("overview", *self._render_size_px)
+
+    def close(self) -> None:
+        self.simulation.close()
+
+    def _press_n(self, state: RobotState) -> float:
+        return float(state.wrench_in_base[2] - self._tare[2])
+
+    def _offset(self, state: RobotState) -> Vector:
+        return state.tcp_in_base.position_m - self._goal.position_m
+
+    def _observation(self, state: RobotState) -> Array:
+        values = np.append(self._offset(state), self._press_n(state))
+        return (values / self._divisors).astype(np.float32)
+
+    def _reward_of(self, state: RobotState, *, success: bool) -> float:
+        if self._reward == "electrical":
+            return electrical_reward(connected=success)
+        return dense_reward(self._offset(state), self._press_n(state), inserted=success)

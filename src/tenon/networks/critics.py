@@ -1,0 +1,22 @@
+"""Critics: ensembles of action values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tenon.networks.mlp import EnsembleMLP
+
+
+class CriticEnsemble(nn.Module):
+    """Q_i(s, a) for i < members. features (batch, F) and action (batch, A) -> (members, batch)."""
+
+    def __init__(self, features: int, actions: int, hidden_sizes: Sequence[int], *, members: int = 2):
+        super().__init__()
+        self.network = EnsembleMLP(members, features + actions, hidden_sizes, 1)
+
+    def forward(self, features: Tensor, action: Tensor) -> Tensor:
+        values: Tensor = self.network(torch.cat((features, action), dim=1))
+        return values.squeeze(-1)

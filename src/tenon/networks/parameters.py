@@ -1,0 +1,116 @@
+"""All parameters of a module as one vector.
+
+A learner on one CPU core spends its time on calls, not on arithmetic. With the parameters (and gradients) of a module
+side by side in memory, an Adam step, a target update or a gradient norm is a handful of calls in all instead of a
+handful per layer.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+# Each parameter starts on a cache line: BLAS is faster there, and its results do not depend on the neighbours' sizes.
+_ALIGNMENT_ELEMENTS = 16
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class ParameterVector:
+    """Moves the parameters of ``module`` into ``values`` and their gradients into ``gradients``, both (size,).
+
+    The module is used as before: its parameters are views of ``values``. ``backward`` adds to ``gradients``; call
+    ``zero_gradients`` before it. ``load_state_dict`` writes through; ``module.to`` and ``zero_grad`` break the tie.
+    """
+
+    def __init__(self, module: nn.Module):
+        parameters = list(module.parameters())
+        size = sum(_padded(p.numel()) for p in parameters)
+        self.values = torch.zeros(size, device=parameters[0].device)
+        self.gradients = torch.zeros_like(self.values)
+        for parameter, value, gradient in zip(
+            parameters, _views(self.values, module), _views(self.gradients, module), strict=True
+        ):
+            value.copy_(parameter.detach())
+            parameter.data = value
+            if parameter.requires_grad:
+                parameter.grad = gradient
+
+    def zero_gradients(self) -> None:
+        self.gradients.zero_()
+
+    def gradient_norm(self) -> Tensor:
+        """Euclidean norm of all gradients, a scalar."""
+        norm: Tensor = torch.linalg.vector_norm(self.gradients)
+        return norm
+
+    def move_towards(self, other: ParameterVector, rate: float) -> None:
+        """Polyak averaging: values <- (1 - rate) * values + rate * other.values."""
+        self.values.lerp_(other.values, rate)
+
+
+def target_of(module: ModuleT) -> tuple[ModuleT, ParameterVector]:
+    """A copy of ``module`` that is not trained, and its vector: the target network."""
+    target = copy.deepcopy(module).requires_grad_(False)
+    return target, ParameterVector(target)
+
+
+def frozen_view(module: ModuleT, vector: ParameterVector) -> ModuleT:
+    """A second module on the same memory that collects no gradients for its parameters, only for its inputs.
+
+    The actor's loss goes through the critic without a gradient for the critic: half of that backward pass.
+    """
+    frozen = copy.deepcopy(module).requires_grad_(False)
+    for parameter, value in zip(frozen.parameters(), _views(vector.values, frozen), strict=True):
+        parameter.data = value
+    return frozen
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015, algorithm 1) on a ParameterVector."""
+
+    def __init__(
+        self,
+        vector: ParameterVector,
+        learning_rate: float,
+        *,
+        first_decay: float = 0.9,
+        second_decay: float = 0.999,
+        epsilon: float = 1e-8,
+    ):
+        self._vector = vector
+        self._learning_rate = learning_rate
+        self._first_decay = first_decay
+        self._second_decay = second_decay
+        self._epsilon = epsilon
+        self.steps = 0
+        self.first_moment = torch.zeros_like(vector.values)
+        self.second_moment = torch.zeros_like(vector.values)
+        self._scratch = torch.empty_like(vector.values)
+
+    def step(self) -> None:
+        """Moves the parameters against the gradients. The bias corrections are folded into the step size."""
+        self.steps += 1
+        gradients = self._vector.gradients
+        self.first_moment.lerp_(gradients, 1.0 - self._first_decay)
+        self.second_moment.mul_(self._second_decay).addcmul_(gradients, gradients, value=1.0 - self._second_decay)
+        first_correction = 1.0 - self._first_decay**self.steps
+        second_correction = (1.0 - self._second_decay**self.steps) ** 0.5
+        denominator = torch.sqrt(self.second_moment, out=self._scratch).add_(self._epsilon * second_correction)
+        step_size = self._learning_rate * second_correction / first_correction
+        self._vector.values.addcdiv_(self.first_moment, denominator, value=-step_size)
+
+
+def _padded(elements: int) -> int:
+    return -(-elements // _ALIGNMENT_ELEMENTS) * _ALIGNMENT_ELEMENTS
+
+
+def _views(vector: Tensor, module: nn.Module) -> list[Tensor]:
+    views, offset = [], 0
+    for parameter in module.parameters():
+        views.append(vector[offset : offset + parameter.numel()].view(parameter.shape))
+        offset += _padded(parameter.numel())
+    return views

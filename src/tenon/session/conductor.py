@@ -1,0 +1,240 @@
+"""Conducts a session: what arrives goes in, what is to be sent comes out. The session manager's node is its wires.
+
+An episode's reset is: ask the stand for nothing yet, drive to the start pose, have the stand reset itself (clear its
+detector), have the force zeroed, begin. While the two services work, the start pose is commanded on, so that the arm is
+held in place and, in lockstep, time goes on.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from tenon.control.phase import SessionPhase
+from tenon.control.safety import SafetyLevel
+from tenon.control.types import ControlMode, Pose, Reference
+from tenon.session.machine import Answer, EpisodeEnded, PhaseChanged, RunEnded, SessionMachine, SessionPlan
+from tenon.session.reset import SOURCE, ResetMotion, ResetStage
+from tenon.session.setup import SessionSetup
+from tenon.session.statistics import EpisodeSummary
+from tenon.session.transitions import (
+    ActionSample,
+    AssembledTransition,
+    AssemblyError,
+    ObservationSample,
+    RewardSample,
+    TransitionAssembler,
+)
+
+
+class Service(enum.Enum):
+    """What a reset asks of other nodes."""
+
+    RESET_TASK = "the stand's reset"
+    TARE = "zeroing the force"
+
+
+@dataclass(frozen=True, slots=True)
+class StateOut:
+    """/session/state is to be published. stamp_ns: session time from which it holds."""
+
+    stamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceOut:
+    """/command/session."""
+
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionOut:
+    """/transition."""
+
+    transition: AssembledTransition
+    train: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryOut:
+    """/session/episode."""
+
+    summary: EpisodeSummary
+
+
+@dataclass(frozen=True, slots=True)
+class CallOut:
+    """A service is to be called; its end is reported to ``on_service`` with the same ticket."""
+
+    service: Service
+    seed: int
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunOut:
+    """The run has ended."""
+
+    stop_reason: str
+
+
+Output = StateOut | ReferenceOut | TransitionOut | SummaryOut | CallOut | RunOut
+
+
+class Conductor:
+    """Feed it what arrives, then carry out what ``take`` returns, in order."""
+
+    def __init__(self, setup: SessionSetup, *, first_episode: int) -> None:
+        self._setup = setup
+        self.machine = SessionMachine(
+            horizon_steps=setup.task.horizon_steps,
+            success_ticks=setup.config.success_ticks,
+            reset_attempts=setup.config.reset.attempts,
+            force_limit_n=setup.task.force_limit_n,
+            first_episode=first_episode,
+        )
+        self._assembler = TransitionAssembler(
+            control_period_ns=setup.config.control_period_ns,
+            timeout_ns=setup.config.stream_timeout_ns,
+        )
+        self._motion: ResetMotion | None = None
+        self._target: Pose | None = None
+        self._waiting: Service | None = None
+        self._ticket = 0
+        self._now_ns = 0
+        self._outputs: list[Output] = []
+
+    @property
+    def goal_in_base(self) -> Pose:
+        """The estimated goal of the current episode."""
+        return self._setup.estimated_goal_in_base(self.machine.goal_error_m)
+
+    def take(self) -> list[Output]:
+        """What is to be sent since the last call, in order."""
+        self._collect()
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def start(self, plan: SessionPlan, *, episodes_done: int = 0) -> Answer:
+        return self.machine.start(plan, episodes_done=episodes_done)
+
+    def pause(self) -> Answer:
+        return self.machine.pause()
+
+    def resume(self) -> Answer:
+        return self.machine.resume()
+
+    def stop(self) -> Answer:
+        return self.machine.stop()
+
+    def on_observation(self, sample: ObservationSample, *, phase: int, tcp_in_base: Pose, peak_force_n: float) -> None:
+        """phase: the session's phase that the observation was made under; one of another phase or episode is late."""
+        self._now_ns = sample.stamp_ns
+        machine = self.machine
+        if phase != machine.phase or sample.episode != machine.episode:
+            return
+        if phase == SessionPhase.RESETTING:
+            self._drive(tcp_in_base, sample.stamp_ns)
+        elif phase == SessionPhase.RUNNING:
+            machine.on_force(peak_force_n)
+            self._assembler.on_observation(sample)
+            self._assemble()
+
+    def on_action(self, sample: ActionSample) -> None:
+        self._assembler.on_action(sample)
+        self._assemble()
+
+    def on_reward(self, sample: RewardSample) -> None:
+        self._assembler.on_reward(sample)
+        self._assemble()
+
+    def on_safety(self, level: SafetyLevel, fault: str, detail: str) -> None:
+        """The supervisor's heartbeat."""
+        if level is SafetyLevel.FAULT:
+            self.machine.on_fault(fault, detail)
+        elif level is SafetyLevel.OK and self.machine.phase is SessionPhase.FAULT:
+            self.machine.clear()
+
+    def on_service(self, ticket: int, *, success: bool, message: str) -> None:
+        """A service that was called has answered, or has not in time."""
+        if ticket != self._ticket or self._waiting is None:
+            return
+        service, self._waiting = self._waiting, None
+        if not success:
+            self._motion = None
+            self.machine.reset_failed(f"{service.value} failed: {message}")
+        elif service is Service.RESET_TASK:
+            self._call(Service.TARE)
+        else:
+            self.machine.reset_done()
+
+    def on_time(self, now_ns: int) -> None:
+        """To be called a few times a second: finds streams that have stopped."""
+        self._now_ns = max(self._now_ns, now_ns)
+        self._assemble()
+
+    def _drive(self, tcp_in_base: Pose, stamp_ns: int) -> None:
+        """One tick on the way to the start pose, or of standing there."""
+        if self._target is None:
+            self._step_motion(tcp_in_base, stamp_ns)
+        if self._target is not None:
+            validity_ns = self._setup.config.command_validity_ns
+            hold = Reference(stamp_ns, ControlMode.CARTESIAN, SOURCE, validity_ns, tcp_in_base=self._target)
+            self._outputs.append(ReferenceOut(hold))
+
+    def _step_motion(self, tcp_in_base: Pose, stamp_ns: int) -> None:
+        if self._motion is None:
+            self._motion = ResetMotion(
+                self._setup.config.reset,
+                goal_in_base=self.goal_in_base,
+                start_height_m=self._setup.task.start_height_m,
+                control_period_ns=self._setup.config.control_period_ns,
+                begin_ns=stamp_ns,
+            )
+        step = self._motion.step(tcp_in_base, stamp_ns)
+        if step.stage is ResetStage.DONE:
+            self._target = self._motion.target_in_base
+            self._call(Service.RESET_TASK)
+            return
+        self._outputs.append(ReferenceOut(step.reference))
+        if step.stage is ResetStage.FAILED:
+            self._motion = None
+            self.machine.reset_failed(step.message)
+
+    def _call(self, service: Service) -> None:
+        self._ticket += 1
+        self._waiting = service
+        self._outputs.append(CallOut(service, self.machine.seed, self._ticket))
+
+    def _assemble(self) -> None:
+        if self.machine.phase is not SessionPhase.RUNNING:
+            return
+        try:
+            transitions = self._assembler.take(self._now_ns)
+        except AssemblyError as error:
+            self.machine.on_fault("stream", str(error))
+            return
+        plan = self.machine.plan
+        for transition in transitions:
+            self._outputs.append(TransitionOut(transition, train=plan is not None and plan.train))
+            self.machine.on_transition(transition)
+
+    def _collect(self) -> None:
+        """Turns what happened in the machine into outputs, and follows its phase."""
+        for event in self.machine.take_events():
+            if isinstance(event, PhaseChanged):
+                self._follow(event.phase)
+                self._outputs.append(StateOut(self._now_ns))
+            elif isinstance(event, EpisodeEnded):
+                self._outputs.append(SummaryOut(event.summary))
+            elif isinstance(event, RunEnded):
+                self._outputs.append(RunOut(event.stop_reason))
+
+    def _follow(self, phase: SessionPhase) -> None:
+        self._motion = self._target = self._waiting = None
+        if phase is SessionPhase.RUNNING:
+            # The observation that ended the reset belongs to the reset: the episode begins with the next one.
+            self._assembler.begin(self.machine.episode, self.machine.end_rule, self._now_ns + 1)
+        elif self._assembler.running:
+            self._assembler.end()

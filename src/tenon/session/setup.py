@@ -1,0 +1,128 @@
+"""A session as its nodes see it: the stand, the goal, what an observation holds, where data go."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import ConfigurationError, load_yaml
+from tenon.configuration.resolve import ConfigKind, resolve, resolve_session
+from tenon.configuration.safety import SafetyConfig
+from tenon.configuration.session import SessionConfig
+from tenon.control.geometry import pose
+from tenon.control.types import Pose, Vector
+from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.session.stand import Stand, load_stand
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.scene import TOOL_DOWN_XYZW
+from tenon.simulation.tasks import InsertionTaskConfig
+
+ACTION_SIZE = 3
+STATE_SIZE = 4
+_VERSIONED = ("tenon", "torch", "numpy", "mujoco")
+
+
+@dataclass(frozen=True)
+class SessionSetup:
+    """Everything that nodes need to know of their session. algorithm: the method's YAML as it was read."""
+
+    stand: Stand
+    algorithm: Mapping[str, Any]
+    run_directory: Path
+
+    @property
+    def config(self) -> SessionConfig:
+        return self.stand.session
+
+    @property
+    def arm(self) -> ArmConfig:
+        return self.stand.arm
+
+    @property
+    def task(self) -> InsertionTaskConfig:
+        return self.stand.task
+
+    @property
+    def connector(self) -> ConnectorConfig:
+        return self.stand.connector
+
+    @property
+    def safety(self) -> SafetyConfig:
+        return self.stand.safety
+
+    @property
+    def episodes_directory(self) -> Path:
+        return self.run_directory / "episodes"
+
+    @property
+    def trainer_directory(self) -> Path:
+        return self.run_directory / "trainer"
+
+    @cached_property
+    def nominal_goal_in_base(self) -> Pose:
+        """Where the task says that the TCP is when the plug is seated."""
+        mouth = np.array(self.task.scene.socket_mouth_in_base_m)
+        return pose(mouth - np.array((0.0, 0.0, self.connector.depth_m)), TOOL_DOWN_XYZW)
+
+    def estimated_goal_in_base(self, goal_error_m: Vector) -> Pose:
+        """The goal as the robot is told it. goal_error_m (3,): what it is off by."""
+        goal = self.nominal_goal_in_base
+        return Pose(goal.position_m + goal_error_m, goal.quaternion_xyzw)
+
+    @staticmethod
+    def observe(tcp_in_base: Pose, goal_in_base: Pose, force_n: Vector) -> Vector:
+        """The state vector (4,): [x - x_hat (3) in m, f_z in N], base axes, f_z positive when pressed down."""
+        return np.append(tcp_in_base.position_m - goal_in_base.position_m, force_n[2])
+
+    @property
+    def environment_spec(self) -> EnvironmentSpec:
+        """What a learner must know of this session."""
+        scale = tuple(float(value) for value in self.task.observation_scale.divisors)
+        return EnvironmentSpec(
+            observation=ObservationSpec(state_size=STATE_SIZE, state_scale=scale), action_size=ACTION_SIZE
+        )
+
+    @cached_property
+    def configuration_hash(self) -> str:
+        """16 hex digits that change with any value of the session or of what it refers to."""
+        stand = self.stand
+        parts = (stand.session, stand.arm, stand.task, stand.connector, stand.safety, *stand.cameras)
+        text = json.dumps([*(part.model_dump(mode="json") for part in parts), dict(self.algorithm)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Versions of what the data depend on."""
+        return {name: metadata.version(name) for name in _VERSIONED}
+
+
+def load_setup(session: str | Path, overrides: Mapping[str, Any] | None = None) -> SessionSetup:
+    """Finds, reads and validates a session and all that it names. Raises ConfigurationError."""
+    config = resolve_session(session, overrides)
+    setup = SessionSetup(
+        stand=load_stand(config),
+        algorithm=load_yaml(resolve(ConfigKind.ALGORITHMS, config.algorithm)),
+        run_directory=config.run_directory.absolute(),
+    )
+    _check_goal(setup)
+    return setup
+
+
+def _check_goal(setup: SessionSetup) -> None:
+    """A goal outside the workspace would be found only once the arm is under way."""
+    box, goal = setup.safety.workspace, setup.nominal_goal_in_base.position_m
+    if not all(low <= x <= high for low, x, high in zip(box.min_m, goal, box.max_m, strict=True)):
+        raise ConfigurationError(
+            f"the goal of task {setup.config.task!r} is at {np.round(goal, 4).tolist()} m, outside the workspace of safety "
+            f"{setup.config.safety_name!r} ({list(box.min_m)} to {list(box.max_m)} m): move the socket or choose another "
+            "safety file"
+        )

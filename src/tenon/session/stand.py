@@ -1,0 +1,70 @@
+"""All that a session names, loaded: arm, limits, task, connector, cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import ConfigurationError
+from tenon.configuration.camera import CameraConfig
+from tenon.configuration.resolve import ConfigKind, load_named
+from tenon.configuration.safety import SafetyConfig
+from tenon.configuration.session import SessionConfig
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.tasks import InsertionTaskConfig
+
+PERIOD_TOLERANCE_S = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The robot and its job as one session sees them."""
+
+    session: SessionConfig
+    arm: ArmConfig
+    safety: SafetyConfig
+    task: InsertionTaskConfig
+    connector: ConnectorConfig
+    cameras: tuple[CameraConfig, ...]
+
+
+def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
+    """Loads what a session names and checks that it fits together. Raises ConfigurationError."""
+    task = load_named(InsertionTaskConfig, ConfigKind.TASKS, session.task, root=root)
+    stand = Stand(
+        session=session,
+        arm=load_named(ArmConfig, ConfigKind.ROBOTS, session.robot, root=root),
+        safety=load_named(SafetyConfig, ConfigKind.SAFETY, session.safety_name, root=root),
+        task=task,
+        connector=load_named(ConnectorConfig, ConfigKind.CONNECTORS, task.connector, root=root),
+        cameras=tuple(load_named(CameraConfig, ConfigKind.CAMERAS, name, root=root) for name in session.cameras),
+    )
+    _check(stand)
+    return stand
+
+
+def _check(stand: Stand) -> None:
+    session, safety, task = stand.session, stand.safety, stand.task
+    names = tuple(joint.name for joint in safety.joints)
+    if names != stand.arm.joint_names:
+        raise ConfigurationError(
+            f"safety {session.safety_name!r} limits the joints {', '.join(names)}, but robot {session.robot!r} has "
+            f"{', '.join(stand.arm.joint_names)}: name the safety file of this robot"
+        )
+    if abs(task.control_period_s - session.control_period_s) > PERIOD_TOLERANCE_S:
+        raise ConfigurationError(
+            f"task {session.task!r} was made for a control period of {task.control_period_s:g} s, session "
+            f"{session.name!r} runs at {session.control_period_s:g} s: set control_rate_hz to "
+            f"{1 / task.control_period_s:g}"
+        )
+    if task.force_limit_n > safety.force_max_n:
+        raise ConfigurationError(
+            f"task {session.task!r} allows {task.force_limit_n:g} N, safety {session.safety_name!r} only "
+            f"{safety.force_max_n:g} N: lower force_limit_n"
+        )
+    if session.reset.withdraw_m > task.start_height_m:
+        raise ConfigurationError(
+            f"session {session.name!r}: reset.withdraw_m is {session.reset.withdraw_m:g}, task {session.task!r} starts "
+            f"at {task.start_height_m:g} m: lower it"
+        )

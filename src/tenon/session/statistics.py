@@ -1,0 +1,111 @@
+"""What a session counts: each episode's outcome, success over the last twenty, peak force."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass
+
+from tenon.control.types import Vector
+from tenon.session.transitions import AssembledTransition
+
+RECENT_EPISODES = 20
+
+
+class Outcome(enum.StrEnum):
+    """How an episode ended; words of ``tenon_msgs/msg/EpisodeSummary``."""
+
+    SUCCESS = "success"
+    TIMEOUT = "timeout"
+    FAULT = "fault"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EpisodeSummary:
+    """One finished episode. steps_to_success: 1 is the first step; 0 without success. detail: name of a fault."""
+
+    episode: int
+    controller: str
+    outcome: Outcome
+    detail: str
+    success: bool
+    steps: int
+    steps_to_success: int
+    total_reward: float
+    peak_force_n: float
+    goal_error_m: Vector
+    seed: int
+    policy_version: int
+
+
+class EpisodeCounter:
+    """Follows one episode.
+
+    An episode is a success if success has held for success_ticks steps in a row at some time, or is there at the end.
+    """
+
+    def __init__(self, success_ticks: int) -> None:
+        self._success_ticks = success_ticks
+        self._held = 0
+        self._first_held = 0
+        self._solved_at = 0
+        self.steps = 0
+        self.total_reward = 0.0
+        self.peak_force_n = 0.0
+        self.policy_version = 0
+
+    @property
+    def success(self) -> bool:
+        return self._solved_at > 0 or self._held > 0
+
+    @property
+    def steps_to_success(self) -> int:
+        """The step with which the first success that held began."""
+        if self._solved_at:
+            return self._solved_at
+        return self._first_held if self._held else 0
+
+    def on_transition(self, transition: AssembledTransition) -> None:
+        self.steps += 1
+        self.total_reward += transition.reward
+        self.policy_version = max(self.policy_version, transition.action.policy_version)
+        if not transition.success:
+            self._held = 0
+            return
+        if self._held == 0:
+            self._first_held = self.steps
+        self._held += 1
+        if self._held >= self._success_ticks and not self._solved_at:
+            self._solved_at = self._first_held
+
+    def on_force(self, force_n: float) -> None:
+        """force_n: length of the measured force, at any rate."""
+        self.peak_force_n = max(self.peak_force_n, force_n)
+
+
+class SessionStatistics:
+    """Counts over the episodes of one run. force_limit_n: an episode whose peak is above it is a violation."""
+
+    def __init__(self, force_limit_n: float) -> None:
+        self._force_limit_n = force_limit_n
+        self._recent: deque[bool] = deque(maxlen=RECENT_EPISODES)
+        self.episodes = 0
+        self.successes = 0
+        self.force_violations = 0
+        self.peak_force_n = 0.0
+
+    @property
+    def success_recent(self) -> float:
+        """Share of successes in the last twenty counted episodes; 0 before the first."""
+        return sum(self._recent) / len(self._recent) if self._recent else 0.0
+
+    def on_episode(self, summary: EpisodeSummary) -> None:
+        """A stopped episode counts for the force only: it proves nothing about success."""
+        self.peak_force_n = max(self.peak_force_n, summary.peak_force_n)
+        self.force_violations += summary.peak_force_n > self._force_limit_n
+        if summary.outcome is Outcome.STOPPED:
+            return
+        self.episodes += 1
+        self.successes += summary.success
+        self._recent.append(summary.success)

@@ -1,0 +1,307 @@
+"""The trainer: one object that an offline script, a Gymnasium loop and the trainer node drive alike.
+
+Training is a pure function of the stream of transitions: update number k draws from the first n_k of them, with random
+numbers that depend on the seed and k alone. So a node that lags behind the robot, or one that is killed and resumed,
+ends with the weights, bit for bit on a CPU, of a loop that did each update as soon as it was due.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tenon.algorithms import LearnerState, Metrics, create
+from tenon.algorithms.actor import Actor
+from tenon.algorithms.randomness import reseed
+from tenon.configuration import Config, ConfigurationError, parse
+from tenon.data.checkpoint import Checkpoint, CheckpointFolder, load_checkpoint
+from tenon.data.mapped_array import StorageError, write_beside
+from tenon.data.replay import Replay
+from tenon.data.transitions import EnvironmentSpec, Transition, TransitionError
+from tenon.training.config import TrainerConfig
+from tenon.training.snapshot import PolicySnapshot, take_snapshot
+
+_log = logging.getLogger(__name__)
+
+_FORMAT = 1
+_DESCRIPTION = "trainer.json"
+_EXPLORATION = "exploration"
+
+
+class TrainerError(RuntimeError):
+    """A call that does not fit the trainer's state. The message says what to do instead."""
+
+
+class _Description(Config):
+    """What a folder is a training of."""
+
+    format: int
+    seed: int
+    config: TrainerConfig
+    spec: EnvironmentSpec
+
+
+@dataclass(frozen=True)
+class TrainerStatus:
+    """Where a training stands. durable_updates: those that the last checkpoint holds."""
+
+    method: str
+    transitions: int
+    episodes: int
+    updates: int
+    durable_updates: int
+
+
+class Trainer:
+    """Holds a learner and its replay in ``directory``. Made by ``create``, ``resume`` or ``open``.
+
+    ``add`` and ``update`` may be called from two threads; everything else belongs to the thread that updates.
+    """
+
+    def __init__(self, config: TrainerConfig, spec: EnvironmentSpec, directory: Path, *, seed: int):
+        self.config = config
+        self.spec = spec
+        self.seed = seed
+        self.learner = create(config.method, config.algorithm, spec, seed, device=config.device)
+        self.replay = Replay(directory / "replay", spec, config.replay)
+        self.updates = 0
+        self.durable_updates = 0
+        self._checkpoints = CheckpointFolder(directory / "checkpoints")
+        self._generator = torch.Generator()
+        self._training = threading.RLock()
+
+    @classmethod
+    def create(
+        cls,
+        config: TrainerConfig,
+        spec: EnvironmentSpec,
+        directory: Path,
+        *,
+        seed: int,
+        initial: Path | None = None,
+    ) -> Trainer:
+        """Starts a training in ``directory``.
+
+        initial: a checkpoint folder whose learner is trained further (fine-tuning); its replay is not taken over.
+        Raises StorageError, CheckpointError or StateError; TrainerError where there is a training already.
+        """
+        if cls.exists(directory):
+            raise TrainerError(f"{directory}: holds a training already: resume it, or choose another folder")
+        description = _Description(format=_FORMAT, seed=seed, config=config, spec=spec)
+        trainer = cls(config, spec, directory, seed=seed)
+        if initial is not None:
+            checkpoint = load_checkpoint(initial, method=config.method, spec=spec.model_dump(mode="json"))
+            trainer.learner.load_state(_learner_state(checkpoint))
+            trainer.save()
+        # The description comes last: a folder that has one can be resumed.
+        write_beside(directory / _DESCRIPTION, description.model_dump_json(indent=2).encode())
+        return trainer
+
+    @staticmethod
+    def exists(directory: Path) -> bool:
+        """Whether ``directory`` holds a training that can be resumed."""
+        return (directory / _DESCRIPTION).exists()
+
+    @classmethod
+    def resume(cls, directory: Path) -> Trainer:
+        """The training in ``directory`` as its last whole checkpoint and its replay left it.
+
+        Updates done after that checkpoint are due again, with the same result. Raises StorageError or CheckpointError.
+        """
+        description = _read_description(directory)
+        trainer = cls(description.config, description.spec, directory, seed=description.seed)
+        trainer._restore()
+        return trainer
+
+    @classmethod
+    def open(cls, config: TrainerConfig, spec: EnvironmentSpec, directory: Path, *, seed: int) -> Trainer:
+        """Resumes where there is a training, else starts one. Raises TrainerError when that training is another."""
+        if not cls.exists(directory):
+            return cls.create(config, spec, directory, seed=seed)
+        seen = _read_description(directory)
+        own = _Description(format=_FORMAT, seed=seed, config=config, spec=spec)
+        if seen != own:
+            raise TrainerError(
+                f"{directory}: holds a training with {_differences(seen, own)}: use the same configuration and seed, "
+                f"or another folder"
+            )
+        return cls.resume(directory)
+
+    @property
+    def status(self) -> TrainerStatus:
+        return TrainerStatus(
+            method=self.learner.name,
+            transitions=self.replay.transitions,
+            episodes=self.replay.complete_episodes,
+            updates=self.updates,
+            durable_updates=self.durable_updates,
+        )
+
+    def add(self, transition: Transition) -> bool:
+        """Stores a transition; False if this step is held already. It survives a kill from here on.
+
+        Raises TransitionError or StorageError, with nothing changed. Waits for training where the replay has no room
+        to let it lag further.
+        """
+        if self.replay.has_step(transition.session, transition.episode, transition.step):
+            return False
+        self._make_room()
+        self.replay.add(transition)
+        return True
+
+    def has_episode(self, session: str, episode: int) -> bool:
+        """Whether all steps of an episode are held."""
+        return self.replay.has_episode(session, episode)
+
+    def add_episode(self, transitions: Sequence[Transition]) -> int:
+        """Stores those steps of a whole episode that were missed, and returns how many they were.
+
+        Raises TransitionError unless these are steps 0, 1, ... to the end of one episode.
+        """
+        _check_whole_episode(transitions)
+        return sum(self.add(transition) for transition in transitions)
+
+    def update_due(self) -> bool:
+        """Whether enough transitions have come in for the next update."""
+        return self.replay.transitions >= self.config.transitions_needed(self.updates + 1)
+
+    def update(self) -> Metrics:
+        """The next update. Raises TrainerError when it is not due, DivergenceError with the weights as they were."""
+        with self._training:
+            number = self.updates + 1
+            needed = self.config.transitions_needed(number)
+            if self.replay.transitions < needed:
+                raise TrainerError(
+                    f"update {number} needs {needed} transitions, {self.replay.transitions} are there: ask update_due()"
+                )
+            reseed(self._generator, self.seed, "sample", number)
+            batch = self.replay.sample(self.config.batch_size, self._generator, until=needed)
+            metrics: Metrics = self.learner.update(batch)
+            self.updates = number
+            return metrics
+
+    def save_due(self) -> bool:
+        """Whether ``checkpoint_every_updates`` have passed since the last checkpoint."""
+        return self.updates - self.durable_updates >= self.config.checkpoint_every_updates
+
+    def save(self) -> Path:
+        """Writes a checkpoint (the one before it stays) and returns its folder. Survives a power cut afterwards."""
+        with self._training:
+            self.replay.flush()
+            path = self._checkpoints.save(self.updates, self._checkpoint())
+            self.durable_updates = self.updates
+            return path
+
+    def snapshot(self) -> PolicySnapshot:
+        """The policy as it is now, for the robot."""
+        return take_snapshot(self.learner)
+
+    def actor(self, rng: np.random.Generator) -> Actor:
+        """An actor on the live weights, for a loop in this process; explores with ``rng``."""
+        return self.learner.actor(rng)
+
+    def close(self) -> None:
+        """Saves and lets go of the folder."""
+        self.save()
+        self.replay.close()
+
+    def _restore(self) -> None:
+        checkpoint = self._checkpoints.load_newest(method=self.config.method, spec=self.spec.model_dump(mode="json"))
+        if checkpoint is None:
+            return
+        if checkpoint.counters["transitions"] > self.replay.transitions:
+            raise StorageError(
+                f"the checkpoint was trained on {checkpoint.counters['transitions']} transitions, the replay holds "
+                f"{self.replay.transitions}: restore the replay folder that belongs to it"
+            )
+        self.learner.load_state(_learner_state(checkpoint))
+        self.updates = self.durable_updates = checkpoint.counters["updates"]
+        _log.info("resumed at update %d with %d transitions", self.updates, self.replay.transitions)
+
+    def _checkpoint(self) -> Checkpoint:
+        state = self.learner.state()
+        return Checkpoint(
+            method=state.method,
+            config=state.config,
+            spec=state.spec,
+            counters={
+                "updates": self.updates,
+                "transitions": self.replay.transitions,
+                "learner_updates": state.updates,
+                "seed": state.seed,
+            },
+            values={"optimizer_steps": state.optimizer_steps},
+            tensors=state.tensors,
+            numpy_generators={_EXPLORATION: state.exploration},
+        )
+
+    def _make_room(self) -> None:
+        """Keeps what the updates after the last checkpoint draw from, so that resuming from it is always possible."""
+        incoming = self.replay.transitions + 1
+        limits = self.config.replay
+        if incoming <= limits.capacity + limits.reserve:
+            return
+        if incoming - self.config.transitions_needed(self.durable_updates + 1) <= limits.reserve:
+            return
+        _log.info("training is %d transitions behind its replay: catching up", limits.reserve)
+        with self._training:
+            while self.update_due():
+                self.update()
+            self.save()
+
+
+def _learner_state(checkpoint: Checkpoint) -> LearnerState:
+    return LearnerState(
+        method=checkpoint.method,
+        config=checkpoint.config,
+        spec=checkpoint.spec,
+        seed=checkpoint.counters["seed"],
+        updates=checkpoint.counters["learner_updates"],
+        optimizer_steps=checkpoint.values["optimizer_steps"],
+        tensors=checkpoint.tensors,
+        exploration=checkpoint.numpy_generators[_EXPLORATION],
+    )
+
+
+def _read_description(directory: Path) -> _Description:
+    path = directory / _DESCRIPTION
+    try:
+        return parse(_Description, json.loads(path.read_bytes()), where=str(path))
+    except OSError as error:
+        raise StorageError(f"{directory}: holds no training: {error}. Start one first") from error
+    except (ValueError, ConfigurationError) as error:
+        raise StorageError(f"{path}: is damaged: {error}. Restore it from the session's configuration") from error
+
+
+def _differences(seen: Config, own: Config) -> str:
+    """The leaves in which two models differ, as ``key: seen (asked for: own)``."""
+
+    def leaves(data: object, prefix: str = "") -> dict[str, object]:
+        if isinstance(data, dict):
+            return {k: v for key, value in data.items() for k, v in leaves(value, f"{prefix}{key}.").items()}
+        return {prefix.rstrip("."): data}
+
+    a, b = leaves(seen.model_dump(mode="json")), leaves(own.model_dump(mode="json"))
+    keys = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    return ", ".join(f"{key} = {a.get(key)!r} (asked for: {b.get(key)!r})" for key in keys)
+
+
+def _check_whole_episode(transitions: Sequence[Transition]) -> None:
+    if not transitions:
+        raise TransitionError("an episode without steps: there is nothing to add")
+    first = transitions[0]
+    where = f"session {first.session!r}, episode {first.episode}"
+    for step, transition in enumerate(transitions):
+        if (transition.session, transition.episode) != (first.session, first.episode):
+            raise TransitionError(f"{where}: step {step} belongs to another episode: add one episode at a time")
+        if transition.step != step:
+            raise TransitionError(f"{where}: step {step} is missing (found {transition.step}): add the whole episode")
+        if transition.ended != (step == len(transitions) - 1):
+            raise TransitionError(f"{where}: must end with its last step and no other, but step {step} says otherwise")

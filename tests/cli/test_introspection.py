@@ -1,0 +1,115 @@
+"""`tenon topic` and what it stands on, against live nodes of the embedded ROS 2."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from sensor_msgs.msg import JointState
+
+from tenon_session import introspection
+from tenon_session.introspection import RateMeter
+
+Tenon = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_list_shows_the_topics_of_another_process(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "list")
+    assert run.returncode == 0
+    assert {"/flag", "/joint_states"} <= set(run.stdout.split())
+
+
+def test_list_with_types_counts_only_others(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "list", "--types")
+    assert "/joint_states  sensor_msgs/msg/JointState  1 pub, 0 sub" in run.stdout.splitlines()
+    assert "_tenon" not in run.stdout
+
+
+def test_empty_graph_is_said(tenon: Tenon, router: None) -> None:
+    run = tenon("topic", "list")
+    assert run.returncode == 0
+    assert run.stdout == ""
+    assert "no topics" in run.stderr
+
+
+def test_echo_once_shows_one_message_as_yaml(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "echo", "joint_states", "--once")
+    assert run.returncode == 0
+    assert "name: ['shoulder', 'elbow']" in run.stdout
+    assert run.stdout.count("---") == 1
+
+
+def test_echo_of_a_field(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "echo", "/joint_states", "--once", "--field", "position")
+    assert run.stdout.splitlines() == ["[0.5, 1.5]", "---"]
+
+
+def test_echo_of_a_missing_field_names_those_there_are(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "echo", "joint_states", "--once", "--field", "positions")
+    assert run.returncode == 1
+    assert "position" in run.stderr
+    assert "velocity" in run.stderr
+
+
+def test_hz_measures_in_the_time_of_the_stamps(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "hz", "joint_states", "--duration", "2")
+    assert run.returncode == 0
+    assert "average rate 10.0" in run.stdout.splitlines()[-1]
+    assert "by arrival" in run.stdout
+
+
+def test_hz_without_stamps_measures_arrival(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "hz", "flag", "--duration", "2")
+    assert run.returncode == 0
+    assert "average rate" in run.stdout
+    assert "by arrival" not in run.stdout
+
+
+def test_unknown_package_is_named() -> None:
+    with pytest.raises(ValueError, match="no_such_msgs"):
+        introspection.message_class("no_such_msgs/msg/Thing")
+
+
+def test_stamp_is_read_from_serialized_bytes() -> None:
+    little = bytes((0, 1, 0, 0)) + struct.pack("<iI", 12, 34) + bytes(8)
+    big = bytes((0, 0, 0, 0)) + struct.pack(">iI", 12, 34) + bytes(8)
+    assert introspection.stamp_ns_of(little) == introspection.stamp_ns_of(big) == 12_000_000_034
+
+
+def test_header_is_recognised_by_type() -> None:
+    assert introspection.has_header("sensor_msgs/msg/JointState")
+    assert not introspection.has_header("std_msgs/msg/Bool")
+
+
+def test_long_arrays_are_cut() -> None:
+    lines = list(introspection.message_lines(JointState(position=[0.0] * 1000)))
+    assert any(line.endswith(", ...]") for line in lines)
+
+
+def test_rate_of_even_times_has_no_deviation() -> None:
+    meter = RateMeter(window=10)
+    for index in range(20):
+        meter.add(index * 20_000_000)
+    rate = meter.rate()
+    assert rate is not None
+    assert rate.rate_hz == pytest.approx(50.0)
+    assert rate.samples == 10
+    assert rate.deviation_s == pytest.approx(0.0)
+
+
+def test_rate_needs_two_different_times() -> None:
+    meter = RateMeter(window=10)
+    meter.add(5)
+    meter.add(5)
+    assert meter.rate() is None
+
+
+def test_time_that_jumps_back_starts_the_meter_anew() -> None:
+    meter = RateMeter(window=100)
+    for time_ns in (9_000_000_000, 9_500_000_000, 0, 100_000_000):
+        meter.add(time_ns)
+    rate = meter.rate()
+    assert rate is not None
+    assert rate.rate_hz == pytest.approx(10.0)

@@ -1,0 +1,60 @@
+"""Simulated time must neither run away from the wall clock nor from the graph, nor ever stand still for good."""
+
+import pytest
+from tenon_mujoco.pacing import Lockstep, Pacer
+
+TICK_NS = 10_000_000
+
+
+def test_time_runs_at_the_factor_it_is_given() -> None:
+    pacer, wall_s = Pacer(4.0), 100.0
+    for _ in range(1000):
+        wall_s += pacer.delay_s(TICK_NS, wall_s)
+    assert wall_s - 100.0 == pytest.approx(1000 * 0.01 / 4.0)
+
+
+def test_time_lost_in_a_stall_is_not_made_up_for() -> None:
+    pacer = Pacer(1.0)
+    assert pacer.delay_s(TICK_NS, 0.0) == pytest.approx(0.01)
+    assert pacer.delay_s(TICK_NS, 5.0) == pytest.approx(0.0)
+    assert pacer.delay_s(TICK_NS, 5.0) == pytest.approx(0.01)
+
+
+def test_nobody_answers_and_nobody_did_before_so_time_goes_on() -> None:
+    lockstep = Lockstep(0.5)
+    lockstep.on_tick(0, 0.0)
+    assert lockstep.remaining_s(0.0) == 0.0
+
+
+def test_it_waits_for_the_answer_to_this_tick_and_no_older_one() -> None:
+    lockstep = Lockstep(0.5)
+    lockstep.on_tick(0, 0.0)
+    lockstep.on_answer(0)
+    lockstep.on_tick(100, 1.0)
+    lockstep.on_answer(0)
+    assert lockstep.remaining_s(1.1) == pytest.approx(0.4)
+    lockstep.on_answer(100)
+    assert lockstep.remaining_s(1.1) == 0.0
+    assert lockstep.counters.timeouts == 0
+
+
+def test_a_dead_graph_is_waited_for_once() -> None:
+    lockstep = Lockstep(0.5)
+    lockstep.on_tick(0, 0.0)
+    lockstep.on_answer(0)
+    lockstep.on_tick(100, 1.0)
+    assert lockstep.remaining_s(1.6) == 0.0
+    assert lockstep.counters.timeouts == 1
+    lockstep.on_tick(200, 1.7)
+    assert lockstep.remaining_s(1.7) == 0.0, "no second wait for the same silence"
+    lockstep.on_answer(200)
+    lockstep.on_tick(300, 2.0)
+    assert lockstep.remaining_s(2.0) == pytest.approx(0.5), "an answer begins the waiting again"
+
+
+def test_without_lockstep_it_never_waits() -> None:
+    lockstep = Lockstep(None)
+    lockstep.on_tick(0, 0.0)
+    lockstep.on_answer(0)
+    lockstep.on_tick(100, 1.0)
+    assert lockstep.remaining_s(1.0) == 0.0
