@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 
 class Pacer:
-    """Keeps simulated time at most ``real_time_factor`` times as fast as the wall clock. Lost time is not made up for."""
+    """Keeps simulated time at most ``real_time_factor`` times as fast as the wall clock; 0: as fast as it can.
+
+    Time lost in a stall is not made up for.
+    """
 
     def __init__(self, real_time_factor: float) -> None:
         self._factor = real_time_factor
@@ -14,7 +17,8 @@ class Pacer:
 
     def delay_s(self, advanced_ns: int, wall_s: float, *, factor: float | None = None) -> float:
         """How long to wait after simulated time moved on by advanced_ns; wall_s is a steady clock's reading."""
-        step_s = advanced_ns * 1e-9 / (factor or self._factor)
+        factor = self._factor if factor is None else factor
+        step_s = advanced_ns * 1e-9 / factor if factor else 0.0
         due_s = wall_s if self._due_s is None else self._due_s
         self._due_s = max(due_s + step_s, wall_s)
         return self._due_s - wall_s

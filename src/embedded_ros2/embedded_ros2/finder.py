@@ -14,7 +14,11 @@ import sys
 
 TYPE_CHECKING = False  # as in typing, which takes a millisecond to import
 if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
     from importlib.machinery import ModuleSpec
+    from types import ModuleType
+else:
+    Loader = MetaPathFinder = object
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _PROVIDED_DIRECTORY = os.path.join(_HERE, "provided")
@@ -28,7 +32,7 @@ _EXTENSION = "rclpy._rclpy_pybind11"
 _INTERFACE_SUFFIXES = ("_msgs", "_srvs", "_interfaces", "_actions")
 
 
-class EmbeddedFinder:
+class EmbeddedFinder(MetaPathFinder):
     """A meta path finder; see the module."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> "ModuleSpec | None":
@@ -82,22 +86,22 @@ class EmbeddedFinder:
         return any(finder.find_spec("rclpy", None) is not None for finder in others if hasattr(finder, "find_spec"))
 
 
-class _InterfaceLoader:
+class _InterfaceLoader(Loader):
     """Makes the modules of interface packages: ``std_msgs`` and below it ``std_msgs.msg``."""
 
     def create_module(self, spec: "ModuleSpec") -> None:
         return None
 
-    def exec_module(self, module: object) -> None:
+    def exec_module(self, module: "ModuleType") -> None:
         from embedded_ros2.interfaces.modules import fill_module
 
-        fill_module(module)  # type: ignore[arg-type]
+        fill_module(module)
 
 
 def install() -> None:
     """Puts the finder at the end of ``sys.meta_path``, once."""
     if not any(isinstance(finder, EmbeddedFinder) for finder in sys.meta_path):
-        sys.meta_path.append(EmbeddedFinder())  # type: ignore[arg-type]
+        sys.meta_path.append(EmbeddedFinder())
 
 
 def _foreign_rclpy() -> tuple[str, str] | None:

@@ -1,26 +1,58 @@
-"""Lending a run's policy to an evaluation, without changing the run."""
+"""A checkpoint's policy, for an evaluation that must not touch the run it came from."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tenon.cli.errors import UsageError
+from tenon.cli.errors import CommandError, UsageError
 
-CHECKPOINTS = "checkpoints"
+if TYPE_CHECKING:
+    from tenon.training.snapshot import PolicySnapshot
+
+TRAINER_FOLDER = Path("trainer", "checkpoints")
+EXPLORATION = "exploration"
 
 
-def checkpoint_of(run_directory: Path) -> Path:
+def newest_checkpoint(run_directory: Path) -> Path:
     """The newest checkpoint of a run. Raises UsageError when it has none."""
-    folder = run_directory / CHECKPOINTS
-    found = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
-    if not found:
-        raise UsageError(f"{run_directory} has no checkpoint in {folder}: train first, or name a --checkpoint")
-    return found[-1]
+    from tenon.data.checkpoint import CheckpointFolder
+
+    place = run_directory / TRAINER_FOLDER
+    folder = CheckpointFolder(place)
+    updates = folder.updates()
+    if not updates:
+        raise UsageError(f"{place} holds no checkpoint: train first, or name a --checkpoint")
+    return folder.path(updates[-1])
 
 
-def lend_checkpoint(source: Path, run_directory: Path) -> None:
-    """Copies a checkpoint to where the trainer of another run looks for its own. Raises UsageError for a bad one."""
-    if not source.is_dir():
-        raise UsageError(f"{source}: no such checkpoint; a directory is needed")
-    shutil.copytree(source, run_directory / CHECKPOINTS / source.name)
+def policy_of(checkpoint: Path) -> PolicySnapshot:
+    """The policy of a checkpoint. Raises UsageError for a missing one, CommandError for one that cannot be used."""
+    from tenon.algorithms import LearnerState, StateError, create
+    from tenon.configuration import parse
+    from tenon.data.checkpoint import CheckpointError, load_checkpoint
+    from tenon.data.transitions import EnvironmentSpec
+    from tenon.training.snapshot import take_snapshot
+
+    if not checkpoint.is_dir():
+        raise UsageError(f"{checkpoint}: no such checkpoint; a directory with manifest.json is needed")
+    try:
+        stored = load_checkpoint(checkpoint)
+        seed = stored.counters["seed"]
+        spec = parse(EnvironmentSpec, stored.spec, where=f"{checkpoint}: spec")
+        learner = create(stored.method, stored.config, spec, seed)
+        learner.load_state(
+            LearnerState(
+                method=stored.method,
+                config=stored.config,
+                spec=stored.spec,
+                seed=seed,
+                updates=stored.counters["learner_updates"],
+                optimizer_steps=stored.values["optimizer_steps"],
+                tensors=stored.tensors,
+                exploration=stored.numpy_generators[EXPLORATION],
+            )
+        )
+    except (CheckpointError, StateError) as error:
+        raise CommandError(str(error)) from error
+    return take_snapshot(learner)

@@ -14,8 +14,8 @@ from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
 if TYPE_CHECKING:
     from tenon.cli.evaluation import Evaluated
     from tenon.cli.running import RunningSession
-    from tenon.cli.settings import SessionSettings
     from tenon.session.report import DemoReport
+    from tenon.session.setup import SessionSetup
     from tenon.session.statistics import EpisodeSummary
 
 SESSION = "demo"
@@ -51,29 +51,29 @@ class Demo:
 
     def run(self) -> int:
         from tenon.cli import run_directory as runs
-        from tenon.cli.settings import resolve_settings
+        from tenon.session.setup import load_setup
 
         if not 0 <= self.seed < SEED_LIMIT:
             raise UsageError(f"--seed {self.seed}: it must be from 0 to {SEED_LIMIT - 1}")
         started_s = time.monotonic()
-        settings = resolve_settings(SESSION, {"seed": self.seed * SEED_STRIDE})
+        setup = load_setup(SESSION, {"seed": self.seed * SEED_STRIDE, "run_directory": self.out})
         moved = move_aside(self.out, time.time())
         if moved is not None:
             note(f"the earlier {self.out} is now {moved}")
         with runs.locked(self.out):
-            session_file = runs.create(self.out, settings.config)
-            return self._run(settings, session_file, started_s)
+            session_file = runs.create(self.out, setup.config)
+            return self._run(setup, session_file, started_s)
 
-    def _run(self, settings: SessionSettings, session_file: Path, started_s: float) -> int:
+    def _run(self, setup: SessionSetup, session_file: Path, started_s: float) -> int:
         from tenon.cli.running import running_session
         from tenon.session.report import write_json
 
-        with running_session(settings, session_file, self.out, unattended=True, rates=False) as session:
-            results = run_stages(session, settings)
-        report = results.report(settings, wall_s=time.monotonic() - started_s, seed=self.seed)
+        with running_session(setup, session_file, watched=False) as session:
+            results = run_stages(session, setup)
+        report = results.report(setup, wall_s=time.monotonic() - started_s, seed=self.seed)
         write_json(self.out / REPORT_FILE, report)
-        results.write_pictures(self.out, settings)
-        results.print_table(f"{settings.config.task}, {DRAWS} fixed draws: {self.out}")
+        results.write_pictures(self.out, setup)
+        results.print_table(f"{setup.config.task}, {DRAWS} fixed draws: {self.out}")
         missed = missed_bars(report)
         for line in missed:
             ERR.print(f"[bold red]missed:[/] {line}")
@@ -88,11 +88,11 @@ class DemoResults:
     training: tuple[EpisodeSummary, ...]
     after: tuple[Evaluated, ...]
 
-    def report(self, settings: SessionSettings, *, wall_s: float, seed: int) -> DemoReport:
+    def report(self, setup: SessionSetup, *, wall_s: float, seed: int) -> DemoReport:
         from tenon.session.report import DemoReport
         from tenon.session.statistics import SessionStatistics
 
-        statistics = SessionStatistics(settings.force_limit_n)
+        statistics = SessionStatistics(setup.task.force_limit_n)
         for episode in self.training:
             statistics.on_episode(episode)
         before = [item.evaluation for item in self.before]
@@ -104,18 +104,18 @@ class DemoResults:
 
         OUT.print(evaluation_table([item.evaluation for item in (*self.before, *self.after)], title))
 
-    def write_pictures(self, out: Path, settings: SessionSettings) -> None:
+    def write_pictures(self, out: Path, setup: SessionSetup) -> None:
         """The learning curve and the videos. A picture that cannot be made does not lose the run: it is said."""
         from tenon.cli.plot import plot_learning_curve
 
         noisy = {item.evaluation.controller: item.evaluation.rate for item in self._noisy()}
-        plot_learning_curve(out / CURVE_FILE, self.training, noisy, f"{settings.config.task}: success with goal error")
+        plot_learning_curve(out / CURVE_FILE, self.training, noisy, f"{setup.config.task}: success with goal error")
         pair = choose_pair(self._noisy()[0].episodes, self._noisy()[-1].episodes)
         videos = {BEFORE_VIDEO: pair.failure, AFTER_VIDEO: pair.success}
         for name, episode in videos.items():
             if episode is None:
                 note(f"no {name}: there is no such episode")
-        write_videos(out, settings, {name: episode for name, episode in videos.items() if episode is not None})
+        write_videos(out, setup, {name: episode for name, episode in videos.items() if episode is not None})
 
     def _noisy(self) -> list[Evaluated]:
         from tenon.cli.evaluation import NOISY
@@ -155,11 +155,11 @@ def move_aside(path: Path, now_s: float) -> Path | None:
     return moved
 
 
-def run_stages(session: RunningSession, settings: SessionSettings) -> DemoResults:
+def run_stages(session: RunningSession, setup: SessionSetup) -> DemoResults:
     """All evaluations and the training, on one graph. Raises CommandError when one does not run to its end."""
     from tenon.cli.evaluation import EvaluationPlan, run_evaluation
 
-    goal_error_m, limit_n = settings.config.goal_error_m, settings.force_limit_n
+    goal_error_m, limit_n = setup.config.goal_error_m, setup.task.force_limit_n
     stage = 0
 
     def evaluate(controller: str, name: str, error_m: float) -> Evaluated:
@@ -171,17 +171,17 @@ def run_stages(session: RunningSession, settings: SessionSettings) -> DemoResult
 
     before = [evaluate(c, c, error_m) for c in (P_CONTROLLER, P_DITHER) for error_m in (goal_error_m, 0.0)]
     stage += 1
-    training = train(session, settings, f"demo {stage}/{STAGES}: practise")
+    training = train(session, setup, f"demo {stage}/{STAGES}: practise")
     after = [evaluate(RESIDUAL, LEARNER, error_m) for error_m in (goal_error_m, 0.0)]
     return DemoResults(tuple(before), training, tuple(after))
 
 
-def train(session: RunningSession, settings: SessionSettings, title: str) -> tuple[EpisodeSummary, ...]:
+def train(session: RunningSession, setup: SessionSetup, title: str) -> tuple[EpisodeSummary, ...]:
     """The online session; ends when the trainer has used all of it, so that what is evaluated no longer changes."""
-    from tenon_session.client import RunGoal
+    from tenon.session.machine import SessionPlan
 
-    config = settings.config
-    goal = RunGoal(
+    config = setup.config
+    plan = SessionPlan(
         controller=RESIDUAL,
         episodes=config.episodes,
         train=True,
@@ -191,7 +191,7 @@ def train(session: RunningSession, settings: SessionSettings, title: str) -> tup
         stop_at_success=False,
         record=True,
     )
-    outcome = session.run(goal, title)
+    outcome = session.run(plan, title)
     if outcome.result.stop_reason != "done":
         reason = outcome.result.stop_reason
         raise CommandError(f"the training session ended after {len(outcome.episodes)} episodes: {reason}")
@@ -199,16 +199,15 @@ def train(session: RunningSession, settings: SessionSettings, title: str) -> tup
     return outcome.episodes
 
 
-def write_videos(out: Path, settings: SessionSettings, videos: Mapping[str, EpisodeSummary]) -> None:
+def write_videos(out: Path, setup: SessionSetup, videos: Mapping[str, EpisodeSummary]) -> None:
     """Draws recorded episodes from the overview camera."""
     from tenon.cli.footage import FootageError, Stand, find_episode, write_episode_video
-    from tenon.cli.settings import episodes_directory
     from tenon.data.store import EpisodeStore
     from tenon.data.video import VideoError
     from tenon.simulation.rendering import RenderingError
 
-    store = EpisodeStore(episodes_directory(out))
-    stand = Stand(settings.arm, settings.connector, settings.task)
+    store = EpisodeStore(setup.episodes_directory)
+    stand = Stand(setup.arm, setup.connector, setup.task)
     try:
         for name, summary in videos.items():
             try:

@@ -92,9 +92,8 @@ def show(findings: Sequence[Finding]) -> None:
 def check_configuration() -> list[Finding]:
     """All files of the configuration tree load."""
     from tenon.cli.checks.files import check_configuration as check_files
-    from tenon.cli.settings import configuration_files, load_configuration
 
-    return check_files(configuration_files(), load_configuration)
+    return check_files()
 
 
 def check_graph() -> list[Finding]:

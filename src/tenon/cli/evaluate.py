@@ -11,13 +11,17 @@ import tyro
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import SUCCESS, UsageError
-from tenon.cli.session import Controller
+from tenon.cli.session import SIMULATED, Controller
 
 if TYPE_CHECKING:
-    from tenon.cli.settings import SessionSettings
+    from tenon.cli.evaluation import EvaluationPlan
+    from tenon.session.setup import SessionSetup
+    from tenon.training.snapshot import PolicySnapshot
 
 MM = 1e-3
 RUNS = Path("runs")
+SESSION = "demo"
+"""Its simulation runs as fast as the graph keeps up."""
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
@@ -31,7 +35,7 @@ class Evaluate:
     controller: Controller = "residual"
     """What acts."""
     session: str | None = None
-    """Name of a file in config/sessions, or a path. Default: the run's session, else sim."""
+    """Name of a file in config/sessions, or a path. Default: the run's session, else demo."""
     robot: str | None = None
     """Robot, where not the session's."""
     task: str | None = None
@@ -55,12 +59,10 @@ class Evaluate:
         from tenon.cli import run_directory as runs
 
         self._check()
-        settings = self._settings()
-        path = runs.new_run_directory(RUNS, f"evaluate-{settings.config.name}", settings.config.task, time.time())
-        with runs.locked(path):
-            session_file = runs.create(path, settings.config)
-            self._bring_checkpoint(path)
-            return self._run(settings, session_file, path)
+        policy = self._policy()
+        setup = self._setup()
+        with runs.locked(setup.config.run_directory):
+            return self._run(setup, runs.create(setup.config.run_directory, setup.config), policy)
 
     def _check(self) -> None:
         if self.draws < 1:
@@ -75,34 +77,36 @@ class Evaluate:
                 "--controller p_controller"
             )
 
-    def _settings(self) -> SessionSettings:
-        from tenon.cli.run_directory import SESSION_FILE
-        from tenon.cli.settings import resolve_settings, typed
+    def _policy(self) -> PolicySnapshot | None:
+        from tenon.cli.checkpoints import newest_checkpoint, policy_of
 
-        session: str | Path = self.session or "sim"
+        if self.controller != "residual":
+            return None
+        checkpoint = self.checkpoint
+        if checkpoint is None and self.run_directory is not None:
+            checkpoint = newest_checkpoint(self.run_directory)
+        assert checkpoint is not None  # _check has seen to it
+        note(f"policy: {checkpoint}")
+        return policy_of(checkpoint)
+
+    def _setup(self) -> SessionSetup:
+        from tenon.cli.run_directory import SESSION_FILE, new_run_directory
+        from tenon.cli.settings import typed
+        from tenon.session.setup import load_setup
+
+        session: str | Path = self.session or SESSION
         if self.session is None and self.run_directory is not None:
             session = self.run_directory / SESSION_FILE
-        overrides = typed(robot=self.robot, task=self.task)
-        return resolve_settings(session, {**overrides, "controller": self.controller, "train": False})
+        robot = None if self.robot == SIMULATED else self.robot
+        path = new_run_directory(RUNS, "evaluate", self.controller, time.time())
+        changes = {"controller": self.controller, "train": False, "run_directory": path}
+        return load_setup(session, {**typed(robot=robot, task=self.task), **changes})
 
-    def _bring_checkpoint(self, path: Path) -> None:
-        from tenon.cli.checkpoints import checkpoint_of, lend_checkpoint
+    def _plan(self, setup: SessionSetup) -> EvaluationPlan:
+        from tenon.cli.evaluation import EvaluationPlan
 
-        source = self.checkpoint
-        if source is None and self.run_directory is not None and self.controller == "residual":
-            source = checkpoint_of(self.run_directory)
-        if source is not None:
-            note(f"policy: {source}")
-            lend_checkpoint(source, path)
-
-    def _run(self, settings: SessionSettings, session_file: Path, path: Path) -> int:
-        from tenon.cli.evaluation import EvaluationPlan, evaluation_table, run_evaluation
-        from tenon.cli.running import running_session
-        from tenon.session.report import EvaluationReport, write_json
-
-        started_s = time.monotonic()
-        name = f"residual_{settings.config.algorithm}" if self.controller == "residual" else self.controller
-        plan = EvaluationPlan(
+        name = f"residual_{setup.config.algorithm}" if self.controller == "residual" else self.controller
+        return EvaluationPlan(
             controller=self.controller,
             name=name,
             goal_error_m=self.goal_error_mm * MM,
@@ -110,13 +114,21 @@ class Evaluate:
             deterministic=self.deterministic,
             record=self.record,
         )
-        with running_session(settings, session_file, path, unattended=True, rates=False) as session:
-            evaluated = run_evaluation(session, plan, f"evaluate {name}", force_limit_n=settings.force_limit_n)
-        config, evaluation = settings.config, evaluated.evaluation
-        OUT.print(
-            evaluation_table([evaluation], f"{config.task} on {config.robot}, {self.goal_error_mm:g} mm goal error")
-        )
+
+    def _run(self, setup: SessionSetup, session_file: Path, policy: PolicySnapshot | None) -> int:
+        from tenon.cli.evaluation import evaluation_table, run_evaluation
+        from tenon.cli.running import running_session
+        from tenon.session.report import EvaluationReport, write_json
+
+        started_s, config, plan = time.monotonic(), setup.config, self._plan(setup)
+        limit_n = setup.task.force_limit_n
+        with running_session(setup, session_file, watched=False, trainer=False) as session:
+            if policy is not None:
+                session.publish_policy(policy)
+            evaluated = run_evaluation(session, plan, f"evaluate {plan.name}", force_limit_n=limit_n)
+        title = f"{config.task} on {config.robot}, {self.goal_error_mm:g} mm goal error"
+        OUT.print(evaluation_table([evaluated.evaluation], title))
         if self.json is not None:
-            report = EvaluationReport(config.task, config.robot, (evaluation,), time.monotonic() - started_s)
-            write_json(self.json, report)
+            wall_s = time.monotonic() - started_s
+            write_json(self.json, EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s))
         return SUCCESS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from tenon.cli.errors import CommandError
+from tenon.session.machine import SessionPlan
 from tenon.session.report import COLUMNS, Evaluation, evaluate, table_row
 from tenon.session.statistics import EpisodeSummary
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 EVALUATION_SEED = 1_000_000_000
 """Seed of the first evaluation draw; the next ones count up. Training seeds stay below: no policy has seen a draw."""
 NOISY, PERFECT = "noisy", "perfect"
+
+
+def condition_of(goal_error_m: float) -> str:
+    """The name of an evaluation's condition in reports."""
+    return NOISY if goal_error_m > 0.0 else PERFECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class EvaluationPlan:
 
     @property
     def condition(self) -> str:
-        return NOISY if self.goal_error_m > 0.0 else PERFECT
+        return condition_of(self.goal_error_m)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,7 @@ class Evaluated:
 
 def run_evaluation(session: RunningSession, plan: EvaluationPlan, title: str, *, force_limit_n: float) -> Evaluated:
     """Runs one evaluation on a session that is up. Raises CommandError when it did not run to its end."""
-    from tenon_session.client import RunGoal
-
-    goal = RunGoal(
+    goal = SessionPlan(
         controller=plan.controller,
         episodes=plan.draws,
         train=False,

@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from tenon.cli.console import ERR
+from tenon.cli.dataset import Info, Repair
 from tenon.cli.demo import Demo
 from tenon.cli.doctor import Doctor
 from tenon.cli.errors import INTERRUPTED, USAGE, CommandError
@@ -31,6 +32,7 @@ TopicCommand = (
     | Annotated[Echo, tyro.conf.subcommand("echo")]
     | Annotated[Hz, tyro.conf.subcommand("hz")]
 )
+DatasetCommand = Annotated[Info, tyro.conf.subcommand("info")] | Annotated[Repair, tyro.conf.subcommand("repair")]
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,22 @@ class Topic:
         return self.command.run()
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """Look at recorded episodes, and recover what was cut off."""
+
+    command: DatasetCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
 Command = (
     Annotated[Session, tyro.conf.subcommand("session")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Launch, tyro.conf.subcommand("launch")]
     | Annotated[Topic, tyro.conf.subcommand("topic")]
+    | Annotated[Dataset, tyro.conf.subcommand("dataset")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
 )

@@ -23,10 +23,10 @@ MAY_CHANGE = frozenset({"episodes", "run_directory"})
 """What a resumed session may be told anew: to go on for longer, and that its directory was moved."""
 
 
-def new_run_directory(root: Path, session: str, task: str, now_s: float) -> Path:
-    """A fresh name under ``root``, made of what runs and when it began."""
+def new_run_directory(root: Path, deed: str, subject: str, now_s: float) -> Path:
+    """A fresh name under ``root``, made of what is done and when it began."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now_s))
-    return root / f"{session}_{task}_{stamp}"
+    return root / f"{deed}_{subject}_{stamp}"
 
 
 def require_unused(path: Path) -> None:

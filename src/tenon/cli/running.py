@@ -17,12 +17,15 @@ from tenon.cli.errors import CommandError
 from tenon.cli.live import Screen, screen
 from tenon.cli.progress import SessionProgress, View
 from tenon.cli.run_directory import LOG_FOLDER
-from tenon.cli.settings import SessionSettings, launch_arguments, launch_file
+from tenon.cli.settings import NODES, TRAINER_NODE, expected_rates_hz, launch_arguments, launch_file
 from tenon.control.phase import SessionPhase
 from tenon.session.statistics import EpisodeSummary
 
 if TYPE_CHECKING:
-    from tenon_session.client import RunGoal, RunResult, SessionClient, SessionRun
+    from tenon.session.machine import SessionPlan
+    from tenon.session.setup import SessionSetup
+    from tenon.training.snapshot import PolicySnapshot
+    from tenon_session.client import RunResult, SessionClient, SessionRun
     from tenon_session.graph import SessionGraph
 
 CLIENT_NODE = "tenon_cli"
@@ -83,20 +86,21 @@ class RunningSession:
     progress: SessionProgress
     interrupts: Interrupts
     screen: Screen
-    unattended: bool
+    watched: bool
     _last_change: tuple[Any, float] = field(default=(None, 0.0))
 
-    def run(self, goal: RunGoal, title: str) -> RunOutcome:
-        """Runs a goal to its end.
+    def run(self, plan: SessionPlan, title: str, *, done_before: int | None = None) -> RunOutcome:
+        """Runs a plan to its end.
 
-        Raises CommandError when the graph loses a node, hangs, or (unattended) stops at a fault; KeyboardInterrupt
+        done_before: how many of its episodes were recorded before a restart and shall not be run again.
+        Raises CommandError when the graph loses a node, hangs, or (unwatched) stops at a fault; KeyboardInterrupt
         after Ctrl-C, when the session stands.
         """
         from tenon_session.client import SessionError
 
-        self.progress.begin(title, goal.episodes)
+        self.progress.begin(title, plan.episodes - (done_before or 0))
         try:
-            run = self.client.start(goal)
+            run = self.client.start(plan, resume=done_before is not None)
         except SessionError as error:
             raise CommandError(str(error)) from error
         while not run.done:
@@ -106,6 +110,12 @@ class RunningSession:
         self._await_summaries(result.episodes)
         self.screen.show(self.progress.view())
         return RunOutcome(result, self.progress.view().counted)
+
+    def publish_policy(self, policy: PolicySnapshot) -> None:
+        """Hands a policy to the policy node, in place of a trainer."""
+        from tenon_graph.learning import snapshot_to_msg
+
+        self.client.publish_weights(snapshot_to_msg(policy))
 
     def wait_for_trainer(self) -> None:
         """Waits until the trainer has worked off what it has: the number of its updates stands still."""
@@ -142,7 +152,7 @@ class RunningSession:
         if state != self._last_change[0]:
             self._last_change = (state, view.now_s)
         unchanged_s = view.now_s - self._last_change[1]
-        if self.unattended and view.phase is SessionPhase.FAULT and unchanged_s > FAULT_PATIENCE_S:
+        if not self.watched and view.phase is SessionPhase.FAULT and unchanged_s > FAULT_PATIENCE_S:
             raise CommandError(f"the session stopped at a fault: {view.detail}")
         waits_for_person = view.phase in (SessionPhase.FAULT, SessionPhase.PAUSED)
         if not waits_for_person and unchanged_s > SILENCE_TIMEOUT_S:
@@ -176,11 +186,12 @@ class RunningSession:
 
 @contextmanager
 def running_session(
-    settings: SessionSettings, session_file: Path, run_directory: Path, *, unattended: bool, rates: bool
+    setup: SessionSetup, session_file: Path, *, watched: bool, trainer: bool = True
 ) -> Iterator[RunningSession]:
     """Brings up router and graph of a session, and takes both down at the end, whatever the end is.
 
-    unattended: nobody is there to clear a fault, so one ends the run. rates: measure the main topics for the view.
+    watched: somebody is there: faults wait to be cleared, and the rates of the main topics are measured for the view.
+    trainer: without one, the caller brings the policy.
     Raises CommandError when the graph does not come up, or when another session runs on this domain.
     """
     from embedded_ros2.router import RouterError
@@ -188,38 +199,39 @@ def running_session(
     from tenon_session.graph import GraphError, SessionGraph, router
     from tenon_session.introspection import settle, spinning_node
 
-    progress = SessionProgress(settings.expected_rates_hz())
-    arguments = launch_arguments(settings, session_file, run_directory)
+    progress = SessionProgress(expected_rates_hz(setup.config))
+    arguments = launch_arguments(session_file, setup, trainer=trainer)
+    nodes = [name for name in NODES if trainer or name != TRAINER_NODE]
     try:
         with ExitStack() as stack:
             stack.enter_context(router())
-            graph = SessionGraph(launch_file(), arguments, run_directory / LOG_FOLDER)
+            graph = SessionGraph(launch_file(), arguments, setup.run_directory / LOG_FOLDER)
             interrupts = stack.enter_context(Interrupts(graph))
-            sampled = MAIN_TOPICS if rates else ()
+            sampled = MAIN_TOPICS if watched else ()
             client = stack.enter_context(spinning_node(lambda: SessionClient(CLIENT_NODE, progress, sampled=sampled)))
             settle(client)
             _refuse_second_session(client.nodes())
             stack.enter_context(graph)
-            _wait_until_ready(graph, client, settings, interrupts)
+            _wait_until_ready(graph, client, nodes, interrupts)
             shown = stack.enter_context(screen())
-            yield RunningSession(graph, client, progress, interrupts, shown, unattended)
+            yield RunningSession(graph, client, progress, interrupts, shown, watched)
     except (GraphError, RouterError) as error:
         raise CommandError(str(error)) from error
 
 
-def _wait_until_ready(graph: Any, client: Any, settings: SessionSettings, interrupts: Interrupts) -> None:
+def _wait_until_ready(graph: Any, client: Any, nodes: list[str], interrupts: Interrupts) -> None:
     from rich.progress import Progress
 
     from tenon.cli.console import ERR
 
     with Progress(console=ERR, transient=True) as bar:
-        task = bar.add_task("starting the nodes", total=len(settings.expected_nodes))
+        task = bar.add_task("starting the nodes", total=len(nodes))
 
         def advance(present: int, expected: int) -> None:
             interrupts.check()
             bar.update(task, completed=present, total=expected)
 
-        graph.wait_until_ready(settings.expected_nodes, client.nodes, on_progress=advance)
+        graph.wait_until_ready(nodes, client.nodes, on_progress=advance)
 
 
 def _refuse_second_session(nodes: list[str]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,7 +16,8 @@ from tenon.cli.errors import FAILURE, SUCCESS, CommandError
 
 if TYPE_CHECKING:
     from tenon.cli.running import RunOutcome
-    from tenon.cli.settings import SessionSettings
+    from tenon.session.machine import SessionPlan
+    from tenon.session.setup import SessionSetup
 
 SIMULATED = "sim"
 """Of --robot: the session's robot, in simulation."""
@@ -51,20 +53,20 @@ class Run:
 
     def run(self) -> int:
         from tenon.cli import run_directory as runs
-        from tenon.cli.settings import resolve_settings
+        from tenon.session.setup import load_setup
 
         wanted = self._wanted()
-        settings = resolve_settings(self.session, wanted)
-        path = settings.config.run_directory
+        setup = load_setup(self.session, wanted)
+        path = setup.config.run_directory
         if self.resume:
-            stored = runs.stored_session(path, {"name": settings.config.name, **wanted})
+            stored = runs.stored_session(path, {"name": setup.config.name, **wanted})
             changed = {"episodes": stored["episodes"], "run_directory": path}
-            settings = resolve_settings(path / runs.SESSION_FILE, changed)
+            setup = load_setup(path / runs.SESSION_FILE, changed)
         else:
             runs.require_unused(path)
         with runs.locked(path):
             write = runs.write_session if self.resume else runs.create
-            return self._run(settings, write(path, settings.config), path)
+            return self._run(setup, write(path, setup.config))
 
     def _wanted(self) -> dict[str, Any]:
         from tenon.cli.settings import typed
@@ -79,59 +81,67 @@ class Run:
             run_directory=self.run_directory,
         )
 
-    def _run(self, settings: SessionSettings, session_file: Path, path: Path) -> int:
+    def _run(self, setup: SessionSetup, session_file: Path) -> int:
         from tenon.cli.running import running_session
 
         started_s = time.monotonic()
-        done = finished_episodes(path) if self.resume else 0
-        config = settings.config
+        config, path, plan = setup.config, setup.config.run_directory, plan_of(setup)
+        done = _episodes_done(setup, plan) if self.resume else 0
         if done >= config.episodes:
             raise CommandError(f"all {done} episodes of {path} are done: ask for more with --episodes")
         note(f"run directory: {path}" + (f" (goes on after {done} episodes)" if done else ""))
-        try:
-            with running_session(settings, session_file, path, unattended=False, rates=True) as session:
-                outcome = session.run(self._goal(settings, done), f"{config.name}: {config.task}")
-        except KeyboardInterrupt:
-            note(f"stopped. To go on: tenon session run --resume --run-directory {path}")
-            raise
-        return self._report(settings, outcome, path, time.monotonic() - started_s)
+        with _hint_at_resume(path), running_session(setup, session_file, watched=True) as session:
+            outcome = session.run(plan, f"{config.name}: {config.task}", done_before=done if self.resume else None)
+        return self._report(setup, outcome, time.monotonic() - started_s)
 
-    def _goal(self, settings: SessionSettings, done: int) -> Any:
-        from tenon_session.client import RunGoal
-
-        config = settings.config
-        return RunGoal(
-            controller=config.controller,
-            episodes=config.episodes - done,
-            train=config.train and config.controller == "residual",
-            deterministic=config.deterministic,
-            goal_error_m=config.goal_error_m,
-            seed=config.seed + done,
-            stop_at_success=not config.train,
-            record=True,
-        )
-
-    def _report(self, settings: SessionSettings, outcome: RunOutcome, path: Path, wall_s: float) -> int:
-        from tenon.cli.evaluation import evaluation_table
+    def _report(self, setup: SessionSetup, outcome: RunOutcome, wall_s: float) -> int:
+        from tenon.cli.evaluation import condition_of, evaluation_table
         from tenon.session.report import EvaluationReport, evaluate
 
-        config, result = settings.config, outcome.result
-        condition = "noisy" if config.goal_error_m > 0.0 else "perfect"
-        counted = evaluate(config.controller, condition, outcome.episodes, force_limit_n=settings.force_limit_n)
-        OUT.print(evaluation_table([counted], f"{path}: {result.stop_reason}"))
+        config, reason = setup.config, outcome.result.stop_reason
+        limit_n = setup.task.force_limit_n
+        condition = condition_of(config.goal_error_m)
+        counted = evaluate(config.controller, condition, outcome.episodes, force_limit_n=limit_n)
+        OUT.print(evaluation_table([counted], f"{config.run_directory}: {reason}"))
         if self.json is not None:
-            report = EvaluationReport(config.task, config.robot, (counted,), wall_s)
-            write_json(self.json, {**report.to_json(), "stop_reason": result.stop_reason, "run_directory": str(path)})
-        return SUCCESS if result.stop_reason == "done" else FAILURE
+            report = EvaluationReport(config.task, config.robot, (counted,), wall_s).to_json()
+            write_json(self.json, {**report, "stop_reason": reason, "run_directory": str(config.run_directory)})
+        return SUCCESS if reason == "done" else FAILURE
 
 
-def finished_episodes(path: Path) -> int:
-    """Number of episodes of the run that were finished, so that a resumed one neither loses nor repeats one."""
-    from tenon.cli.settings import episodes_directory
+def plan_of(setup: SessionSetup) -> SessionPlan:
+    """The run that a session's configuration asks for."""
+    from tenon.session.machine import SessionPlan
+
+    config = setup.config
+    train = config.train and config.controller == "residual"
+    return SessionPlan(
+        controller=config.controller,
+        episodes=config.episodes,
+        train=train,
+        deterministic=config.deterministic,
+        goal_error_m=config.goal_error_m,
+        seed=config.seed,
+        stop_at_success=not train,
+        record=True,
+    )
+
+
+def _episodes_done(setup: SessionSetup, plan: SessionPlan) -> int:
+    """As the session manager counts them: for the display, and to say at once that nothing is left to do."""
     from tenon.data.store import EpisodeStore
+    from tenon.session.progress import episodes_done
 
-    episodes = EpisodeStore(episodes_directory(path)).episodes()
-    return sum(episode.outcome.result in ("success", "timeout", "fault") for episode in episodes)
+    return episodes_done(EpisodeStore(setup.episodes_directory), plan)
+
+
+@contextmanager
+def _hint_at_resume(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, CommandError):
+        note(f"what was finished is kept. To go on: tenon session run --resume --run-directory {path}")
+        raise
 
 
 def _steer(call: Callable[[Any], str]) -> int:

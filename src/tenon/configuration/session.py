@@ -80,6 +80,7 @@ class SessionConfig(Config):
     not wait. stream_timeout_s: session time within which an observation's action and reward must have come.
     heartbeat_timeout_s: the arm stops by itself when the supervisor is silent for longer. teleop_timeout_s: a silent
     teleoperator hands back; None: teleoperation is off. service_timeout_s: seconds of real time for a service's answer.
+    goal_image: picture of the finished state, for the reward of that name.
     weights_every_updates: gradient steps from one publication of the weights to the next.
     run_directory: where episodes, replay and checkpoints go.
     """
@@ -109,6 +110,7 @@ class SessionConfig(Config):
     teleop_timeout_s: PositiveFloat | None = None
     service_timeout_s: PositiveFloat = 10.0
     weights_every_updates: PositiveInt = 25
+    goal_image: Path | None = None
     observation_image: ImageSizeConfig = ImageSizeConfig()
     success_ticks: PositiveInt = 3
     reset: ResetConfig = ResetConfig()

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tenon.control.types import ControlMode, Reference
 from tenon.control.phase import SessionPhase
+from tenon.control.types import ControlMode, Reference
 
 RESIDUAL: Final = "residual"
 SESSION: Final = "session"

@@ -6,8 +6,9 @@ or more. What a method returns is to be published on ``/command/safe`` at once; 
 
 *Armed* means that the newest reference asked for motion. What is missing (state, image, the next command) is a fault
 only while armed; otherwise the level is HOLD, says what is missing, and turns to OK by itself. What is wrong (force,
-NaN, limits) is a fault always. A fault holds the arm at the last safe measured pose, latches with the name of the first
-check that failed, and ends only by ``clear``, which a person calls.
+NaN, limits) is a fault always. A fault holds the arm at once, latches with the name of the first check that failed, and
+ends only by ``clear``, which a person calls. Where a reading itself shows the danger, the arm is led back to the last
+pose that was measured safe; otherwise it stays where it is.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class SafetySupervisor:
             return None
         self._reading_fault = self._judge_state(state)
         if self._reading_fault:
-            self._trip(self._reading_fault)
+            self._trip(self._reading_fault, hold_at=self._state)
         else:
             self._state = state
         return self._hold_if_faulted()
@@ -356,12 +357,12 @@ class SafetySupervisor:
             joint_position_rad=reference.joint_position_rad if reference.mode is ControlMode.JOINT else None,
         )
 
-    def _trip(self, violation: Violation) -> None:
+    def _trip(self, violation: Violation, *, hold_at: RobotState | None = None) -> None:
         self._motion = None
         if self._fault:
             return
         self._fault = _Fault(violation, self._now_ns)
-        self._hold_at = self._state
+        self._hold_at = hold_at
         self._faults_total += 1
 
     def _why_not_clear(self) -> str:
@@ -378,7 +379,7 @@ class SafetySupervisor:
         return self._hold() if self._fault else None
 
     def _hold(self) -> Reference:
-        """A fault's hold carries the last safe measured pose; any other leaves the arm where it is."""
+        """With a pose where a reading showed the danger; without one it leaves the arm where it is."""
         at = self._hold_at
         return Reference(
             stamp_ns=self._now_ns,

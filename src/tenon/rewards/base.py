@@ -17,9 +17,9 @@ class RewardError(ValueError):
 class RewardObservation:
     """What can be measured of one step; each reward asks for what it needs, and None is what was not measured.
 
-    position_error_m: (3,), x - x*, TCP minus goal in base axes. pressing_force_n: along the insertion, positive when the
-    tool presses on the part, tare subtracted. electrical: the connection is detected. image: (height, width, channels)
-    or (height, width) of uint8.
+    position_error_m: (3,), x - x*, TCP minus goal, z against the direction of insertion. pressing_force_n: along the
+    insertion, positive when the tool presses on the part, tare subtracted. electrical: the connection is detected.
+    image: (height, width, channels) or (height, width) of uint8.
     """
 
     position_error_m: NDArray[np.float64] | None = None

@@ -18,11 +18,11 @@ class DenseInsertionConfig(Config):
     The thesis prints a minus before beta; that would put the best place sqrt(beta / alpha) = 4.5 mm away from the goal.
     """
 
+    inserted_below_m: float = Field(gt=0.0, description="inserted: tip less than this above the goal; of the connector")
     distance_weight: float = Field(default=100.0, ge=0.0, description="alpha, 1/m")
     bonus_weight: float = Field(default=0.002, ge=0.0, description="beta, m; with the sign of the released code")
     bonus_softening_m: float = Field(default=1e-3, gt=0.0, description="eps; the bonus tops out at beta / eps = 2")
     force_weight: float = Field(default=0.1, ge=0.0, description="phi, 1/N; a cost outside, a reward once inserted")
-    inserted_below_m: float = Field(default=0.04, gt=0.0, description="inserted: tip lower than this above the goal")
     inserted_within_m: float = Field(default=0.005, gt=0.0, description="inserted: tip closer than this sideways")
     success_within_m: float = Field(default=0.002, gt=0.0, description="success: distance to the goal below this")
 
@@ -57,5 +57,7 @@ def _checked(observation: RewardObservation) -> tuple[np.ndarray[tuple[int], np.
     if error_m.shape != (3,) or not np.isfinite(error_m).all():
         raise RewardError(f"the position error is {error_m}: three finite numbers in m are needed")
     if not math.isfinite(force_n):
-        raise RewardError(f"the pressing force is {force_n} N: a finite number is needed; check the sensor and its tare")
+        raise RewardError(
+            f"the pressing force is {force_n} N: a finite number is needed; check the sensor and its tare"
+        )
     return error_m, force_n

@@ -101,6 +101,7 @@ class Conductor:
         self._motion: ResetMotion | None = None
         self._target: Pose | None = None
         self._waiting: Service | None = None
+        self._fault_of_supervisor = False
         self._ticket = 0
         self._now_ns = 0
         self._outputs: list[Output] = []
@@ -123,6 +124,9 @@ class Conductor:
         return self.machine.pause()
 
     def resume(self) -> Answer:
+        """A person's decision to go on; it clears a fault of the session's own, never one of the supervisor's."""
+        if self.machine.phase is SessionPhase.FAULT and not self._fault_of_supervisor:
+            self.machine.clear()
         return self.machine.resume()
 
     def stop(self) -> Answer:
@@ -152,8 +156,11 @@ class Conductor:
     def on_safety(self, level: SafetyLevel, fault: str, detail: str) -> None:
         """The supervisor's heartbeat."""
         if level is SafetyLevel.FAULT:
+            self._fault_of_supervisor = True
             self.machine.on_fault(fault, detail)
-        elif level is SafetyLevel.OK and self.machine.phase is SessionPhase.FAULT:
+        elif level is SafetyLevel.OK and self._fault_of_supervisor:
+            # A person has cleared it there. Faults of the session itself are cleared by resume or stop here.
+            self._fault_of_supervisor = False
             self.machine.clear()
 
     def on_service(self, ticket: int, *, success: bool, message: str) -> None:

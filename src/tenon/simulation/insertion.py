@@ -174,7 +174,7 @@ class InsertionSimulation:
         """Physics steps under the present set point. Raises SimulationError if the physics has become unstable."""
         for _ in range(substeps):
             self._advance()
-        self._check()
+        self._settle()
 
     def step(self, reference_in_base: Pose, substeps: int) -> None:
         """Physics steps while the set point ramps to the reference (TCP in the base) in the task's reference_ramp_s.
@@ -195,7 +195,7 @@ class InsertionSimulation:
             self._advance()
         reached = min(1.0, substeps / ramp_steps)
         self._place_reference(interpolate(start, reference_in_base, reached))
-        self._check()
+        self._settle()
 
     def tcp_in_base(self) -> Pose:
         """The true pose of the TCP."""
@@ -248,7 +248,8 @@ class InsertionSimulation:
         if snapshot.joint_reference_rad is not None:
             self.set_joint_reference(snapshot.joint_reference_rad)
         mujoco.mj_setState(self.model, self.data, snapshot.physics, STATE)
-        mujoco.mj_forward(self.model, self.data)
+        mujoco.mj_forward(self.model, self.data)  # also moves the solver's warm start, so the state is set once more
+        mujoco.mj_setState(self.model, self.data, snapshot.physics, STATE)
 
     def close(self) -> None:
         """Frees the graphics context. The physics stays usable."""
@@ -290,7 +291,10 @@ class InsertionSimulation:
         disabled = {CARTESIAN_GROUP, JOINT_GROUP} - {group}
         self.model.opt.disableactuator = sum(1 << other for other in disabled)
 
-    def _check(self) -> None:
+    def _settle(self) -> None:
+        """Brings the poses, which mj_step leaves one step behind, up to the joints; refuses unstable physics."""
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
         if any(warning.number for warning in self.data.warning) or not np.isfinite(self.data.qpos).all():
             raise SimulationError(
                 f"the physics became unstable at {self._time_ns / NANOSECONDS:.3f} s: reset it, and see whether the "

@@ -21,6 +21,10 @@ from tenon.simulation.mjcf import element, numbers, quaternion
 TOOL_DOWN_XYZW = (1.0, 0.0, 0.0, 0.0)
 PLUG_IN_FLANGE_M = 0.13
 WRIST_CAMERA, OVERVIEW_CAMERA = "wrist", "overview"
+# beside the gripper, looking at the plug's tip: right in the picture is the flange's x
+WRIST_CAMERA_IN_FLANGE_M = (0.0, -0.07, 0.06)
+WRIST_CAMERA_AXES = (1.0, 0.0, 0.0, 0.0, -0.772, 0.636)
+OVERVIEW_CAMERA_FROM_MOUTH_M = (0.3, -0.38, 0.26)
 CARTESIAN_GROUP, JOINT_GROUP = 0, 1
 TCP_SITE, REFERENCE_SITE, REFERENCE_BODY = "tcp", "reference", "reference"
 SOCKET_BODY, PLUG_BODY, RETENTION_TENDON, CONTACT_SENSOR = "socket", "plug", "retention", "plug_contact"
@@ -65,7 +69,7 @@ def scene_mjcf(arm: ArmConfig, connector: ConnectorConfig, scene: SceneConfig) -
     parts = connector_mjcf(connector)
     world = (
         _light()
-        + _cameras(scene)
+        + _overview_camera(scene)
         + _table()
         + _reference()
         + arm_mjcf(arm, _tool(parts.plug, connector))
@@ -143,11 +147,9 @@ def _light() -> str:
     return element("light", pos=(0.3, 0.3, 1.5), dir=(0, 0, -1), castshadow=False)
 
 
-def _cameras(scene: SceneConfig) -> str:
-    x, y, z = scene.socket_mouth_in_base_m
-    return element(
-        "camera", name=OVERVIEW_CAMERA, pos=(x + 0.45, y - 0.6, z + 0.4), mode="targetbody", target=SOCKET_BODY, fovy=50
-    )
+def _overview_camera(scene: SceneConfig) -> str:
+    place = tuple(m + o for m, o in zip(scene.socket_mouth_in_base_m, OVERVIEW_CAMERA_FROM_MOUTH_M, strict=True))
+    return element("camera", name=OVERVIEW_CAMERA, pos=place, mode="targetbody", target=SOCKET_BODY, fovy=45)
 
 
 def _table() -> str:
@@ -180,7 +182,7 @@ def _tool(plug: str, connector: ConnectorConfig) -> str:
         element("geom", class_="visual", type="cylinder", size=(0.03, 0.04), pos=(0, 0, 0.04))
         + element("geom", type="box", size=(0.02, 0.02, 0.015), pos=(0, 0, 0.095), mass=0.9, contype=0, conaffinity=0,
                   group=2, rgba=(0.4, 0.4, 0.42, 1))
-        + element("camera", name=WRIST_CAMERA, pos=(0, -0.07, 0.06), mode="fixed", fovy=60, xyaxes=(1, 0, 0, 0, -0.85, -0.53))
+        + element("camera", name=WRIST_CAMERA, pos=WRIST_CAMERA_IN_FLANGE_M, xyaxes=WRIST_CAMERA_AXES, fovy=50)
         + held
     )
 

@@ -26,6 +26,9 @@ class TrainerConfig(Config):
     )
     checkpoint_every_updates: int = Field(default=500, ge=1, description="updates from one checkpoint to the next")
     replay: ReplayConfig = Field(default_factory=ReplayConfig)
+    threads: int = Field(
+        default=1, ge=1, description="torch's threads in this process; results are bit-equal for equal numbers only"
+    )
     device: str = Field(default="cpu", description="where the networks live; exact resume is promised on the CPU")
 
     @model_validator(mode="after")

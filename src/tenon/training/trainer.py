@@ -69,6 +69,8 @@ class Trainer:
         self.config = config
         self.spec = spec
         self.seed = seed
+        # More threads than free cores make small networks many times slower, and another number rounds differently.
+        torch.set_num_threads(config.threads)
         self.learner = create(config.method, config.algorithm, spec, seed, device=config.device)
         self.replay = Replay(directory / "replay", spec, config.replay)
         self.updates = 0

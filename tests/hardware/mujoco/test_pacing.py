@@ -13,6 +13,12 @@ def test_time_runs_at_the_factor_it_is_given() -> None:
     assert wall_s - 100.0 == pytest.approx(1000 * 0.01 / 4.0)
 
 
+def test_a_factor_of_zero_never_waits_unless_told_to() -> None:
+    pacer = Pacer(0.0)
+    assert pacer.delay_s(TICK_NS, 0.0) == 0.0
+    assert pacer.delay_s(TICK_NS, 0.0, factor=1.0) == pytest.approx(0.01)
+
+
 def test_time_lost_in_a_stall_is_not_made_up_for() -> None:
     pacer = Pacer(1.0)
     assert pacer.delay_s(TICK_NS, 0.0) == pytest.approx(0.01)

@@ -54,7 +54,7 @@ class ImpedanceController(GraphNode):
     def _on_reference(self, msg: ReferenceMsg) -> None:
         reference = reference_from_msg(msg)
         self.answered_ns = max(self.answered_ns, reference.stamp_ns)
-        self._loop.on_reference(reference)
+        self._loop.on_reference(reference, self.now_ns())
 
     def _on_heartbeat(self, msg: SafetyState) -> None:
         self._loop.on_heartbeat(SafetyLevel(msg.state), self.now_ns())

@@ -12,6 +12,7 @@ from tenon_msgs.msg import SafetyState
 from tenon.control.kinematics import Kinematics
 from tenon.control.safety import SafetySupervisor
 from tenon.control.types import Reference, RobotState
+from tenon.simulation.insertion import tcp_in_flange
 from tenon_graph import contract
 from tenon_graph.conversions import reference_from_msg, reference_to_msg, to_ns, to_stamp
 from tenon_graph.node import GraphNode, run

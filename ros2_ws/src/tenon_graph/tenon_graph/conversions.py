@@ -44,6 +44,8 @@ def reference_to_msg(reference: Reference) -> ReferenceMsg:
     msg.header.frame_id = "base"
     if reference.tcp_in_base is not None:
         msg.tcp_in_base = pose_to_msg(reference.tcp_in_base)
+    else:
+        msg.tcp_in_base.orientation.w = 0.0  # the message's default is a valid rotation; without a pose there is none
     if reference.joint_position_rad is not None:
         msg.joint_position_rad = array("d", reference.joint_position_rad)
     msg.valid_for = Duration(sec=reference.valid_for_ns // NS_PER_S, nanosec=reference.valid_for_ns % NS_PER_S)
@@ -51,14 +53,16 @@ def reference_to_msg(reference: Reference) -> ReferenceMsg:
 
 
 def reference_from_msg(msg: ReferenceMsg) -> Reference:
-    """Raises ValueError for a mode that no receiver knows."""
+    """Raises ValueError for a mode that no receiver knows. A HOLD without a pose carries the quaternion (0, 0, 0, 0)."""
     mode = ControlMode(msg.mode)
+    pose = pose_from_msg(msg.tcp_in_base)
+    has_pose = mode is ControlMode.CARTESIAN or (mode is ControlMode.HOLD and bool(pose.quaternion_xyzw.any()))
     return Reference(
         stamp_ns=to_ns(msg.header.stamp),
         mode=mode,
         source=msg.source,
         valid_for_ns=to_ns(msg.valid_for),
-        tcp_in_base=pose_from_msg(msg.tcp_in_base) if mode is ControlMode.CARTESIAN else None,
+        tcp_in_base=pose if has_pose else None,
         joint_position_rad=np.array(msg.joint_position_rad) if mode is ControlMode.JOINT else None,
     )
 

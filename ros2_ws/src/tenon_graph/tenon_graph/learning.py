@@ -12,12 +12,22 @@ from tenon_msgs.msg import Transition as TransitionMsg
 from tenon.data.decode import image_to_array
 from tenon.data.transition_messages import transition_from_message
 from tenon.data.transitions import Observation, Transition
+from tenon.rewards import RewardObservation
 from tenon.training.snapshot import PolicySnapshot
 
 
 def observation_from_msg(msg: ObservationMsg) -> Observation:
     image = image_to_array(msg.image) if msg.image.height else None
     return Observation(np.array(msg.state, dtype=np.float32), image)
+
+
+def reward_input(msg: ObservationMsg) -> RewardObservation:
+    return RewardObservation(
+        position_error_m=np.array(msg.state[:3], dtype=np.float64),
+        pressing_force_n=float(msg.force_n.z),
+        electrical=bool(msg.electrical),
+        image=image_to_array(msg.image) if msg.image.height else None,
+    )
 
 
 def transition_from_msg(msg: TransitionMsg) -> Transition:

@@ -76,6 +76,10 @@ def run(
         return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except Exception:
+        if rclpy.ok():
+            raise
+        return 0  # told to stop in the middle of a callback, which found its context gone
     finally:
         if node is not None:
             node.destroy_node()

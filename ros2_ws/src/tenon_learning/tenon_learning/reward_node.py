@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
-import numpy as np
 from tenon_msgs.msg import Observation, Reward, SessionState
 
-from tenon.rewards import create_reward
+from tenon.rewards import RewardError
+from tenon.session.rewards import create_reward
 from tenon_graph import contract
-from tenon_graph.conversions import reward_input
+from tenon_graph.learning import reward_input
 from tenon_graph.node import GraphNode, run
 
 
@@ -25,10 +26,15 @@ class RewardNode(GraphNode):
     def _on_observation(self, msg: Observation) -> None:
         if msg.phase != SessionState.RUNNING:
             return
-        result = self._reward.reward(reward_input(msg))
+        try:
+            result = self._reward.reward(reward_input(msg))
+        except RewardError as error:
+            # Silence is found by the session manager, which names this node.
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
         answer = Reward(header=msg.header, episode=msg.episode, reward=result.value, success=result.success)
-        answer.source = self.setup.config.reward
-        answer.logit = float(np.nan)
+        answer.source = self._reward.name
+        answer.logit = math.nan
         self._publisher.publish(answer)
 
 

@@ -16,6 +16,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 from tenon_msgs.action import RunSession
 
+from tenon.session.machine import SessionPlan
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_session.introspection import RateMeter, other_nodes, stamp_ns_of
@@ -50,20 +51,6 @@ class Observer(Protocol):
     def on_rate(self, topic: str, rate_hz: float | None) -> None:
         """The rate of a topic in the session's time; None: nothing came."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunGoal:
-    """What a run is asked to do: the goal of ``RunSession``, field by field."""
-
-    controller: str
-    episodes: int
-    train: bool
-    deterministic: bool
-    goal_error_m: float
-    seed: int
-    stop_at_success: bool
-    record: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +116,19 @@ class SessionClient(Node):
         """Full names of the other nodes on the graph."""
         return other_nodes(self)
 
-    def start(self, goal: RunGoal, timeout_s: float = GOAL_TIMEOUT_S) -> SessionRun:
-        """Sends a goal and waits until it is accepted. Raises SessionError."""
+    def start(self, plan: SessionPlan, *, resume: bool = False, timeout_s: float = GOAL_TIMEOUT_S) -> SessionRun:
+        """Sends a goal and waits until it is accepted. Raises SessionError.
+
+        resume: episodes of the plan that are recorded already count as done.
+        """
         if not self._run.wait_for_server(timeout_sec=timeout_s):
             raise SessionError(
                 f"no session manager answers on {contract.RUN_SESSION_ACTION} within {timeout_s:.0f} s: is the graph "
                 "up (tenon topic list)?"
             )
         accepted = self._run.send_goal_async(
-            RunSession.Goal(**asdict(goal)), feedback_callback=lambda said: self._on_feedback(said.feedback)
+            RunSession.Goal(**asdict(plan), resume=resume),
+            feedback_callback=lambda said: self._on_feedback(said.feedback),
         )
         handle = _wait(accepted, timeout_s, "the session manager does not answer the goal")
         if not handle.accepted:

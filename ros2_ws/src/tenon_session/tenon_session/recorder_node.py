@@ -10,10 +10,9 @@ from pathlib import Path
 from ament_index_python.packages import get_package_share_directory
 from tenon_msgs.msg import EpisodeSummary, SessionState
 
-from tenon.data.episodes import EpisodeContract, EpisodeOutcome, QosProfile, TopicSpec
+from tenon.data.episodes import EpisodeContract, EpisodeOutcome, QosProfile, TopicSpec, next_number
 from tenon.data.recorder import Admission, Recorder
 from tenon.data.schemas import full_definition
-from tenon.data.store import EpisodeStore
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.interfaces import type_hash, type_name
@@ -33,7 +32,7 @@ class RecorderNode(GraphNode):
         self._topics = [topic for topic in contract.TOPICS if topic.name not in NOT_RECORDED]
         self._names = {topic.name: self.resolve_topic_name(topic.name) for topic in self._topics}
         self._recorder = Recorder(self._directory, [self._spec(topic) for topic in self._topics])
-        self._number = EpisodeStore(self._directory).next_number()
+        self._number = next_number(self._directory)
         self._open: int | None = None
         for topic in self._topics:
             self.create_subscription(topic.type, topic.name, partial(self._on_raw, topic.name), topic.qos, raw=True)

@@ -16,6 +16,7 @@ from tenon_msgs.msg import Observation, ResidualCommand, Reward, SafetyState, Se
 from tenon_msgs.srv import ResetTask
 
 from tenon.control.safety import SafetyLevel
+from tenon.data.episodes import next_number
 from tenon.data.store import EpisodeStore
 from tenon.session.conductor import (
     CallOut,
@@ -45,10 +46,10 @@ class SessionManager(GraphNode):
     def __init__(self) -> None:
         super().__init__("session_manager")
         self._store = EpisodeStore(self.setup.episodes_directory)
-        self._conductor = Conductor(self.setup, first_episode=self._store.next_number())
+        self._conductor = Conductor(self.setup, first_episode=next_number(self.setup.episodes_directory))
         self._name = f"{self.setup.config.name}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**6:06d}"
         self._goal: tuple[ServerGoalHandle, Future] | None = None
-        self._publishers = {
+        self._outputs = {
             topic.name: self.advertise(topic)
             for topic in (
                 contract.SESSION_STATE,
@@ -171,10 +172,10 @@ class SessionManager(GraphNode):
         if isinstance(output, StateOut):
             self._publish_state(output.stamp_ns)
         elif isinstance(output, ReferenceOut):
-            self._publishers[contract.SESSION_REFERENCE.name].publish(reference_to_msg(output.reference))
+            self._outputs[contract.SESSION_REFERENCE.name].publish(reference_to_msg(output.reference))
         elif isinstance(output, TransitionOut):
             msg: Transition = transition_to_msg(output.transition, self._name, train=output.train)
-            self._publishers[contract.TRANSITION.name].publish(msg)
+            self._outputs[contract.TRANSITION.name].publish(msg)
         elif isinstance(output, SummaryOut):
             self._publish_summary(summary_to_msg(output.summary, self._name, self.now_ns()))
         elif isinstance(output, CallOut):
@@ -193,14 +194,14 @@ class SessionManager(GraphNode):
         if plan is not None:
             msg.controller, msg.deterministic = plan.controller, plan.deterministic
             msg.record, msg.train = plan.record, plan.train
-        self._publishers[contract.SESSION_STATE.name].publish(msg)
+        self._outputs[contract.SESSION_STATE.name].publish(msg)
 
     def _publish_summary(self, msg: EpisodeSummaryMsg) -> None:
-        self._publishers[contract.EPISODE_SUMMARY.name].publish(msg)
+        self._outputs[contract.EPISODE_SUMMARY.name].publish(msg)
         if self._goal is not None:
             statistics = self._conductor.machine.statistics
             feedback = RunSession.Feedback(last=msg, episode=msg.episode, successes=statistics.successes)
-            feedback.success_last_20 = float(statistics.success_last_20)
+            feedback.success_last_20 = float(statistics.success_recent)
             self._goal[0].publish_feedback(feedback)
 
     def _call(self, output: CallOut) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from embedded_ros2.interfaces import registry
 from embedded_ros2.interfaces.codec import HEADER
-from embedded_ros2.interfaces.definitions import DefinitionError
+from embedded_ros2.interfaces.definitions import Definition, DefinitionError
 from embedded_ros2.interfaces.messages import FieldError, Message, explain_invalid
 from embedded_ros2.interfaces.registry import InterfaceNotFoundError
 from embedded_ros2.rmw.api import InterfaceId
@@ -112,9 +112,9 @@ def _full_name(name: str, kind: str) -> str:
     return "/".join(parts)
 
 
-def _definition_of(class_: type) -> registry.Definition:
+def _definition_of(class_: type) -> Definition:
     found = getattr(class_, "_definition", None)
-    if isinstance(found, registry.Definition):
+    if isinstance(found, Definition):
         return found
     raise TypeError(
         f"{class_.__module__}.{class_.__qualname__} is no interface of the embedded ROS 2. If its package comes from a "

@@ -15,6 +15,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def _indent(text: str) -> str:
 class _Source:
     """The bodies of the two functions while they grow, and the objects that they name."""
 
-    class_of: Callable[[str], type]
+    class_of: Callable[[str], Any]
     write: str = ""
     read: str = ""
     names: dict[str, object] = field(default_factory=dict)
@@ -201,7 +202,7 @@ def _is_run_member(field_: Field) -> bool:
     return field_.array is Array.NONE and field_.base in SIZES
 
 
-def attach_codec(class_: type, definition: Definition, class_of: Callable[[str], type]) -> None:
+def attach_codec(class_: Any, definition: Definition, class_of: Callable[[str], Any]) -> None:
     """Gives ``class_`` its ``_ros_write(message, buffer)`` and ``_ros_read(view, offset) -> (message, offset)``.
 
     ``class_of`` finds the classes of nested types. Raises NotImplementedError for wstring.
@@ -209,7 +210,7 @@ def attach_codec(class_: type, definition: Definition, class_of: Callable[[str],
     source = _Source(class_of)
     fields, index = definition.fields, 0
     while index < len(fields):
-        run = []
+        run: list[Field] = []
         while index + len(run) < len(fields) and _is_run_member(fields[index + len(run)]):
             if run and SIZES[fields[index + len(run)].base] > SIZES[run[0].base]:
                 break
@@ -224,7 +225,7 @@ def attach_codec(class_: type, definition: Definition, class_of: Callable[[str],
     write = source.write or "b.append(0)\n"
     read = source.read or "o += 1\n"
     text = f"def write(m, b):\n{_indent(write)}def read(d, o):\n    m = new(cls)\n{_indent(read)}    return m, o\n"
-    namespace: dict[str, object] = {**_NAMESPACE, **source.names, "cls": class_, "new": class_.__new__}
+    namespace: dict[str, Any] = {**_NAMESPACE, **source.names, "cls": class_, "new": class_.__new__}
     exec(compile(text, f"<codec of {definition.name}>", "exec"), namespace)
-    class_._ros_write = staticmethod(namespace["write"])  # type: ignore[attr-defined]
-    class_._ros_read = staticmethod(namespace["read"])  # type: ignore[attr-defined]
+    class_._ros_write = staticmethod(namespace["write"])
+    class_._ros_read = staticmethod(namespace["read"])

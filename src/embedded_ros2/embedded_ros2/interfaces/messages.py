@@ -32,7 +32,7 @@ class FieldError(AssertionError, TypeError):
 class Message:
     """What all generated messages have in common."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
     _definition: ClassVar[Definition]
     _fields_and_types: ClassVar[dict[str, str]]
 
@@ -81,7 +81,7 @@ def build_message(definition: Definition, module: str, class_of: Callable[[str],
         },
     )
     for field in definition.fields:
-        slot = class_.__dict__[f"_{field.name}"]
+        slot: Any = class_.__dict__[f"_{field.name}"]
         check = _check_for(field, definition.name, class_of)
         setattr(class_, field.name, property(slot.__get__, _setter(slot.__set__, check)))
     _attach_constructor(class_, definition, class_of)
@@ -288,7 +288,7 @@ def _sequence_check(field: Field, fail: _Failure) -> Check:
             value = _to_array(value, code, fail)
         if len(value) > high:
             raise fail(value, f" with {len(value)} elements")
-        return value
+        return value  # type: ignore[no-any-return]
 
     return check
 
@@ -301,7 +301,7 @@ def _fixed_check(field: Field, fail: _Failure) -> Check:
             value = np.array(_to_array(value, dtype.char, fail), dtype)
         if value.shape != (size,):
             raise fail(value, f" of shape {value.shape}")
-        return value
+        return value  # type: ignore[no-any-return]
 
     return check
 
@@ -333,5 +333,5 @@ def _from_numpy(value: np.ndarray, code: str, fail: _Failure) -> array.array[Any
     if dtype.kind != "f" and not np.array_equal(converted, value):
         raise fail(value, " with numbers out of range")
     result = array.array(code)
-    result.frombytes(memoryview(converted).cast("B"))
+    result.frombytes(converted.data.cast("B"))
     return result

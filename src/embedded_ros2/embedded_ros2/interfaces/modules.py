@@ -30,7 +30,7 @@ def _lookup(module: ModuleType, package: str, kind: str, names: frozenset[str]) 
             raise AttributeError(f"module '{module.__name__}' has no interface '{name}'")
         full = f"{package}/{kind}/{name}"
         # Parts of services and actions can be had too, as SetBool_Request; copying and pickling rely on it.
-        class_ = registry.message_class(full) if part else _CLASS_OF[kind](full)
+        class_: type = registry.message_class(full) if part else _CLASS_OF[kind](full)
         setattr(module, name, class_)
         return class_
 

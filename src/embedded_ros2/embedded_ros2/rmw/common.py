@@ -52,9 +52,8 @@ class LocalPublisher:
     def __init__(self, topic: LocalTopic, qos: Qos, owner: object) -> None:
         self._topic = topic
         self.owner = owner
-        depth = None if qos.history is History.KEEP_ALL else max(qos.depth, 1)
         latched = qos.durability is Durability.TRANSIENT_LOCAL
-        self.history: deque[tuple[Payload, MessageInfo]] | None = deque(maxlen=depth) if latched else None
+        self.history: deque[tuple[Payload, MessageInfo]] | None = deque(maxlen=max(qos.depth, 1)) if latched else None
         with topic.lock:
             topic.publishers.append(self)
 
@@ -68,7 +67,7 @@ class LocalPublisher:
             subscription.receive(self, payload, info)
 
     @property
-    def has_subscriptions(self) -> bool:
+    def has_receivers(self) -> bool:
         return bool(self._topic.subscriptions) or self.history is not None
 
     def close(self) -> None:
@@ -78,7 +77,10 @@ class LocalPublisher:
 
 
 class LocalSubscription:
-    """Receives from the publishers of the same process; a transient-local one gets their history first."""
+    """Receives from the publishers of the same process; a transient-local one gets their history first.
+
+    The history is handed over before the constructor returns.
+    """
 
     def __init__(
         self, topic: LocalTopic, qos: Qos, on_message: MessageCallback, owner: object, *, ignore_owner: bool

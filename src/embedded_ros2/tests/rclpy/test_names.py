@@ -42,7 +42,8 @@ def test_valid_namespaces(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("", "empty"), ("a", "absolute"), ("/a/", "end with"), ("/a//b", "repeated"), ("/1", "number")]
+    ("name", "message"),
+    [("", "empty"), ("a", "absolute"), ("/a/", "end with"), ("/a//b", "repeated"), ("/1", "number")],
 )
 def test_invalid_namespaces(name, message):
     with pytest.raises(InvalidNamespaceException, match=message):

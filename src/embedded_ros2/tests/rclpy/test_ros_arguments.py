@@ -158,7 +158,9 @@ def test_parameters_of_the_constructor_win(node_with):
     assert node.declare_parameter("x", 0).value == 2
 
 
-@pytest.mark.parametrize("content", ["", "node: 1", "node:\n  ros__parameters: 1", "a: [", "n: {ros__parameters: {x: null}}"])
+@pytest.mark.parametrize(
+    "content", ["", "node: 1", "node:\n  ros__parameters: 1", "a: [", "n: {ros__parameters: {x: null}}"]
+)
 def test_broken_parameter_file_raises_with_its_name(make_context, tmp_path, content):
     file = tmp_path / "broken.yaml"
     file.write_text(content)

@@ -218,9 +218,11 @@ def test_responses_may_come_in_another_order_than_requests(pair, connected, wait
 
 
 def test_request_without_a_server_is_lost(pair, connected, wait_until):
-    talker, listener, *_ = pair
+    talker, listener, context, own = pair
     inbox = Inbox()
     client = listener.create_client("/add", ADD, Qos(), inbox)
+    connected(1)
+    wait_until(lambda: len(context.nodes()) == len(own.nodes()) == 2)
     assert client.send_request(b"lost") == 1
     echo_service(talker)
     connected(2)

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tenon.cli.checks.finding import Finding, error, ok, warning
+from tenon.configuration import Config, ConfigurationError, load, parse
+from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import load_yaml
+from tenon.configuration.camera import CameraConfig
+from tenon.configuration.resolve import ConfigKind, config_root
+from tenon.configuration.safety import SafetyConfig
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.tasks import InsertionTaskConfig
 
 LISTED = 5
+MODELS: dict[str, type[Config]] = {
+    ConfigKind.CAMERAS: CameraConfig,
+    ConfigKind.CONNECTORS: ConnectorConfig,
+    ConfigKind.ROBOTS: ArmConfig,
+    ConfigKind.SAFETY: SafetyConfig,
+    ConfigKind.TASKS: InsertionTaskConfig,
+}
 
 
-def check_configuration(files: Iterable[Path], load: Callable[[Path], object]) -> list[Finding]:
-    """Loads every file with the model of its folder. load raises ConfigurationError for a bad one."""
-    from tenon.configuration import ConfigurationError
-
-    findings, loaded = [], 0
+def check_configuration(root: Path | None = None) -> list[Finding]:
+    """Loads every file of the configuration tree with the model of its folder; a session with all that it names."""
+    try:
+        files = sorted((root or config_root()).glob("*/*.yaml"))
+    except ConfigurationError as failure:
+        return [error("configuration", str(failure), "run in a checkout of Tenon")]
+    findings = []
     for path in files:
         try:
-            load(path)
+            _load(path)
         except ConfigurationError as failure:
             findings.append(error("configuration", str(failure), f"correct {path}"))
-        else:
-            loaded += 1
-    if not findings:
-        findings.append(ok("configuration", f"{loaded} files load"))
-    return findings
+    return findings or [ok("configuration", f"{len(files)} files load")]
+
+
+def _load(path: Path) -> None:
+    from tenon.session.setup import load_setup
+    from tenon.training.config import TrainerConfig
+
+    kind = path.parent.name
+    if kind == ConfigKind.SESSIONS:
+        load_setup(path)
+    elif kind == ConfigKind.ALGORITHMS:
+        parse(TrainerConfig, load_yaml(path), where=str(path))
+    elif kind in MODELS:
+        load(MODELS[kind], path)
 
 
 def check_partial_episodes(runs: Path) -> Finding:
@@ -33,8 +58,5 @@ def check_partial_episodes(runs: Path) -> Finding:
     if not partial:
         return ok("episodes", f"no cut-off recording under {runs}")
     names = ", ".join(str(path) for path in partial[:LISTED]) + (" ..." if len(partial) > LISTED else "")
-    return warning("episodes", f"{len(partial)} cut-off recordings: {names}", f"recover them: {repair_remedy()}")
-
-
-def repair_remedy() -> str:
-    return "python -m tenon.data.repair EPISODE.part keeps all whole messages"
+    remedy = f"recover their whole messages, each with: tenon dataset repair {partial[0]}"
+    return warning("episodes", f"{len(partial)} cut-off recordings: {names}", remedy)

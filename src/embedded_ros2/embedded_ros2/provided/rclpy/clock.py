@@ -170,10 +170,10 @@ class Clock:
             raise NotInitializedException()
         if until.clock_type != self._clock_type:
             raise ValueError("until's clock type does not match this clock's type")
+        changes = self._changes
         waker = _Waker(self._moved)
         context.on_shutdown(waker.wake)
         with self._moved:
-            changes = self._changes
             while context.ok() and changes == self._changes:
                 remaining_ns = until.nanoseconds - self._now_ns()
                 if remaining_ns <= 0:

@@ -139,8 +139,6 @@ class Task(Future[T]):
         self._executing = False
         self._awaits: Future[Any] | None = None
         self._task_lock = threading.Lock()
-        if inspect.iscoroutinefunction(handler):
-            self._handler = handler(*self._args, **self._kwargs)
 
     def executing(self) -> bool:
         """Whether a thread is in the handler now."""
@@ -162,6 +160,8 @@ class Task(Future[T]):
 
     def _run(self) -> None:
         try:
+            if inspect.iscoroutinefunction(self._handler):
+                self._handler = self._handler(*self._args, **self._kwargs)
             if not inspect.iscoroutine(self._handler):
                 result = self._handler(*self._args, **self._kwargs)  # type: ignore[operator, misc]
                 self._complete(result=result)

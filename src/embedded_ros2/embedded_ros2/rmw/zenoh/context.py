@@ -89,7 +89,7 @@ class ZenohNode:
             endpoints = tuple(self._endpoints)
         for endpoint in endpoints:
             endpoint.close()
-        self._liveliness.undeclare()
+        self._liveliness.undeclare()  # type: ignore[no-untyped-call]
         self.context.graph.remove(self._token)
 
     def forget(self, endpoint: ZenohEndpoint) -> None:
@@ -164,7 +164,7 @@ class ZenohContext:
             node.close()
         self._nodes.clear()
         self.graph.close()
-        self.session.close()
+        self.session.close()  # type: ignore[no-untyped-call]
 
 
 def _wait_for_router(session: zenoh.Session, endpoints: list[str]) -> None:

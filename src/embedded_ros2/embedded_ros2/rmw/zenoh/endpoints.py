@@ -118,7 +118,7 @@ class ZenohPublisher(ZenohEndpoint):
     def publish(self, payload: Payload) -> None:
         self._require_open()
         number, now = next(self._numbers), time.time_ns()
-        if self._local.has_subscriptions:
+        if self._local.has_receivers:
             self._local.deliver(payload, api.MessageInfo(now, now, number, self.gid, from_intra_process=True))
         if isinstance(payload, memoryview):
             payload = bytes(payload)
@@ -205,11 +205,11 @@ class ZenohService(ZenohEndpoint):
             self._on_request(query.payload.to_bytes(), request)
         except Exception:
             # The client would wait for as long as anything held the query.
-            query.drop()
+            query.drop()  # type: ignore[no-untyped-call]
             raise
 
     def _undeclare(self) -> None:
-        self._queryable.undeclare()
+        self._queryable.undeclare()  # type: ignore[no-untyped-call]
 
 
 class ZenohClient(ZenohEndpoint):
@@ -238,11 +238,12 @@ class ZenohClient(ZenohEndpoint):
 
     def _on_reply(self, reply: zenoh.Reply) -> None:
         if reply.ok is None:
-            _log.warning("'%s': a request failed: %s", self.endpoint.name, reply.err.payload.to_string())
+            reason = reply.err.payload.to_string() if reply.err else "no reason given"
+            _log.warning("'%s': a request failed: %s", self.endpoint.name, reason)
             return
         attachment = _attachment_of(reply.ok)
         if attachment.gid == self.gid:
             self._on_response(reply.ok.payload.to_bytes(), attachment.sequence_number)
 
     def _undeclare(self) -> None:
-        self._querier.undeclare()
+        self._querier.undeclare()  # type: ignore[no-untyped-call]

@@ -57,7 +57,7 @@ class Graph:
             return [entity for entity in self._entities.values() if isinstance(entity, Endpoint)]
 
     def close(self) -> None:
-        self._subscriber.undeclare()
+        self._subscriber.undeclare()  # type: ignore[no-untyped-call]
 
     def _on_token(self, sample: zenoh.Sample) -> None:
         token = str(sample.key_expr)

@@ -103,7 +103,7 @@ def serve(endpoint: str | None, stop: threading.Event) -> None:
         _log.info("Zenoh router %s listens on %s", session.zid(), config.get_json("listen/endpoints"))
         stop.wait()
     finally:
-        session.close()
+        session.close()  # type: ignore[no-untyped-call]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -180,7 +180,7 @@ def _require_router(endpoint: str) -> None:
     }.items():
         config.insert_json5(key, json.dumps(value))
     try:
-        zenoh.open(config).close()
+        zenoh.open(config).close()  # type: ignore[no-untyped-call]
     except zenoh.ZError as error:
         raise RouterError(f"{_occupied(endpoint)} ({error})") from None
 

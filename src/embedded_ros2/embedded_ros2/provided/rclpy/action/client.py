@@ -138,7 +138,6 @@ class ActionClient:
             goal_handle._status = goal_status.status
             if goal_status.status in finished:
                 self._goal_handles.pop(key, None)
-                self._feedback_callbacks.pop(key, None)
 
     # Goals
 
@@ -181,6 +180,8 @@ class ActionClient:
         goal_handle = ClientGoalHandle(self, goal_id, response.result())
         if goal_handle.accepted:
             self._goal_handles[_key(goal_id)] = goal_handle
+            # Feedback may still be queued when the goal has ended: the callback goes with the handle.
+            weakref.finalize(goal_handle, self._feedback_callbacks.pop, _key(goal_id), None)
         else:
             self._feedback_callbacks.pop(_key(goal_id), None)
         future._set_executor(self._node.executor)

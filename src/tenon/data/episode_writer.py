@@ -1,0 +1,277 @@
+"""Writes one episode durably.
+
+It is written beside its final name and renamed once it is on the disk, so that a finished name always stands for a
+whole episode. Nothing that was recorded is ever deleted or overwritten here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from mcap.writer import CompressionType, Writer
+from pydantic import Field
+
+from tenon.configuration.base import Config
+from tenon.data import episodes
+from tenon.data.episodes import (
+    BagSummary,
+    BagTopic,
+    EpisodeContract,
+    EpisodeError,
+    EpisodeLayout,
+    EpisodeOutcome,
+    TopicSpec,
+)
+
+_LIBRARY = "tenon"
+_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MEBIBYTE = 1 << 20
+
+
+class WriterConfig(Config):
+    """How episodes are written.
+
+    compression: of chunks. chunk_bytes: uncompressed size at which a chunk is written; also about what is lost when
+    the process is killed. reserve_bytes: free space below which no episode is begun.
+    """
+
+    compression: Literal["zstd", "lz4", "none"] = "zstd"
+    chunk_bytes: Annotated[int, Field(ge=4096)] = _MEBIBYTE
+    reserve_bytes: Annotated[int, Field(ge=0)] = 64 * _MEBIBYTE
+
+
+class _EpisodeFile:
+    """A new file without a buffer: an error shows at the write that caused it, and never again at close."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        self._position = 0
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        while view:
+            written = os.write(self._descriptor, view)
+            self._position += written
+            view = view[written:]
+        return len(data)
+
+    def tell(self) -> int:
+        return self._position
+
+    def flush(self) -> None:
+        """There is nothing to flush; the MCAP writer asks for it."""
+
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class EpisodeWriter:
+    """Writes one episode. Not thread-safe; for use inside a node see ``Recorder``.
+
+    directory: holds all episodes of a store. topics: everything that may be written. layout: other names than those
+    of ``contract.number`` (``repair`` uses it).
+    Raises EpisodeError, here and in all methods, when the disk is full or fails, or when the names are taken.
+    After such an error the writer is closed and what was written so far stays in ``layout.part``.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        contract: EpisodeContract,
+        topics: Sequence[TopicSpec],
+        config: WriterConfig | None = None,
+        *,
+        layout: EpisodeLayout | None = None,
+    ) -> None:
+        self.layout = layout or episodes.layout_of(directory, contract.number)
+        self.contract = contract
+        self._config = config or WriterConfig()
+        self._topics = {topic.name: topic for topic in topics}
+        if len(self._topics) != len(topics):
+            raise ValueError(f"topics occur twice in: {', '.join(topic.name for topic in topics)}")
+        self._channels: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
+        self._start_ns = 0
+        self._end_ns = 0
+        self._file: _EpisodeFile | None = None
+        with self._guard():
+            self._claim_names()
+            self._file = _EpisodeFile(self.layout.part_file)
+            self._mcap = self._open_mcap(self._file)
+
+    @property
+    def messages(self) -> int:
+        """Number of messages written so far."""
+        return self._counts.total()
+
+    @property
+    def is_open(self) -> bool:
+        """False after ``finish``, ``abort`` or an error."""
+        return self._file is not None
+
+    def write(
+        self, topic: str, data: bytes, *, log_time_ns: int, publish_time_ns: int, sequence: int | None = None
+    ) -> None:
+        """Adds a message. data: CDR with its 4-byte header. sequence: by default the topic's count, from 0."""
+        if topic not in self._topics:
+            raise EpisodeError(f"topic {topic!r} is not recorded. Recorded are: {', '.join(self._topics)}")
+        self._require_open()
+        if log_time_ns < 0 or publish_time_ns < 0:
+            raise EpisodeError(f"{topic}: times must be 0 ns or later, got {log_time_ns} and {publish_time_ns}")
+        count = self._counts[topic]
+        with self._guard():
+            if is_first := not self._counts:
+                self._channels = self._register_topics()
+            self._mcap.add_message(
+                self._channels[topic], log_time_ns, data, publish_time_ns, count if sequence is None else sequence
+            )
+            self._start_ns = log_time_ns if is_first else min(self._start_ns, log_time_ns)
+            self._end_ns = max(self._end_ns, log_time_ns)
+            self._counts[topic] = count + 1
+            if is_first:
+                self._mcap.flush()  # The definitions go with the first chunk: without them no later one can be read.
+
+    def add_record(self, name: str, record: Mapping[str, str]) -> None:
+        """Adds a metadata record of the caller's own, outside the messages."""
+        self._require_open()
+        with self._guard():
+            self._mcap.add_metadata(name, dict(record))
+
+    def finish(self, outcome: EpisodeOutcome) -> Path:
+        """Ends the episode, makes it durable and gives it its final name, which is returned."""
+        self._require_open()
+        summary = self._summary()
+        custom = {**episodes.record_from_config(self.contract), **episodes.record_from_config(outcome)}
+        with self._guard():
+            self._end_file(outcome, episodes.bag_metadata_record(summary, custom))
+            self._write_text(self.layout.part / "metadata.yaml", episodes.bag_metadata_yaml(summary, custom))
+            self.layout.part_file.rename(self.layout.part / summary.file_name)
+            episodes.sync_directory(self.layout.part)
+            self._refuse_existing(self.layout.finished)
+            self.layout.part.rename(self.layout.finished)
+            episodes.sync_directory(self.layout.directory)
+        return self.layout.finished
+
+    def abort(self, detail: str, dropped: Mapping[str, int] | None = None) -> Path:
+        """Breaks the episode off. What was recorded stays, readable, in ``layout.part``, which is returned."""
+        outcome = EpisodeOutcome(result="aborted", complete=False, detail=detail, dropped=dict(dropped or {}))
+        if self.is_open:
+            with self._guard():
+                self._end_file(outcome, record=None)
+                episodes.sync_directory(self.layout.part)
+        return self.layout.part
+
+    def _claim_names(self) -> None:
+        self.layout.directory.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.layout.directory).free
+        if free < self._config.reserve_bytes:
+            raise EpisodeError(
+                f"{self.layout.directory}: {_mib(free)} free, an episode needs {_mib(self._config.reserve_bytes)}: "
+                "free space, or record to another disk"
+            )
+        self._refuse_existing(self.layout.finished)
+        try:
+            self.layout.part.mkdir()
+        except FileExistsError:
+            self._refuse_existing(self.layout.part)
+
+    @staticmethod
+    def _refuse_existing(path: Path) -> None:
+        if path.exists():
+            raise EpisodeError(f"{path} exists already and is never overwritten: use the next free episode number")
+
+    def _open_mcap(self, file: _EpisodeFile) -> Writer:
+        compression = {"lz4": CompressionType.LZ4, "zstd": CompressionType.ZSTD, "none": CompressionType.NONE}
+        mcap = Writer(
+            file,
+            chunk_size=self._config.chunk_bytes,
+            compression=compression[self._config.compression],
+            enable_data_crcs=True,
+        )
+        mcap.start(profile=episodes.PROFILE, library=_LIBRARY)
+        mcap.add_metadata(episodes.CONTRACT_RECORD, episodes.record_from_config(self.contract))
+        return mcap
+
+    def _register_topics(self) -> dict[str, int]:
+        schemas: dict[str, int] = {}
+        channels: dict[str, int] = {}
+        for topic in self._topics.values():
+            if topic.type not in schemas:
+                definition = topic.definition.encode()
+                schemas[topic.type] = self._mcap.register_schema(topic.type, episodes.SCHEMA_ENCODING, definition)
+            metadata = {"offered_qos_profiles": topic.offered_qos_profiles, "topic_type_hash": topic.type_hash}
+            channels[topic.name] = self._mcap.register_channel(
+                topic.name, episodes.MESSAGE_ENCODING, schemas[topic.type], metadata
+            )
+        return channels
+
+    def _summary(self) -> BagSummary:
+        # Without messages the file holds no topics either: MCAP keeps their definitions in chunks of messages.
+        topics = tuple(BagTopic(self._topics[name], self._counts[name]) for name in self._channels)
+        return BagSummary(self.layout.finished_file.name, topics, self._start_ns, self._end_ns)
+
+    def _end_file(self, outcome: EpisodeOutcome, record: Mapping[str, str] | None) -> None:
+        self._mcap.flush()  # The writer would put records before the chunk that it is filling.
+        self._mcap.add_metadata(episodes.OUTCOME_RECORD, episodes.record_from_config(outcome))
+        if record is not None:
+            self._mcap.add_metadata(episodes.ROSBAG2_RECORD, dict(record))
+        self._mcap.finish()
+        self._require_open().sync()
+        self._close_file()
+
+    @staticmethod
+    def _write_text(path: Path, text: str) -> None:
+        file = _EpisodeFile(path)
+        try:
+            file.write(text.encode())
+            file.sync()
+        finally:
+            file.close()
+
+    def _require_open(self) -> _EpisodeFile:
+        if self._file is None:
+            raise EpisodeError(f"{self.layout.stem} is not open any more: it was ended, or an error closed it")
+        return self._file
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Turns errors of the disk into EpisodeError; any error closes the writer for good."""
+        try:
+            yield
+        except BaseException as error:
+            with suppress(OSError):
+                self._close_file()
+            if isinstance(error, OSError):
+                raise EpisodeError(self._explain(error)) from error
+            raise
+
+    def _explain(self, error: OSError) -> str:
+        kept = f"Finished episodes are untouched; what this one has so far is kept in {self.layout.part}"
+        if error.errno in _FULL_DISK:
+            return (
+                f"{self.layout.directory}: the disk is full ({error.strerror}): free space, or record elsewhere. {kept}"
+            )
+        return (
+            f"{self.layout.directory}: cannot be written: {error.strerror}: check the disk and its permissions. {kept}"
+        )
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / _MEBIBYTE:.0f} MiB"

@@ -1,0 +1,278 @@
+"""Records episodes on a thread of its own, so that a node's callbacks never wait for the disk."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from tenon.data.episode_writer import EpisodeWriter, WriterConfig
+from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, TopicSpec
+
+log = logging.getLogger(__name__)
+
+_MEBIBYTE = 1 << 20
+_MESSAGE_OVERHEAD_BYTES = 200
+"""What a queued message costs beside its payload; keeps a flood of tiny messages within the queue's bound."""
+
+
+class RecorderConfig(WriterConfig):
+    """``WriterConfig`` and queue_bytes: how much may wait for the disk before messages are dropped (and counted)."""
+
+    queue_bytes: Annotated[int, Field(ge=_MEBIBYTE)] = 64 * _MEBIBYTE
+
+
+class Admission(enum.Enum):
+    """What became of a message that was handed to ``Recorder.write``."""
+
+    QUEUED = "queued"
+    NO_EPISODE = "no episode is open"
+    DROPPED = "the queue is full"
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStatus:
+    """Counters since the start. written: messages in files. dropped: refused because the queue was full. lost: of an
+    episode that could not be written. last_error: of the last episode that failed, empty if none did."""
+
+    written: int
+    dropped: int
+    lost: int
+    queued_bytes: int
+    episodes: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    contract: EpisodeContract
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    topic: str
+    data: bytes
+    log_time_ns: int
+    publish_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    outcome: EpisodeOutcome
+    done: Future[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    pass
+
+
+@dataclass(slots=True)
+class _Tally:
+    written: int = 0
+    dropped: int = 0
+    lost: int = 0
+    episodes: int = 0
+    last_error: str = ""
+    queued_bytes: int = 0
+    dropped_in_episode: Counter[str] = field(default_factory=Counter)
+
+
+class Recorder:
+    """Writes episodes on a thread of its own, so that a node's callback never waits for the disk.
+
+    Calls may come from several threads. Memory is bounded by ``queue_bytes`` and one chunk. When the disk cannot keep
+    up, messages are dropped, counted, logged, and the episode's outcome says ``complete: false`` with the numbers.
+    """
+
+    def __init__(self, directory: Path, topics: Sequence[TopicSpec], config: RecorderConfig | None = None) -> None:
+        self._directory = directory
+        self._topics = tuple(topics)
+        self._names = frozenset(topic.name for topic in topics)
+        self._config = config or RecorderConfig()
+        self._queue: deque[_Begin | _Message | _End | _Stop] = deque()
+        self._changed = threading.Condition()
+        self._tally = _Tally()
+        self._is_open = False
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="episode-recorder", daemon=True)
+        self._thread.start()
+
+    def begin(self, contract: EpisodeContract) -> None:
+        """Opens an episode. Errors of the disk show in ``status`` and in the result of ``end``."""
+        with self._changed:
+            if self._is_closed:
+                raise EpisodeError("the recorder is closed")
+            if self._is_open:
+                raise EpisodeError("an episode is open: end or abort it before the next one begins")
+            self._is_open = True
+            self._tally.dropped_in_episode = Counter()
+            self._put(_Begin(contract))
+
+    def write(self, topic: str, data: bytes, *, log_time_ns: int, publish_time_ns: int) -> Admission:
+        """Hands a message over without waiting. data must not change afterwards."""
+        if topic not in self._names:
+            raise EpisodeError(f"topic {topic!r} is not recorded. Recorded are: {', '.join(sorted(self._names))}")
+        size = len(data) + _MESSAGE_OVERHEAD_BYTES
+        with self._changed:
+            if not self._is_open:
+                return Admission.NO_EPISODE
+            tally = self._tally
+            if tally.queued_bytes + size > self._config.queue_bytes:
+                is_first = not tally.dropped_in_episode
+                tally.dropped_in_episode[topic] += 1
+                tally.dropped += 1
+            else:
+                tally.queued_bytes += size
+                self._put(_Message(topic, data, log_time_ns, publish_time_ns))
+                return Admission.QUEUED
+        if is_first:
+            log.error(
+                "the disk cannot keep up: %d MiB wait for %s, messages are dropped and the episode is marked "
+                "incomplete. Use a faster disk or record fewer topics",
+                self._config.queue_bytes // _MEBIBYTE,
+                self._directory,
+            )
+        return Admission.DROPPED
+
+    def end(self, outcome: EpisodeOutcome) -> Future[Path]:
+        """Closes the episode. The future gives its directory once it is durable, or raises EpisodeError."""
+        with self._changed:
+            if not self._is_open:
+                raise EpisodeError("no episode is open")
+            return self._end(outcome)
+
+    def abort(self, detail: str) -> Future[Path]:
+        """Breaks the episode off. The future gives the directory in which its part is kept."""
+        return self.end(EpisodeOutcome(result="aborted", complete=False, detail=detail))
+
+    def status(self) -> RecorderStatus:
+        """The counters, now."""
+        with self._changed:
+            t = self._tally
+            return RecorderStatus(t.written, t.dropped, t.lost, t.queued_bytes, t.episodes, t.last_error)
+
+    def close(self, timeout_s: float) -> None:
+        """Breaks an open episode off, writes what is queued and stops. Raises EpisodeError if that takes too long."""
+        with self._changed:
+            if self._is_open:
+                self._end(EpisodeOutcome(result="aborted", complete=False, detail="the recorder was closed"))
+            if not self._is_closed:
+                self._is_closed = True
+                self._put(_Stop())
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise EpisodeError(f"{self._directory}: the disk did not take the queue within {timeout_s:g} s")
+
+    def _end(self, outcome: EpisodeOutcome) -> Future[Path]:
+        dropped = self._tally.dropped_in_episode
+        if dropped:
+            detail = "; ".join(filter(None, (outcome.detail, "the disk could not keep up")))
+            outcome = outcome.model_copy(update={"complete": False, "detail": detail, "dropped": dict(dropped)})
+        done: Future[Path] = Future()
+        self._is_open = False
+        self._put(_End(outcome, done))
+        return done
+
+    def _put(self, item: _Begin | _Message | _End | _Stop) -> None:
+        self._queue.append(item)
+        self._changed.notify()
+
+    def _take(self) -> _Begin | _Message | _End | _Stop:
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._queue))
+            item = self._queue.popleft()
+            if isinstance(item, _Message):
+                self._tally.queued_bytes -= len(item.data) + _MESSAGE_OVERHEAD_BYTES
+            return item
+
+    def _run(self) -> None:
+        episode = _EpisodeInProgress(self._directory, self._topics, self._config)
+        while not isinstance(item := self._take(), _Stop):
+            if isinstance(item, _Begin):
+                self._note(episode.begin(item.contract))
+            elif isinstance(item, _Message):
+                self._note(episode.write(item))
+            else:
+                self._finish(episode, item)
+
+    def _finish(self, episode: _EpisodeInProgress, item: _End) -> None:
+        try:
+            path = episode.end(item.outcome)
+        except Exception as error:
+            self._note(_Step(error=str(error)))
+            item.done.set_exception(error)
+        else:
+            with self._changed:
+                self._tally.episodes += 1
+            item.done.set_result(path)
+
+    def _note(self, step: _Step) -> None:
+        with self._changed:
+            is_new = bool(step.error) and step.error != self._tally.last_error
+            self._tally.written += step.written
+            self._tally.lost += step.lost
+            self._tally.last_error = step.error or self._tally.last_error
+        if is_new:
+            log.error("%s", step.error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one item of the queue led to."""
+
+    written: int = 0
+    lost: int = 0
+    error: str = ""
+
+
+class _EpisodeInProgress:
+    """The recorder thread's side: after an error an episode swallows (and counts) the rest of its messages."""
+
+    def __init__(self, directory: Path, topics: Sequence[TopicSpec], config: WriterConfig) -> None:
+        self._directory = directory
+        self._topics = topics
+        self._config = config
+        self._writer: EpisodeWriter | None = None
+        self._error: Exception | None = None
+
+    def begin(self, contract: EpisodeContract) -> _Step:
+        self._writer, self._error = None, None
+        try:
+            self._writer = EpisodeWriter(self._directory, contract, self._topics, self._config)
+        except Exception as error:
+            self._error = error
+            return _Step(error=str(error))
+        return _Step()
+
+    def write(self, message: _Message) -> _Step:
+        if self._writer is None or self._error is not None:
+            return _Step(lost=1)
+        try:
+            self._writer.write(
+                message.topic,
+                message.data,
+                log_time_ns=message.log_time_ns,
+                publish_time_ns=message.publish_time_ns,
+            )
+        except Exception as error:
+            self._error = error
+            return _Step(lost=1, error=str(error))
+        return _Step(written=1)
+
+    def end(self, outcome: EpisodeOutcome) -> Path:
+        if self._error is not None:
+            raise self._error
+        if self._writer is None:
+            raise EpisodeError("no episode was begun")
+        if outcome.result == "aborted":
+            return self._writer.abort(outcome.detail, outcome.dropped)
+        return self._writer.finish(outcome)

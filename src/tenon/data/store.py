@@ -1,0 +1,239 @@
+"""The episodes of a directory: which there are, what they hold, and how to read them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcap.exceptions import McapError
+from mcap.reader import McapReader, make_reader
+from mcap_ros2.decoder import DecoderFactory
+
+from tenon.data import episodes
+from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome
+from tenon.data.transition_messages import transition_from_message
+from tenon.data.transitions import Transition
+
+log = logging.getLogger(__name__)
+
+TRANSITION_TOPIC = "/transition"
+_UNREADABLE = (McapError, EpisodeError, OSError, struct.error, ValueError, KeyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A finished episode. counts: messages per topic. start_ns and end_ns: first and last log time, 0 without any."""
+
+    layout: EpisodeLayout
+    contract: EpisodeContract
+    outcome: EpisodeOutcome
+    counts: dict[str, int]
+    start_ns: int
+    end_ns: int
+    size_bytes: int
+
+    @property
+    def number(self) -> int:
+        """Its number in the store."""
+        return self.layout.number
+
+    @property
+    def path(self) -> Path:
+        """The bag directory."""
+        return self.layout.finished
+
+    @property
+    def file(self) -> Path:
+        """The MCAP file."""
+        return self.layout.finished_file
+
+    @property
+    def messages(self) -> int:
+        """Number of messages on all topics."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PartialEpisode:
+    """An episode that was never finished: it is being recorded, was aborted, or its recorder was killed."""
+
+    layout: EpisodeLayout
+    size_bytes: int
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+        return self.layout.part
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether a repaired form of it is among the finished episodes."""
+        return self.layout.repaired.finished.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedEpisode:
+    """A finished episode that cannot be opened any more. problem: why."""
+
+    layout: EpisodeLayout
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All that a store holds, each in order of number. A repaired episode stands in for its damaged original."""
+
+    finished: tuple[Episode, ...]
+    partial: tuple[PartialEpisode, ...]
+    damaged: tuple[DamagedEpisode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMessage:
+    """One message. data: CDR bytes, with their 4-byte header."""
+
+    topic: str
+    type: str
+    log_time_ns: int
+    publish_time_ns: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMessage:
+    """One message, with its content as an object that has the message's fields."""
+
+    topic: str
+    type: str
+    log_time_ns: int
+    publish_time_ns: int
+    content: Any
+
+
+class EpisodeStore:
+    """A directory of episodes. Holds no state: each call looks at the disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def scan(self) -> Listing:
+        """All episodes: finished, partial and damaged. An unreadable one never hides the others."""
+        finished: list[Episode] = []
+        partial: list[PartialEpisode] = []
+        damaged: list[DamagedEpisode] = []
+        for path in sorted(self.directory.iterdir()) if self.directory.is_dir() else []:
+            layout = episodes.layout_from_name(path)
+            if layout is None or not path.is_dir():
+                continue
+            if episodes.is_part(path):
+                partial.append(PartialEpisode(layout, _size_bytes(path)))
+            elif not layout.is_repaired and layout.repaired.finished.exists():
+                damaged.append(DamagedEpisode(layout, f"was repaired: see {layout.repaired.finished.name}"))
+            else:
+                try:
+                    finished.append(read_episode(path))
+                except EpisodeError as error:
+                    damaged.append(DamagedEpisode(layout, str(error)))
+        return Listing(tuple(finished), tuple(partial), tuple(damaged))
+
+    def episodes(self) -> tuple[Episode, ...]:
+        """The finished episodes in order of number; damaged ones are logged and left out."""
+        listing = self.scan()
+        for damaged in listing.damaged:
+            log.warning("episode left out: %s", damaged.problem)
+        return listing.finished
+
+    def episode(self, number: int) -> Episode:
+        """The finished episode of that number, its repaired form where there is one. Raises EpisodeError."""
+        layout = episodes.layout_of(self.directory, number)
+        for candidate in (layout.repaired.finished, layout.finished):
+            if candidate.is_dir():
+                return read_episode(candidate)
+        raise EpisodeError(f"{self.directory} has no finished episode {number}")
+
+    def next_number(self) -> int:
+        """The number for the next episode: above all that exist, finished or not."""
+        return episodes.next_number(self.directory)
+
+    def messages(self, episode: Episode, topics: Sequence[str] | None = None) -> Iterator[RecordedMessage]:
+        """The messages of an episode in order of log time; checksums are verified. topics: None for all."""
+        with _open_reader(episode.file) as reader:
+            for schema, channel, message in reader.iter_messages(topics=topics):
+                yield RecordedMessage(
+                    channel.topic, _type_name(schema), message.log_time, message.publish_time, message.data
+                )
+
+    def decoded(self, episode: Episode, topics: Sequence[str] | None = None) -> Iterator[DecodedMessage]:
+        """Like ``messages``, with the content decoded by the definitions in the file."""
+        with _open_reader(episode.file) as reader:
+            for schema, channel, message, content in reader.iter_decoded_messages(topics=topics):
+                yield DecodedMessage(channel.topic, _type_name(schema), message.log_time, message.publish_time, content)
+
+    def transitions(self, episode: Episode, topic: str = TRANSITION_TOPIC) -> Iterator[Transition]:
+        """The transitions of an episode, in order."""
+        return (transition_from_message(message.content) for message in self.decoded(episode, [topic]))
+
+    def size_bytes(self) -> int:
+        """What all files in the directory take."""
+        return _size_bytes(self.directory)
+
+    def free_bytes(self) -> int:
+        """What the disk has left."""
+        existing = next(path for path in (self.directory, *self.directory.absolute().parents) if path.exists())
+        return shutil.disk_usage(existing).free
+
+
+def read_episode(path: Path) -> Episode:
+    """Opens a finished episode's directory and reads its contract, outcome and counts. Raises EpisodeError."""
+    layout = episodes.layout_from_name(path)
+    if layout is None or episodes.is_part(path):
+        raise EpisodeError(f"{path} is no finished episode: a directory like episode_000123 is needed")
+    file = layout.finished_file
+    with _open_reader(file) as reader:
+        records = {record.name: record.metadata for record in reader.iter_metadata()}
+        summary = reader.get_summary()
+        if summary is None or summary.statistics is None:
+            raise EpisodeError(f"{file} has no summary: `tenon dataset repair {path}`")
+        for needed in (episodes.CONTRACT_RECORD, episodes.OUTCOME_RECORD):
+            if needed not in records:
+                raise EpisodeError(f"{file} has no record {needed!r}: it was not written by Tenon")
+        statistics = summary.statistics
+        counts = {
+            channel.topic: statistics.channel_message_counts.get(channel.id, 0) for channel in summary.channels.values()
+        }
+        return Episode(
+            layout=layout,
+            contract=episodes.contract_from_record(records[episodes.CONTRACT_RECORD]),
+            outcome=episodes.outcome_from_record(records[episodes.OUTCOME_RECORD]),
+            counts=counts,
+            start_ns=statistics.message_start_time,
+            end_ns=statistics.message_end_time,
+            size_bytes=_size_bytes(path),
+        )
+
+
+@contextmanager
+def _open_reader(file: Path) -> Iterator[McapReader]:
+    """A reader that verifies checksums; whatever goes wrong while it is in use becomes an EpisodeError."""
+    try:
+        with file.open("rb") as stream:
+            yield make_reader(stream, validate_crcs=True, decoder_factories=[DecoderFactory()])
+    except EpisodeError:
+        raise
+    except _UNREADABLE as error:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise EpisodeError(f"{file} cannot be read ({what}): `tenon dataset repair {file.parent}`") from error
+
+
+def _type_name(schema: Any) -> str:
+    return "" if schema is None else str(schema.name)
+
+
+def _size_bytes(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

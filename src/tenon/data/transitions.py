@@ -1,0 +1,193 @@
+"""The values that learning is made of: observations, transitions, batches, and the sizes that they must have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from tenon.configuration import Config
+
+FloatArray = NDArray[np.float32]
+ImageArray = NDArray[np.uint8]
+
+# A float32 that went over the wire as a clipped action may stand one rounding outside the box.
+_ACTION_TOLERANCE = 1e-5
+
+
+class TransitionError(ValueError):
+    """A transition that the learner cannot use. The message says what was seen and what is allowed."""
+
+
+class ImageSpec(Config):
+    """Sizes of an image of uint8, in pixels: arrays are (height, width, channels)."""
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    channels: int = Field(gt=0)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
+    @property
+    def bytes(self) -> int:
+        return self.height * self.width * self.channels
+
+
+class ObservationSpec(Config):
+    """What an observation holds.
+
+    state_size: entries of the state vector.
+    image: sizes of the camera image; None where the task uses none.
+    state_scale: what counts as one unit of each entry, in that entry's unit (0.001 for a position error that matters
+        in millimetres): networks see state / state_scale, data are stored as measured. None: 1 throughout.
+    """
+
+    state_size: int = Field(gt=0)
+    image: ImageSpec | None = None
+    state_scale: tuple[float, ...] | None = None
+
+    def model_post_init(self, context: Any, /) -> None:
+        scale = self.state_scale
+        if scale is not None and (len(scale) != self.state_size or min(scale) <= 0.0):
+            raise ValueError(f"state_scale is {scale}: {self.state_size} positive numbers are needed")
+
+
+class EnvironmentSpec(Config):
+    """What a learner must know of a task: its observation, and the entries of an action in [-1, 1]."""
+
+    observation: ObservationSpec
+    action_size: int = Field(gt=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """state (S,) of float32; image (height, width, channels) of uint8, or None."""
+
+    state: FloatArray
+    image: ImageArray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transition:
+    """One step of an episode: (s, a, r, s').
+
+    action is what the learner chose, in [-1, 1] (the residual, not the sum that was commanded). terminated: the task
+    ended, nothing follows. truncated: time ran out, values continue. saturated: the command was clipped after the sum.
+    """
+
+    session: str
+    episode: int
+    step: int
+    observation: Observation
+    action: FloatArray
+    reward: float
+    next_observation: Observation
+    terminated: bool
+    truncated: bool
+    success: bool = False
+    saturated: bool = False
+    policy_version: int = 0
+    stamp_ns: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.terminated or self.truncated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObservationBatch:
+    """state (batch, S) of float32; image (batch, height, width, channels) of uint8, or None."""
+
+    state: Tensor
+    image: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Transitions, stacked. Tensors are contiguous and belong to the batch alone.
+
+    action (batch, A); reward (batch,); terminated (batch,) of float32, 1 where nothing follows. A truncated transition
+    has 0 there, so that its value is bootstrapped through. number (batch,) of int64: which transitions these are.
+    """
+
+    observation: ObservationBatch
+    action: Tensor
+    reward: Tensor
+    next_observation: ObservationBatch
+    terminated: Tensor
+    number: Tensor
+
+    def __len__(self) -> int:
+        return self.reward.shape[0]
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The floating-point contents with the names that errors use."""
+        yield "state", self.observation.state
+        yield "action", self.action
+        yield "reward", self.reward
+        yield "next_state", self.next_observation.state
+        yield "terminated", self.terminated
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on ``device``; itself where it is there already."""
+        if self.reward.device == device:
+            return self
+        return Batch(
+            observation=_observation_to(self.observation, device),
+            action=self.action.to(device, non_blocking=True),
+            reward=self.reward.to(device, non_blocking=True),
+            next_observation=_observation_to(self.next_observation, device),
+            terminated=self.terminated.to(device, non_blocking=True),
+            number=self.number,
+        )
+
+
+def check_transition(transition: Transition, spec: EnvironmentSpec) -> None:
+    """Raises TransitionError unless sizes are those of ``spec``, all numbers are finite, and the action is in its box."""
+    where = f"session {transition.session!r}, episode {transition.episode}, step {transition.step}"
+    if transition.episode < 0 or transition.step < 0:
+        raise TransitionError(f"{where}: episode and step count from 0")
+    check_observation(transition.observation, spec.observation, f"{where}: observation")
+    check_observation(transition.next_observation, spec.observation, f"{where}: next observation")
+    _check_vector(transition.action, spec.action_size, f"{where}: action")
+    if np.abs(transition.action).max() > 1.0 + _ACTION_TOLERANCE:
+        raise TransitionError(f"{where}: action is {transition.action}: every entry must be in [-1, 1]")
+    if not np.isfinite(transition.reward):
+        raise TransitionError(f"{where}: reward is {transition.reward}: a finite number is needed")
+
+
+def check_observation(observation: Observation, spec: ObservationSpec, where: str) -> None:
+    """Raises TransitionError unless ``observation`` has the sizes of ``spec`` and only finite numbers."""
+    _check_vector(observation.state, spec.state_size, f"{where}: state")
+    if spec.image is None:
+        if observation.image is not None:
+            raise TransitionError(f"{where}: holds an image, but the task uses none: remove it or configure one")
+        return
+    if observation.image is None:
+        raise TransitionError(f"{where}: holds no image, {spec.image.shape} of uint8 is needed")
+    if observation.image.shape != spec.image.shape or observation.image.dtype != np.uint8:
+        seen = f"{observation.image.shape} of {observation.image.dtype}"
+        raise TransitionError(f"{where}: image is {seen}, {spec.image.shape} of uint8 is needed")
+
+
+def _check_vector(values: FloatArray, size: int, where: str) -> None:
+    if values.shape != (size,):
+        raise TransitionError(f"{where} has shape {values.shape}, ({size},) is needed")
+    if not np.isfinite(values).all():
+        raise TransitionError(f"{where} is {values}: every entry must be finite")
+
+
+def _observation_to(observation: ObservationBatch, device: torch.device) -> ObservationBatch:
+    image = observation.image
+    return ObservationBatch(
+        state=observation.state.to(device, non_blocking=True),
+        image=None if image is None else image.to(device, non_blocking=True),
+    )

@@ -1,0 +1,207 @@
+"""What every method must do, whatever it learns. A new method passes by standing in METHODS."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tenon.algorithms import METHODS, Algorithm, DivergenceError, StateError, create, method_named, parse_config
+from tenon.configuration import ConfigurationError
+from tenon.data.transitions import (
+    Batch,
+    EnvironmentSpec,
+    ImageSpec,
+    Observation,
+    ObservationBatch,
+    ObservationSpec,
+    TransitionError,
+)
+from tenon.training.snapshot import load_actor, take_snapshot
+
+STATE = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)
+IMAGE = EnvironmentSpec(
+    observation=ObservationSpec(state_size=2, state_scale=(0.001, 1.0), image=ImageSpec(height=4, width=4, channels=1)),
+    action_size=2,
+)
+SMALL = {"hidden_sizes": [16, 16], "actor_learning_rate": 1e-3}
+
+pytestmark = pytest.mark.parametrize("name", sorted(METHODS))
+
+
+def _learner(name: str, *, seed: int = 0, spec: EnvironmentSpec = STATE, **overrides: Any) -> Algorithm[Any, Any]:
+    return create(name, {**SMALL, **overrides}, spec, seed)
+
+
+def _batch(seed: int = 0, spec: EnvironmentSpec = STATE, size: int = 12) -> Batch:
+    rng = np.random.default_rng(seed)
+
+    def observation() -> ObservationBatch:
+        state = torch.tensor(rng.normal(size=(size, spec.observation.state_size)), dtype=torch.float32)
+        image = spec.observation.image
+        pixels = None if image is None else torch.tensor(rng.integers(0, 256, (size, *image.shape)), dtype=torch.uint8)
+        return ObservationBatch(state, pixels)
+
+    return Batch(
+        observation=observation(),
+        action=torch.tensor(rng.uniform(-1, 1, (size, spec.action_size)), dtype=torch.float32),
+        reward=torch.tensor(rng.normal(size=size), dtype=torch.float32),
+        next_observation=observation(),
+        terminated=torch.tensor(rng.integers(0, 2, size), dtype=torch.float32),
+        number=torch.arange(100, 100 + size),
+    )
+
+
+def _observation(seed: int = 0, spec: EnvironmentSpec = STATE) -> Observation:
+    batch = _batch(seed, spec).observation
+    return Observation(batch.state[0].numpy(), None if batch.image is None else batch.image[0].numpy())
+
+
+def _same(a: Algorithm[Any, Any], b: Algorithm[Any, Any]) -> bool:
+    left, right = a.state(), b.state()
+    same = all(torch.equal(left.tensors[key], right.tensors[key]) for key in left.tensors)
+    return same and dataclasses.replace(left, tensors={}) == dataclasses.replace(right, tensors={})
+
+
+def test_config_survives_json(name: str) -> None:
+    config = parse_config(name, SMALL)
+    assert type(config).model_validate_json(config.model_dump_json()) == config
+
+
+def test_every_field_of_the_config_is_documented(name: str) -> None:
+    fields = method_named(name).config.model_fields
+    assert [key for key, field in fields.items() if not field.description and key != "name"] == []
+
+
+def test_unknown_key_is_refused_with_the_right_one(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'discount'"):
+        create(name, {"discuont": 0.9}, STATE, seed=0)
+
+
+def test_update_changes_every_network_and_counts(name: str) -> None:
+    learner = _learner(name)
+    before = learner.state().tensors
+    for number in range(1, 5):
+        metrics = learner.update(_batch(number))
+        assert learner.updates == number
+        assert all(np.isfinite(value) for value in metrics.as_dict().values())
+    after = learner.state().tensors
+    assert [key for key in before if ".weights." in key and torch.equal(before[key], after[key])] == []
+
+
+def test_same_seed_gives_the_same_learner(name: str) -> None:
+    a, b, other = _learner(name), _learner(name), _learner(name, seed=1)
+    assert not torch.equal(
+        a.state().tensors["policy.network.weights.0"], other.state().tensors["policy.network.weights.0"]
+    )
+    for number in range(4):
+        a.update(_batch(number))
+        torch.rand(3)  # other users of torch's global generator do not matter
+        b.update(_batch(number))
+    assert _same(a, b)
+
+
+def test_state_resumes_exactly(name: str) -> None:
+    uninterrupted = _learner(name)
+    for number in range(3):
+        uninterrupted.update(_batch(number))
+        uninterrupted.act(_observation(), deterministic=False)
+    resumed = _learner(name, seed=5)
+    resumed.load_state(uninterrupted.state())
+    for number in range(3, 7):
+        uninterrupted.update(_batch(number))
+        resumed.update(_batch(number))
+    assert _same(uninterrupted, resumed)
+    actions = [learner.act(_observation(), deterministic=False) for learner in (uninterrupted, resumed)]
+    np.testing.assert_array_equal(*actions)
+
+
+def test_state_is_a_copy(name: str) -> None:
+    learner = _learner(name)
+    state = learner.state()
+    kept = {key: tensor.clone() for key, tensor in state.tensors.items()}
+    learner.update(_batch())
+    assert all(torch.equal(kept[key], state.tensors[key]) for key in kept)
+
+
+@pytest.mark.parametrize("change", ["method", "spec", "sizes", "missing", "nan"])
+def test_state_of_another_is_refused_and_nothing_changes(name: str, change: str) -> None:
+    learner = _learner(name)
+    state = _learner(name, seed=1).state()
+    tensors = dict(state.tensors)
+    if change == "method":
+        state = dataclasses.replace(state, method="other")
+    elif change == "spec":
+        state = create(name, SMALL, IMAGE, seed=0).state()
+    elif change == "sizes":
+        state = create(name, {**SMALL, "hidden_sizes": [8, 16]}, STATE, seed=0).state()
+    elif change == "missing":
+        del tensors["policy.network.weights.1"]
+        state = dataclasses.replace(state, tensors=tensors)
+    else:
+        tensors["policy.network.weights.1"] = torch.full_like(tensors["policy.network.weights.1"], torch.nan)
+        state = dataclasses.replace(state, tensors=tensors)
+    with pytest.raises(StateError):
+        learner.load_state(state)
+    assert _same(learner, _learner(name))
+
+
+def test_act_is_deterministic_when_asked_and_explores_else(name: str) -> None:
+    learner = _learner(name)
+    greedy = [learner.act(_observation(), deterministic=True) for _ in range(3)]
+    exploring = [learner.act(_observation(), deterministic=False) for _ in range(3)]
+    np.testing.assert_array_equal(greedy[0], greedy[2])
+    assert not np.array_equal(exploring[0], exploring[1])
+    for action in (*greedy, *exploring):
+        assert action.dtype == np.float32
+        assert action.shape == (2,)
+        assert np.abs(action).max() <= 1.0
+
+
+def test_act_refuses_what_is_no_observation(name: str) -> None:
+    learner = _learner(name)
+    with pytest.raises(TransitionError, match="shape"):
+        learner.act(Observation(np.zeros(4, dtype=np.float32)), deterministic=True)
+    with pytest.raises(TransitionError, match="finite"):
+        learner.act(Observation(np.array([0, np.nan, 0], dtype=np.float32)), deterministic=True)
+
+
+@pytest.mark.parametrize("spec", [STATE, IMAGE], ids=["state", "image"])
+def test_exported_actor_gives_the_same_action(name: str, spec: EnvironmentSpec) -> None:
+    learner = _learner(name, spec=spec)
+    for number in range(4):
+        learner.update(_batch(number, spec))
+    exported = load_actor(take_snapshot(learner), rng=np.random.default_rng(3))
+    live = learner.actor(np.random.default_rng(3))
+    for seed in range(5):
+        observation = _observation(seed, spec)
+        for deterministic in (True, False):
+            np.testing.assert_array_equal(
+                exported.act(observation, deterministic=deterministic),
+                live.act(observation, deterministic=deterministic),
+            )
+
+
+@pytest.mark.parametrize("field", ["state", "action", "reward", "next_state"])
+def test_nan_in_a_batch_is_named_and_changes_nothing(name: str, field: str) -> None:
+    learner, untouched = _learner(name), _learner(name)
+    batch = _batch()
+    dict(batch.named_tensors())[field].view(len(batch), -1)[4, 0] = torch.nan
+    with pytest.raises(DivergenceError, match=rf"{field} is not finite in 1 of 12 .* transition 104"):
+        learner.update(batch)
+    assert _same(learner, untouched)
+
+
+def test_diverged_loss_is_refused_and_changes_nothing(name: str) -> None:
+    learner, untouched = _learner(name), _learner(name)
+    batch = _batch()
+    batch.reward.fill_(3e38)
+    with pytest.raises(DivergenceError, match="diverged"):
+        learner.update(batch)
+    assert _same(learner, untouched)
+    learner.update(_batch())
+    untouched.update(_batch())
+    assert _same(learner, untouched)

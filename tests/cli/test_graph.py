@@ -1,0 +1,141 @@
+"""The graph as child processes: sorted logs, named failures, and nothing left behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tenon_session import graph
+from tenon_session.graph import GraphError, SessionGraph
+
+FAKE_LAUNCHER = Path(__file__).with_name("fake_launcher.py")
+TIMEOUT_S = 30.0
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def fake_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SessionGraph]:
+    monkeypatch.setattr(graph, "launcher", lambda: [sys.executable, str(FAKE_LAUNCHER)])
+
+    def make(**arguments: str) -> SessionGraph:
+        given: Mapping[str, str] = arguments
+        return SessionGraph(tmp_path / "some.launch.yaml", given, tmp_path / "log")
+
+    return make
+
+
+def test_each_node_has_its_own_log(fake_graph: Callable[..., SessionGraph], tmp_path: Path) -> None:
+    with fake_graph(nodes="eye,hand"):
+        logs = [tmp_path / "log" / f"{name}.log" for name in ("eye", "hand")]
+        wait_until(lambda: all(log.is_file() and log.read_text() for log in logs), "logging")
+    assert [log.read_text() for log in logs] == ["I am eye\n", "I am hand\n"]
+    assert "process started" in (tmp_path / "log" / "launch.log").read_text()
+
+
+def test_ready_once_all_nodes_are_on_the_graph(fake_graph: Callable[..., SessionGraph]) -> None:
+    looks = iter([["/eye"], ["/eye"], ["/lab/hand", "/eye"]])
+    progress: list[tuple[int, int]] = []
+    with fake_graph(nodes="eye,hand") as running:
+        running.wait_until_ready(["eye", "hand"], lambda: next(looks), on_progress=lambda *p: progress.append(p))
+    assert progress == [(1, 2), (1, 2), (2, 2)]
+
+
+def test_node_that_does_not_come_is_named_with_the_end_of_its_log(
+    fake_graph: Callable[..., SessionGraph], tmp_path: Path
+) -> None:
+    with fake_graph(nodes="eye,hand") as running:
+        log = tmp_path / "log" / "hand.log"
+        wait_until(lambda: log.is_file() and bool(log.read_text()), "logging")
+        with pytest.raises(GraphError, match=r"(?s)node hand did not come up.*I am hand"):
+            running.wait_until_ready(["eye", "hand"], lambda: ["/eye"], timeout_s=0.1)
+
+
+def test_node_that_dies_is_named_with_status_and_last_words(fake_graph: Callable[..., SessionGraph]) -> None:
+    with (
+        fake_graph(nodes="eye,hand", dies="eye") as running,
+        pytest.raises(GraphError, match=r"(?s)node eye has died \(exit status 3\).*cannot open the camera"),
+    ):
+        running.wait_until_ready(["eye", "hand"], lambda: ["/hand"], timeout_s=TIMEOUT_S)
+
+
+def test_launcher_that_dies_is_reported(fake_graph: Callable[..., SessionGraph]) -> None:
+    with fake_graph(nodes="eye") as running:
+        wait_until(lambda: len(running.processes()) == 1, "the child")
+        assert running._launcher is not None
+        running._launcher.kill()
+        running._launcher.wait()
+        with pytest.raises(GraphError, match="launcher has ended"):
+            running.check()
+
+
+def test_stop_leaves_nothing(fake_graph: Callable[..., SessionGraph]) -> None:
+    with fake_graph(nodes="eye,hand") as running:
+        wait_until(lambda: len(running.processes()) == 2, "the children")
+        pids = list(running.processes().values())
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_stop_kills_what_does_not_listen(fake_graph: Callable[..., SessionGraph]) -> None:
+    running = fake_graph(nodes="eye", deaf="true")
+    running.start()
+    wait_until(lambda: len(running.processes()) == 1, "the child")
+    pids = list(running.processes().values())
+    running.stop(timeout_s=0.2)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_stop_finds_the_children_of_a_dead_launcher(fake_graph: Callable[..., SessionGraph]) -> None:
+    running = fake_graph(nodes="eye")
+    running.start()
+    wait_until(lambda: len(running.processes()) == 1, "the child")
+    pids = list(running.processes().values())
+    assert running._launcher is not None
+    running._launcher.kill()
+    running.stop()
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "the end of the children")
+
+
+def test_killing_the_command_leaves_no_orphans(tmp_path: Path) -> None:
+    owner = f"""
+import sys, time
+from pathlib import Path
+from tenon_session import graph
+graph.launcher = lambda: [sys.executable, {str(FAKE_LAUNCHER)!r}]
+running = graph.SessionGraph(Path("x"), {{"nodes": "eye,hand"}}, Path({str(tmp_path)!r}))
+running.start()
+while len(running.processes()) < 2: time.sleep(0.02)
+print(*running.processes().values(), running._launcher.pid, flush=True)
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pids = [int(word) for word in process.stdout.readline().split()]
+        assert len(pids) == 3
+        os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "the end of the orphans")
+
+
+def test_unwritable_log_directory_is_said(fake_graph: Callable[..., SessionGraph], tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    with pytest.raises(GraphError, match="logs cannot be written"):
+        fake_graph(nodes="eye").start()
+
+
+def test_embedded_launcher_is_used_without_a_real_ros() -> None:
+    assert graph.uses_embedded_ros()
+    command = graph.launch_command(Path("a.launch.yaml"), {"robot": "ur5"})
+    assert command[1:] == ["-m", "embedded_ros2.launch", "a.launch.yaml", "robot:=ur5"]

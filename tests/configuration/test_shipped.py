@@ -1,0 +1,76 @@
+"""Every file under config/ loads, under its own name, and what names another file names one that exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import Config, load, load_yaml
+from tenon.configuration.camera import CameraConfig
+from tenon.configuration.resolve import ConfigKind, config_root, load_named, names, resolve_session
+from tenon.configuration.safety import SafetyConfig
+from tenon.configuration.session import SessionConfig
+from tenon.session.stand import load_stand
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.tasks import InsertionTaskConfig
+from tenon.training.config import TrainerConfig
+
+MODELS: dict[ConfigKind, type[Config]] = {
+    ConfigKind.ALGORITHMS: TrainerConfig,
+    ConfigKind.CAMERAS: CameraConfig,
+    ConfigKind.CONNECTORS: ConnectorConfig,
+    ConfigKind.ROBOTS: ArmConfig,
+    ConfigKind.SAFETY: SafetyConfig,
+    ConfigKind.SESSIONS: SessionConfig,
+    ConfigKind.TASKS: InsertionTaskConfig,
+}
+SHIPPED = sorted(config_root().rglob("*.y*ml"))
+
+
+def test_there_is_something_of_every_kind() -> None:
+    assert {path.parent.name for path in SHIPPED} == {kind.value for kind in ConfigKind}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_shipped_file_is_valid(path: Path) -> None:
+    kind = ConfigKind(path.parent.name)
+    config = load(MODELS[kind], path)
+    name = getattr(config, "name", None) or getattr(config, "robot", None)
+    assert name is None or name == path.stem
+
+
+@pytest.mark.parametrize("name", names(ConfigKind.SESSIONS))
+@pytest.mark.parametrize("robot", names(ConfigKind.ROBOTS))
+@pytest.mark.parametrize("task", names(ConfigKind.TASKS))
+def test_every_session_runs_with_every_robot_and_task(name: str, robot: str, task: str) -> None:
+    stand = load_stand(resolve_session(name, {"robot": robot, "task": task}))
+    assert stand.safety.robot == robot
+    assert stand.connector.name == stand.task.connector
+
+
+@pytest.mark.parametrize("robot", names(ConfigKind.ROBOTS))
+def test_limits_are_no_wider_than_the_arms_own(robot: str) -> None:
+    arm = load_named(ArmConfig, ConfigKind.ROBOTS, robot)
+    for limit, joint in zip(load_named(SafetyConfig, ConfigKind.SAFETY, robot).joints, arm.joints, strict=True):
+        assert joint.lower_rad <= limit.lower_rad < limit.upper_rad <= joint.upper_rad
+        assert limit.speed_max_rad_s <= joint.velocity_limit_rad_s
+
+
+def test_residual_and_reset_stay_below_the_speed_limits() -> None:
+    """A full step on all axes, and one that is late by a third of a period, must not be a fault."""
+    for name in names(ConfigKind.SESSIONS):
+        stand = load_stand(resolve_session(name))
+        step_m = 3**0.5 * stand.task.residual.step_limit_m
+        period_s = stand.session.control_period_s
+        assert step_m / period_s < stand.safety.tcp_speed_max_m_s
+        assert 1.3 * stand.session.reset.step_m / period_s < stand.safety.tcp_speed_max_m_s
+        assert 2 * step_m / period_s**2 < stand.safety.tcp_acceleration_max_m_s2
+        assert stand.session.reset.lead_m + stand.session.reset.step_m < stand.safety.jump_max_m
+
+
+def test_every_yaml_is_a_mapping_without_hidden_duplicates() -> None:
+    for path in SHIPPED:
+        keys = [line.split(":")[0] for line in path.read_text().splitlines() if line[:1].isalpha()]
+        assert len(keys) == len(set(keys)) == len(load_yaml(path)), path

@@ -1,0 +1,146 @@
+"""Connector files: what is refused and why, and that any sensible one becomes a scene."""
+
+from __future__ import annotations
+
+import math
+
+import mujoco
+import numpy as np
+import pytest
+
+from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import ConfigurationError, load, parse
+from tenon.configuration.resolve import ConfigKind, config_root, load_named, names
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.scene import SceneConfig, scene_mjcf
+
+RECTANGLE = {"shape": "rectangle", "width_m": 0.01, "height_m": 0.005}
+RIB = {"side": "+y", "offset_m": 0.001, "width_m": 0.003, "height_m": 0.002}
+KEYSTONE = {"shape": "keystone", "width_m": 0.017, "height_m": 0.008, "side_angle_rad": 0.17}
+ROUND = {"shape": "round", "diameter_m": 0.018, "key": {"width_m": 0.002, "height_m": 0.002}}
+
+
+def connector(**changes):
+    data = {"name": "mine", "plug": RECTANGLE, "depth_m": 0.01, "clearance_m": 0.0005, **changes}
+    return parse(ConnectorConfig, {key: value for key, value in data.items() if value is not None}, where="mine.yaml")
+
+
+def compiled(config):
+    arm = load_named(ArmConfig, ConfigKind.ROBOTS, "ur5")
+    return mujoco.MjModel.from_xml_string(scene_mjcf(arm, config, SceneConfig()))
+
+
+@pytest.mark.parametrize("name", names(ConfigKind.CONNECTORS))
+def test_shipped_connector_loads_under_its_own_name_and_compiles(name):
+    config = load_named(ConnectorConfig, ConfigKind.CONNECTORS, name)
+    assert config.name == name
+    assert compiled(config).nu == 12
+
+
+def test_the_connectors_of_the_papers_and_the_benchmark_sockets_are_shipped():
+    expected = {"usb_a", "dsub9", "model_e", "waterproof", "easy", "medium", "hard", "stall"}
+    assert expected <= set(names(ConfigKind.CONNECTORS))
+
+
+def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
+    text = (config_root() / "connectors" / "dsub9.yaml").read_text().replace("name: dsub9", "name: mine")
+    (tmp_path / "mine.yaml").write_text(text)
+    assert compiled(load(ConnectorConfig, tmp_path / "mine.yaml")).nbody > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"clearance_m": -0.0001}, "clearance_m: Input should be greater than or equal to 0"),
+        ({"depth_m": 0.0}, "depth_m: Input should be greater than 0"),
+        ({"clearence_m": 0.1}, "did you mean 'clearance_m'"),
+        ({"clearance_m": None}, "either clearance_m or a socket"),
+        ({"socket": RECTANGLE}, "either clearance_m or a socket"),
+        ({"clearance_m": None, "socket": {**RECTANGLE, "width_m": 0.0099}}, "width_m of the plug is 0.01, of the socket"),
+        ({"clearance_m": None, "socket": ROUND}, "the plug is a rectangle, the socket a round"),
+        ({"plug": {**RECTANGLE, "ribs": [{**RIB, "offset_m": 0.004}]}}, "the side ends at 0.0050 m"),
+        (
+            {"plug": {**RECTANGLE, "ribs": [RIB]}, "clearance_m": None, "socket": {**RECTANGLE, "width_m": 0.011}},
+            "1 ribs, the socket 0 grooves",
+        ),
+        ({"plug": {**KEYSTONE, "side_angle_rad": 1.0}}, "side_angle_rad"),
+        ({"plug": {**KEYSTONE, "width_m": 0.002, "side_angle_rad": 0.5}}, "the sides meet"),
+        ({"plug": {**ROUND, "key": {"width_m": 0.01, "height_m": 0.002}}}, "below half the diameter"),
+        ({"lead_in_m": 0.01}, "must be below depth_m"),
+        ({"retention": {"minimum_n": 2.0, "maximum_n": 1.0}}, "must not be above maximum_n"),
+        ({"retention": {"begins_at": 1.5}}, "begins_at"),
+        ({"plug": {"shape": "star"}}, "star"),
+        ({"friction": math.nan}, "friction"),
+    ],
+)
+def test_an_impossible_connector_is_refused_with_the_reason(changes, reason):
+    with pytest.raises(ConfigurationError, match="mine.yaml") as refused:
+        connector(**changes)
+    assert reason in str(refused.value)
+
+
+def test_a_plug_with_a_rib_fits_the_groove_that_was_measured_for_it():
+    socket = {"shape": "rectangle", "width_m": 0.0104, "height_m": 0.0054, "ribs": [{**RIB, "width_m": 0.0034}]}
+    assert connector(plug={**RECTANGLE, "ribs": [RIB]}, clearance_m=None, socket=socket).opening.width_m == 0.0104
+
+
+def test_a_groove_on_the_wrong_side_takes_no_rib():
+    socket = {"shape": "rectangle", "width_m": 0.011, "height_m": 0.006, "ribs": [{**RIB, "side": "-y"}]}
+    with pytest.raises(ConfigurationError, match="meets no groove"):
+        connector(plug={**RECTANGLE, "ribs": [RIB]}, clearance_m=None, socket=socket)
+
+
+@pytest.mark.parametrize("plug", [RECTANGLE, {**RECTANGLE, "ribs": [RIB]}, KEYSTONE, ROUND])
+def test_the_opening_leaves_the_clearance_on_every_side(plug):
+    config = connector(plug=plug, clearance_m=0.0005)
+    assert not config.plug.misfits(config.opening)
+    smaller = connector(plug=plug, clearance_m=0.0)
+    assert config.opening.misfits(smaller.opening), "a grown shape must not fit into the one it grew from"
+
+
+@pytest.mark.parametrize("lead_in_m", [0.0, 0.0005])
+@pytest.mark.parametrize(
+    "plug",
+    [
+        RECTANGLE,
+        {**RECTANGLE, "ribs": [RIB, {**RIB, "side": "-x", "offset_m": -0.0005, "width_m": 0.002}]},
+        {**RECTANGLE, "ribs": [{**RIB, "side": "-y"}, {**RIB, "side": "+x", "offset_m": 0.0005, "width_m": 0.002}]},
+        KEYSTONE,
+        ROUND,
+        {**ROUND, "key": None},
+        {**ROUND, "key": {"width_m": 0.006, "height_m": 0.002}},
+    ],
+)
+def test_a_seated_plug_touches_nothing_but_the_floor(plug, lead_in_m):
+    """Were a wall, groove or chamfer misplaced by more than the clearance, the seated plug would stand in it."""
+    model = compiled(connector(plug=plug, lead_in_m=lead_in_m))
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    distance = np.zeros(6)
+    plug_geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] == model.body("plug").id and model.geom_contype[g]]
+    walls = [g for g in range(model.ngeom) if model.geom_bodyid[g] == model.body("socket").id and model.geom_contype[g]]
+    _seat(model, data, lift_m=0.0002)
+    gaps = [mujoco.mj_geomDistance(model, data, p, w, 0.1, distance) for p in plug_geoms for w in walls]
+    assert min(gaps) == pytest.approx(0.0002, abs=1e-5), "only the floor is nearer than the clearance"
+    sideways = sorted(gap for gap in gaps if gap > 0.00025)
+    assert sideways[0] == pytest.approx(0.0005, abs=5e-5), "the walls stand off by the clearance"
+
+
+def _seat(model, data, *, lift_m):
+    """Places the plug's body, wherever the arm is, so that its tip is lift_m above the socket's floor."""
+    plug, socket = model.body("plug").id, model.body("socket").id
+    shift = np.array((0.0, 0.0, lift_m))
+    rotation, target = data.xmat[socket].reshape(3, 3), data.xpos[socket] + shift
+    for geom in range(model.ngeom):
+        if model.geom_bodyid[geom] == plug:
+            local = np.zeros(9)
+            mujoco.mju_quat2Mat(local, model.geom_quat[geom])
+            data.geom_xpos[geom] = target + rotation @ model.geom_pos[geom]
+            data.geom_xmat[geom] = (rotation @ local.reshape(3, 3)).ravel()
+
+
+def test_pins_are_drawn_but_never_touched():
+    bare, pinned = (connector(pins=p) for p in (None, {"columns": 4, "pitch_m": 0.002, "diameter_m": 0.001, "length_m": 0.004}))
+    models = [compiled(config) for config in (bare, pinned)]
+    assert models[1].ngeom == models[0].ngeom + 4
+    assert sum(models[1].geom_contype > 0) == sum(models[0].geom_contype > 0)
