@@ -97,8 +97,8 @@ class _WrittenOut:
                 parameter.grad = own
             torch.optim.Adam(parameters, lr=rate).step()
         self.metrics = {
-            "critic_loss": float(critic_loss),
-            "actor_loss": float(actor_loss),
+            "critic_loss": critic_loss.item(),
+            "actor_loss": actor_loss.item(),
             "target_mean": float(y.mean()),
             "critic_gradient_norm": _norm(gradients[0]),
             "actor_gradient_norm": _norm(gradients[1]),

@@ -56,7 +56,7 @@ def _q(tensors: dict[str, Tensor], name: str, state: Tensor, action: Tensor, mem
 
 
 def _written_out(learner: TD3, batch: Batch) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Parameters and metrics after one update by the formulas of residual-rl.md 2.6, in float64, with torch's own Adam."""
+    """What one update gives by the formulas of residual-rl.md 2.6, in float64, with torch's own Adam."""
     tensors = {k: v.to(torch.float64).clone() for k, v in learner.state().tensors.items() if k.startswith(NETWORKS)}
     noise_seed = derived_seed(learner.seed, "update", learner.updates + 1)
     noise = torch.randn(1, 16, 2, generator=torch.Generator().manual_seed(noise_seed))[0].to(torch.float64)

@@ -20,6 +20,7 @@ from tenon.simulation.mjcf import element, numbers, quaternion
 
 TOOL_DOWN_XYZW = (1.0, 0.0, 0.0, 0.0)
 PLUG_IN_FLANGE_M = 0.13
+TABLE_RGBA = (0.28, 0.25, 0.24, 1.0)
 WRIST_CAMERA, OVERVIEW_CAMERA = "wrist", "overview"
 # beside the gripper, looking at the plug's tip: right in the picture is the flange's x
 WRIST_CAMERA_IN_FLANGE_M = (0.0, -0.07, 0.06)
@@ -84,10 +85,10 @@ def scene_mjcf(arm: ArmConfig, connector: ConnectorConfig, scene: SceneConfig) -
     return element(
         "mujoco",
         element("compiler", angle="radian", autolimits=True),
-        _options(scene.physics),
+        physics_options(scene.physics),
         _visual(scene),
-        _defaults(connector, scene.physics),
-        element("asset", parts.assets, element("material", name="table", rgba=(0.35, 0.3, 0.28, 1), reflectance=0)),
+        connector_defaults(connector, scene.physics),
+        element("asset", parts.assets),
         element("worldbody", world),
         _retention(scene.physics),
         element("actuator", actuators),
@@ -99,7 +100,8 @@ def scene_mjcf(arm: ArmConfig, connector: ConnectorConfig, scene: SceneConfig) -
     )
 
 
-def _options(physics: PhysicsConfig) -> str:
+def physics_options(physics: PhysicsConfig) -> str:
+    """<option>: the integrator and the contact solver."""
     return element(
         "option",
         element("flag", multiccd="disable"),
@@ -124,7 +126,8 @@ def _visual(scene: SceneConfig) -> str:
     )
 
 
-def _defaults(connector: ConnectorConfig, physics: PhysicsConfig) -> str:
+def connector_defaults(connector: ConnectorConfig, physics: PhysicsConfig) -> str:
+    """<default>: the classes "plug", "socket" (both collide) and "visual" (does not)."""
     contact: dict[str, object] = {
         "condim": 4,
         "friction": (connector.friction, 0.002, 0.0001),
@@ -144,7 +147,7 @@ def _defaults(connector: ConnectorConfig, physics: PhysicsConfig) -> str:
 
 
 def _light() -> str:
-    return element("light", pos=(0.3, 0.3, 1.5), dir=(0, 0, -1), castshadow=False)
+    return element("light", pos=(0.3, 0.3, 1.5), dir=(0, 0, -1), diffuse=(0.3, 0.3, 0.3), castshadow=False)
 
 
 def _overview_camera(scene: SceneConfig) -> str:
@@ -156,7 +159,7 @@ def _table() -> str:
     """Collides as a plane (cheap), is drawn as a box (a drawn plane costs more than all the rest)."""
     return element(
         "geom", name="table", type="plane", size=(1.2, 1.2, 0.02), contype=2, conaffinity=1, group=4
-    ) + element("geom", class_="visual", type="box", size=(0.6, 0.6, 0.01), pos=(0.4, 0, -0.0101), material="table")
+    ) + element("geom", class_="visual", type="box", size=(0.6, 0.6, 0.01), pos=(0.4, 0, -0.0101), rgba=TABLE_RGBA)
 
 
 def _reference() -> str:

@@ -30,6 +30,7 @@ LAUNCH_LOG = "launch"
 
 _PR_SET_PDEATHSIG = 1
 _NODE_LINE = re.compile(r"^\[(?P<process>[\w.-]+)-\d+\] ?(?P<text>.*)$")
+_STARTED = re.compile(r"\[(?P<process>[\w.-]+)-\d+\]:? process started with pid \[(?P<pid>\d+)\]")
 _DIED = re.compile(r"\[(?P<process>[\w.-]+)-\d+\]:? process has died \[pid (?P<pid>\d+), exit code (?P<code>-?\d+)")
 
 
@@ -69,14 +70,11 @@ class SessionGraph:
 
     def start(self) -> None:
         """Starts the launcher and returns at once. Raises GraphError when it cannot be started."""
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        # Many small processes: each a BLAS thread pool per core would only fight over the cores.
-        environment.setdefault("OMP_NUM_THREADS", "1")
         self._logs.open()
         try:
             self._launcher = subprocess.Popen(
                 self._command,
-                env=environment,
+                env=_environment(self._logs.directory),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -131,8 +129,8 @@ class SessionGraph:
         return list(self._logs.dead)
 
     def processes(self) -> dict[str, int]:
-        """Process ids of the running children by their command's last path component, for measurements and tests."""
-        return {_label(child): child.pid for child in self._children()}
+        """Process ids of the nodes that run, by executable, for measurements and for tests that kill one."""
+        return {name: pid for name, pid in self._logs.started.items() if psutil.pid_exists(pid)}
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Ends all processes: asks the launcher, waits, kills what is left. Nothing of the graph runs afterwards."""
@@ -199,28 +197,40 @@ def uses_embedded_ros() -> bool:
     return "embedded_ros2" in Path(rclpy.__file__).parts
 
 
+def _environment(log_directory: Path) -> dict[str, str]:
+    environment = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        # Nodes speak through the launcher, which is read here, whatever the launch file says.
+        "OVERRIDE_LAUNCH_PROCESS_OUTPUT": "screen",
+        "ROS_LOG_DIR": str(log_directory.absolute()),
+    }
+    # Many small processes: a pool of BLAS threads in each would only fight over the cores.
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    return environment
+
+
 class _Logs:
     """Sorts the launcher's output into one file per executable."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._files: dict[str, IO[str]] = {}
+        self.started: dict[str, int] = {}
         self.dead: list[DeadProcess] = []
 
     def open(self) -> None:
         """Raises GraphError when the directory cannot be written."""
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(parents=True, exist_ok=True)
             self._file(LAUNCH_LOG)
         except OSError as error:
-            raise GraphError(f"logs cannot be written to {self._directory}: {error.strerror}") from error
+            raise GraphError(f"logs cannot be written to {self.directory}: {error.strerror}") from error
 
     def sort(self, lines: IO[str]) -> None:
         """Runs on a thread until the launcher and all of its nodes have closed their output."""
         for line in lines:
-            died = _DIED.search(line)
-            if died is not None:
-                self.dead.append(DeadProcess(died["process"], int(died["code"])))
+            self._read_event(line)
             match = _NODE_LINE.match(line)
             # A full disk must not stop the reading: the nodes would block on their next line.
             with contextlib.suppress(OSError):
@@ -228,14 +238,21 @@ class _Logs:
                 file.write(f"{match['text']}\n" if match is not None else line)
                 file.flush()
 
+    def _read_event(self, line: str) -> None:
+        started, died = _STARTED.search(line), _DIED.search(line)
+        if started is not None:
+            self.started[started["process"]] = int(started["pid"])
+        if died is not None:
+            self.dead.append(DeadProcess(died["process"], int(died["code"])))
+
     def _file(self, process: str) -> IO[str]:
         if process not in self._files:
-            self._files[process] = (self._directory / f"{process}.log").open("a", encoding="utf-8")
+            self._files[process] = (self.directory / f"{process}.log").open("a", encoding="utf-8")
         return self._files[process]
 
     def tail(self, process: str) -> str:
         """The end of a log, ready to be appended to a message; empty when there is none."""
-        path = self._directory / f"{process}.log"
+        path = self.directory / f"{process}.log"
         lines = path.read_text(encoding="utf-8").splitlines()[-TAIL_LINES:] if path.is_file() else []
         shown = "".join(f"\n    {line}" for line in lines)
         return f" The end of {path}:{shown}" if lines else f" It wrote no log ({path})."
@@ -275,12 +292,3 @@ def die_with_parent() -> Callable[[], None]:
             os._exit(1)
 
     return prepare
-
-
-def _label(process: psutil.Process) -> str:
-    try:
-        words = process.cmdline()
-    except psutil.NoSuchProcess:
-        return str(process.pid)
-    scripts = [Path(word).name for word in words[:2] if word]
-    return scripts[-1] if scripts else str(process.pid)

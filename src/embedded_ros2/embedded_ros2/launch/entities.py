@@ -30,7 +30,9 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[_Map
     keys = [loader.construct_object(key) for key, _ in node.value]
     for index, key in enumerate(keys):
         if key in keys[:index]:
-            raise yaml.MarkedYAMLError(problem=f"key '{key}' is there twice", problem_mark=node.value[index][0].start_mark)
+            raise yaml.MarkedYAMLError(
+                problem=f"key '{key}' is there twice", problem_mark=node.value[index][0].start_mark
+            )
     mapping.update(loader.construct_mapping(node, deep=True))
 
 
@@ -128,7 +130,7 @@ def read_launch_file(path: Path) -> Entity:
     :raises LaunchError: when it cannot be read or is no launch file.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (the loader is a SafeLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise LaunchError(f"cannot read launch file '{path}': {error.strerror}") from error
     except yaml.MarkedYAMLError as error:

@@ -76,7 +76,9 @@ class _Loader:
         action = _ACTIONS.get(entity.type_name)
         if action is None:
             known = ", ".join(sorted(_ACTIONS))
-            raise LaunchError(f"unknown or unsupported action '{entity.type_name}', supported are {known}", entity.place)
+            raise LaunchError(
+                f"unknown or unsupported action '{entity.type_name}', supported are {known}", entity.place
+            )
         if self.state.condition_holds(entity):
             action(self, entity)
             entity.check_complete()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,9 +29,9 @@ def make_executable(entity: Entity, state: State) -> ProcessSpec:
 
     :raises LaunchError: when a key is wrong.
     """
-    command = _split(entity, state, entity.required_text("cmd"))
+    command = state.arguments(entity, "cmd")
     if not command:
-        raise entity.error("'cmd' is empty")
+        raise entity.error("'cmd' is missing or empty")
     name = state.optional(entity, "name") or os.path.basename(command[0])  # noqa: PTH119 (a command, maybe no path)
     return _process(entity, state, name, tuple(command))
 
@@ -57,9 +56,9 @@ def make_node(entity: Entity, state: State) -> ProcessSpec:
     for remap in entity.items("remap"):
         ros_arguments += ["-r", f"{state.required(remap, 'from')}:={state.required(remap, 'to')}"]
         remap.check_complete()
-    ros_arguments += _split(entity, state, entity.text("ros_args") or "")
+    ros_arguments += state.arguments(entity, "ros_args")
     command: list[str | InlineParameters] = [*_find(entity, package, executable)]
-    command += _split(entity, state, entity.text("args") or "")
+    command += state.arguments(entity, "args")
     return _process(entity, state, executable, (*command, "--ros-args", *ros_arguments))
 
 
@@ -74,11 +73,9 @@ def _find(entity: Entity, package: str, executable: str) -> list[str]:
     return executables[executable]
 
 
-def _process(
-    entity: Entity, state: State, name: str, command: tuple[str | InlineParameters, ...]
-) -> ProcessSpec:
+def _process(entity: Entity, state: State, name: str, command: tuple[str | InlineParameters, ...]) -> ProcessSpec:
     """Takes the keys that all processes have."""
-    prefix = _split(entity, state, entity.text("launch-prefix") or "")
+    prefix = state.arguments(entity, "launch-prefix")
     environment = dict(state.environment)
     for variable in entity.items("env"):
         environment[state.required(variable, "name")] = state.required(variable, "value")
@@ -123,17 +120,6 @@ def _shutdown_on_exit(entity: Entity) -> bool:
     if on_exit not in (None, _ON_EXIT_SHUTDOWN):
         raise entity.error(f"'on_exit' is '{on_exit}', ros2 launch knows '{_ON_EXIT_SHUTDOWN}' only")
     return on_exit is not None
-
-
-def _split(entity: Entity, state: State, text: str) -> list[str]:
-    """Splits a command line as a shell does; what a substitution gives is split too.
-
-    As the text is split after the substitutions, a value with spaces needs quotes around it.
-    """
-    try:
-        return shlex.split(state.substitute(entity, text))
-    except ValueError as error:
-        raise entity.error(f"'{text}' cannot be split into arguments: {error}") from error
 
 
 def _parameters(entity: Entity, state: State, full_name: str) -> Iterator[str | InlineParameters]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded_ros2.launch.entities import Entity
-from embedded_ros2.launch.substitutions import Scope, SubstitutionError, substitute
+from embedded_ros2.launch.substitutions import Scope, SubstitutionError, split_arguments, substitute
 
 _TRUE = ("true", "1")
 _FALSE = ("false", "0")
@@ -31,6 +31,16 @@ class State:
         """
         try:
             return substitute(text, Scope(self.variables, self.environment, self.directory))
+        except SubstitutionError as error:
+            raise entity.error(str(error)) from error
+
+    def arguments(self, entity: Entity, key: str) -> list[str]:
+        """Takes a command line and splits it; empty when it is missing.
+
+        :raises LaunchError: with the entity's place, when it cannot be split.
+        """
+        try:
+            return split_arguments(entity.text(key) or "", Scope(self.variables, self.environment, self.directory))
         except SubstitutionError as error:
             raise entity.error(str(error)) from error
 

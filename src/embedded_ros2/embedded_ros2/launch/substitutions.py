@@ -7,6 +7,7 @@ takes the next character as it is.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,52 @@ class Scope:
     directory: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of a text: as it stands there, or what a substitution gave."""
+
+    text: str
+    is_literal: bool
+
+
 def substitute(text: str, scope: Scope) -> str:
     """Returns the text with its substitutions performed.
 
     :raises SubstitutionError: when one is malformed, unknown or fails.
     """
-    return _Reader(text, scope).template()
+    return "".join(fragment.text for fragment in fragments(text, scope))
+
+
+def fragments(text: str, scope: Scope) -> list[Fragment]:
+    """Returns the pieces of a text, with its substitutions performed.
+
+    :raises SubstitutionError: when one is malformed, unknown or fails.
+    """
+    return _Reader(text, scope).fragments()
+
+
+def split_arguments(text: str, scope: Scope) -> list[str]:
+    """Splits a command line as ros2 launch does: literal text as a shell would; what a substitution gives stays whole.
+
+    :raises SubstitutionError: also when a literal piece has a quote without its end.
+    """
+    arguments: list[str] = []
+    is_open = False
+    for fragment in fragments(text, scope):
+        literal = fragment.text
+        try:
+            tokens = shlex.split(literal) if fragment.is_literal else [literal]
+        except ValueError as error:
+            raise SubstitutionError(f"'{literal}' cannot be split into arguments: {error}") from error
+        if fragment.is_literal and literal[:1].isspace():
+            is_open = False
+        for index, token in enumerate(tokens):
+            if is_open and index == 0:
+                arguments[-1] += token
+            else:
+                arguments.append(token)
+        is_open = bool(tokens) and not (fragment.is_literal and literal[-1:].isspace())
+    return arguments
 
 
 class _Reader:
@@ -47,24 +88,40 @@ class _Reader:
         self._scope = scope
         self._at = 0
 
-    def template(self, end: str = "") -> str:
-        """Reads up to one of the characters in ``end``, which stays, or to the end of the text."""
+    def fragments(self) -> list[Fragment]:
+        """Reads the whole text."""
+        found: list[Fragment] = []
+        while self._at < len(self._text):
+            if self._text.startswith(_OPEN, self._at):
+                found.append(Fragment(self._substitution(), is_literal=False))
+            else:
+                found.append(Fragment(self._literal(), is_literal=True))
+        return found
+
+    def _literal(self) -> str:
+        parts: list[str] = []
+        while self._at < len(self._text) and not self._text.startswith(_OPEN, self._at):
+            parts.append(self._character())
+        return "".join(parts)
+
+    def _character(self) -> str:
+        """Reads one character; after a backslash the next one counts."""
+        if self._text[self._at] == "\\" and self._at + 1 < len(self._text):
+            self._at += 1
+        self._at += 1
+        return self._text[self._at - 1]
+
+    def _template(self, end: str) -> str:
+        """Reads up to one of the characters in ``end``, which stays."""
         parts: list[str] = []
         while self._at < len(self._text):
-            character = self._text[self._at]
             if self._text.startswith(_OPEN, self._at):
                 parts.append(self._substitution())
-            elif character == "\\" and self._at + 1 < len(self._text):
-                parts.append(self._text[self._at + 1])
-                self._at += 2
-            elif character in end:
+            elif self._text[self._at] in end:
                 return "".join(parts)
             else:
-                parts.append(character)
-                self._at += 1
-        if end:
-            raise SubstitutionError(f"'{self._text}' ends where one of {end!r} is expected")
-        return "".join(parts)
+                parts.append(self._character())
+        raise SubstitutionError(f"'{self._text}' ends where one of {end!r} is expected")
 
     def _substitution(self) -> str:
         start = self._at
@@ -86,9 +143,9 @@ class _Reader:
     def _argument(self) -> str:
         quote = self._text[self._at]
         if quote not in "'\"":
-            return self.template(end=") \t\n")
+            return self._template(") \t\n")
         self._at += 1
-        argument = self.template(end=quote)
+        argument = self._template(quote)
         self._at += 1
         return argument
 

@@ -32,6 +32,10 @@ _COMMON = {
     "transport/link/tx/lease": 60_000,
     "transport/link/tx/keep_alive": 2,
     "transport/link/tx/queue/congestion_control/block/wait_before_close": 60_000_000,
+    # Every express message takes a batch of its own, and two batches overflow at once when a busy machine does not
+    # schedule the sending thread: a burst of small messages was lost in 1 ms.
+    "transport/link/tx/queue/size/data": 16,
+    "transport/link/tx/queue/congestion_control/drop/wait_before_drop": 50_000,
     "transport/shared_memory/enabled": True,
     "transport/shared_memory/transport_optimization/enabled": True,
     "transport/shared_memory/transport_optimization/pool_size": 48 * 1024 * 1024,
