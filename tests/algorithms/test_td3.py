@@ -80,8 +80,8 @@ def _written_out(learner: TD3, batch: Batch) -> tuple[dict[str, Tensor], dict[st
             tensors[name] = 0.9 * tensors[name] + 0.1 * tensors[name.removeprefix("target_")]
     norms = [float(torch.cat([gradient.flatten() for gradient in group]).norm()) for group in gradients]
     return tensors, {
-        "critic_loss": float(critic_loss),
-        "actor_loss": float(actor_loss),
+        "critic_loss": critic_loss.item(),
+        "actor_loss": actor_loss.item(),
         "target_mean": float(y.mean()),
         "critic_gradient_norm": norms[0],
         "actor_gradient_norm": norms[1],

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from tenon_session import graph
 from tenon_session.graph import GraphError, SessionGraph
 
 FAKE_LAUNCHER = Path(__file__).with_name("fake_launcher.py")
 TIMEOUT_S = 30.0
+ENDLESS = "import time\nwhile True: time.sleep(1)\n"
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -29,6 +31,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def fake_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SessionGraph]:
+    """A graph under a launcher that speaks as ros2 launch does."""
     monkeypatch.setattr(graph, "launcher", lambda: [sys.executable, str(FAKE_LAUNCHER)])
 
     def make(**arguments: str) -> SessionGraph:
@@ -36,6 +39,53 @@ def fake_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         return SessionGraph(tmp_path / "some.launch.yaml", given, tmp_path / "log")
 
     return make
+
+
+@pytest.fixture
+def embedded_graph(tmp_path: Path) -> Callable[[dict[str, str]], SessionGraph]:
+    """A graph of Python programs (name -> code) under the embedded launcher."""
+
+    def make(programs: dict[str, str]) -> SessionGraph:
+        actions = []
+        for name, code in programs.items():
+            script = tmp_path / f"{name}.py"
+            script.write_text(code)
+            actions.append({"executable": {"name": name, "cmd": f"{sys.executable} {script}"}})
+        file = tmp_path / "programs.launch.yaml"
+        file.write_text(yaml.safe_dump({"launch": actions}))
+        return SessionGraph(file, {}, tmp_path / "log")
+
+    return make
+
+
+def test_embedded_launcher_sorts_logs_and_knows_the_processes(
+    embedded_graph: Callable[[dict[str, str]], SessionGraph], tmp_path: Path
+) -> None:
+    log = tmp_path / "log" / "eye.log"
+    with embedded_graph({"eye": f"print('I am eye')\n{ENDLESS}", "hand": ENDLESS}) as running:
+        wait_until(lambda: log.is_file() and bool(log.read_text()), "logging")
+        wait_until(lambda: running.processes().keys() == {"eye", "hand"}, "the start of both")
+        pids = list(running.processes().values())
+        running.check()
+    assert log.read_text().startswith("I am eye\n")
+    assert running.dead() == []
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_embedded_launcher_reports_a_failed_process(embedded_graph: Callable[[dict[str, str]], SessionGraph]) -> None:
+    with embedded_graph({"eye": "raise SystemExit('cannot open the camera')", "hand": ENDLESS}) as running:
+        wait_until(lambda: bool(running.dead()), "the end of the process")
+        with pytest.raises(GraphError, match=r"(?s)node eye has died \(exit status 1\).*cannot open the camera"):
+            running.check()
+
+
+def test_embedded_launcher_reports_a_killed_process(embedded_graph: Callable[[dict[str, str]], SessionGraph]) -> None:
+    with embedded_graph({"eye": ENDLESS}) as running:
+        wait_until(lambda: "eye" in running.processes(), "the start")
+        os.kill(running.processes()["eye"], signal.SIGKILL)
+        wait_until(lambda: bool(running.dead()), "the report")
+        with pytest.raises(GraphError, match=r"node eye has died \(SIGKILL\)"):
+            running.check()
 
 
 def test_each_node_has_its_own_log(fake_graph: Callable[..., SessionGraph], tmp_path: Path) -> None:

@@ -63,6 +63,17 @@ def test_holds_until_the_first_command_and_is_silent_once_the_source_has_moved()
     assert mux.tick(10 * PERIOD_NS) is None
 
 
+def test_no_hold_comes_between_an_observation_and_the_first_answer_of_the_new_source() -> None:
+    mux = CommandMux(teleop_timeout_ns=None, hold_after_ns=2 * PERIOD_NS)
+    assert is_hold(mux.on_phase(SessionPhase.RUNNING, PERIOD_NS))
+    assert mux.tick(2 * PERIOD_NS) is None
+    first = motion("residual", 2 * PERIOD_NS)
+    assert mux.on_reference(first, 2 * PERIOD_NS) is first
+    mux.on_phase(SessionPhase.RESETTING, 5 * PERIOD_NS)
+    assert mux.tick(6 * PERIOD_NS) is None
+    assert is_hold(mux.tick(7 * PERIOD_NS)), "a source that stays silent is held"
+
+
 def test_source_that_holds_by_itself_is_held_on() -> None:
     mux = CommandMux(teleop_timeout_ns=None)
     mux.on_reference(Reference(0, ControlMode.HOLD, "session", PERIOD_NS), 0)

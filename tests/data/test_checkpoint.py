@@ -114,6 +114,10 @@ def test_damaged_newest_gives_way_to_the_one_before(tmp_path: Path, caplog: pyte
     newest = folder.load_newest(method="sac", spec=SPEC)
     assert newest is not None and newest.counters == {"updates": 5}
     assert "cut off" in caplog.text
+    folder.save(10, _checkpoint(10))
+    newest = folder.load_newest(method="sac", spec=SPEC)
+    assert newest is not None and newest.counters == {"updates": 10}
+    _cut(folder.path(10) / "tensors.safetensors")
     _cut(folder.path(5) / "tensors.safetensors")
     with pytest.raises(DamagedCheckpointError, match="no checkpoint can be used"):
         folder.load_newest(method="sac", spec=SPEC)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-OUT = Console(highlight=False)
+FILE_WIDTH = 120
+"""Of tables that go to a file or a pipe."""
+
+OUT = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_WIDTH)
 ERR = Console(stderr=True, highlight=False)
 
 

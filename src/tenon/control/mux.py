@@ -44,14 +44,17 @@ class CommandMux:
 
     teleop_timeout_ns: a teleoperator who has been silent for longer hands back. None: teleoperation is off. A fresh
     teleop command takes over wherever a source could move the arm, never in PAUSED, FAULT and FINISHED.
+    hold_after_ns: after a switch the HOLD is repeated only once the new source has been silent for this long, so that it
+    cannot come between an observation and the new source's first answer.
     """
 
-    def __init__(self, *, teleop_timeout_ns: int | None) -> None:
+    def __init__(self, *, teleop_timeout_ns: int | None, hold_after_ns: int = 0) -> None:
         if teleop_timeout_ns is not None and teleop_timeout_ns <= 0:
             raise ValueError(
                 f"teleop_timeout_ns is {teleop_timeout_ns}: it must be positive, or None for no teleoperation"
             )
         self._teleop_timeout_ns = teleop_timeout_ns
+        self._hold_after_ns = hold_after_ns
         self._phase = SessionPhase.IDLE
         self._active: str | None = SESSION
         self._switched_ns = 0
@@ -100,7 +103,9 @@ class CommandMux:
         if self._active == TELEOP and self._teleop_is_silent(now_ns):
             self._teleop_ns = None
             return self._switch(_SOURCE_OF_PHASE.get(self._phase), now_ns)
-        return None if self._moving else _hold(now_ns)
+        if self._moving or now_ns - self._switched_ns < self._hold_after_ns:
+            return None
+        return _hold(now_ns)
 
     def _teleop_may_act(self, reference: Reference, now_ns: int) -> bool:
         return (

@@ -162,8 +162,10 @@ class CheckpointFolder:
         return self._directory / f"update-{updates:012d}"
 
     def save(self, updates: int, checkpoint: Checkpoint) -> Path:
-        """Writes the checkpoint unless it is there, then removes those older than the newest ``keep``."""
+        """Writes the checkpoint unless it is there whole, then removes those older than the newest ``keep``."""
         path = self.path(updates)
+        if path.exists() and not _is_whole(path):
+            shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
             save_checkpoint(path, checkpoint)
         for old in self.updates()[: -self._keep]:
@@ -185,6 +187,14 @@ class CheckpointFolder:
         if damages:
             raise DamagedCheckpointError("no checkpoint can be used: " + "; ".join(damages))
         return None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        load_checkpoint(path)
+    except DamagedCheckpointError:
+        return False
+    return True
 
 
 def _read_manifest(path: Path) -> _Manifest:

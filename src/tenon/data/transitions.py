@@ -151,7 +151,7 @@ class Batch:
 
 
 def check_transition(transition: Transition, spec: EnvironmentSpec) -> None:
-    """Raises TransitionError unless sizes are those of ``spec``, all numbers are finite, and the action is in its box."""
+    """Raises TransitionError unless sizes are those of ``spec``, numbers are finite and the action is in its box."""
     where = f"session {transition.session!r}, episode {transition.episode}, step {transition.step}"
     if transition.episode < 0 or transition.step < 0:
         raise TransitionError(f"{where}: episode and step count from 0")

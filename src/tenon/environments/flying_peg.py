@@ -51,6 +51,7 @@ class FlyingPegConfig(Config):
     command_bias_m: NonNegativeFloat = 0.0
     command_noise_m: NonNegativeFloat = 0.0
     success_tolerance_m: PositiveFloat = 0.002
+    force_filter_time_constant_s: PositiveFloat = 0.01
     residual: ResidualConfig = ResidualConfig(authority_m=(0.002, 0.002, 0.002), step_limit_m=0.012)
     observation_scale: ObservationScaleConfig = ObservationScaleConfig()
 
@@ -66,6 +67,8 @@ class FlyingPegEnv(gymnasium.Env[Array, Array]):
         self._model = mujoco.MjModel.from_xml_string(_mjcf(self.config))
         self._data = mujoco.MjData(self._model)
         self._divisors = self.config.observation_scale.divisors
+        time_constant_s = self.config.force_filter_time_constant_s
+        self._smoothing = 1.0 - math.exp(-self.config.physics.timestep_s / time_constant_s)
         self._seated = np.array((0.0, 0.0, -self.config.connector.depth_m))
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
@@ -78,7 +81,7 @@ class FlyingPegEnv(gymnasium.Env[Array, Array]):
         self._noise = np.random.default_rng((episode, 1))
         error = np.random.default_rng(episode).uniform(-1, 1, 2)
         self._goal = self._seated + np.array((*(scale * self.config.goal_error_m * error), 0.0))
-        self._steps, self._peak_force_n = 0, 0.0
+        self._steps, self._peak_force_n, self._force_n = 0, 0.0, np.zeros(3)
         mujoco.mj_resetData(self._model, self._data)
         self._data.qpos[:] = self._goal + np.array((0.0, 0.0, self.config.start_height_m))
         self._data.ctrl[:] = self._data.qpos
@@ -88,12 +91,13 @@ class FlyingPegEnv(gymnasium.Env[Array, Array]):
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One command. info: success, depth_m, peak_force_n, command (ResidualCommand)."""
         config = self.config
-        command = self.controller.command(self._position, self._goal, action, press_n=self._force()[2])
+        command = self.controller.command(self._position, self._goal, action, press_n=float(self._force_n[2]))
         bias = np.array((config.command_bias_m, 0.0, 0.0))
         self._data.ctrl[:] = command.target_m + bias + config.command_noise_m * self._noise.standard_normal(3)
         for _ in range(config.substeps):
             mujoco.mj_step(self._model, self._data)
-            self._peak_force_n = max(self._peak_force_n, float(np.linalg.norm(self._force())))
+            self._force_n += self._smoothing * (-self._data.sensordata[:3] - self._force_n)
+            self._peak_force_n = max(self._peak_force_n, float(np.linalg.norm(self._force_n)))
         self._steps += 1
         depth = -float(self._position[2])
         success = depth >= config.connector.depth_m - config.success_tolerance_m
@@ -106,12 +110,8 @@ class FlyingPegEnv(gymnasium.Env[Array, Array]):
         """The middle of the tip; the mouth is the origin, z points out of it."""
         return self._data.qpos.copy()
 
-    def _force(self) -> Vector:
-        """On the peg (3,)."""
-        return -self._data.sensordata[:3]
-
     def _observation(self) -> Array:
-        values = np.append(self._position - self._goal, self._force()[2])
+        values = np.append(self._position - self._goal, self._force_n[2])
         return (values / self._divisors).astype(np.float32)
 
 

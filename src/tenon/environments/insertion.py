@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
+from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.control.residual import ResidualController
 from tenon.control.types import Pose, RobotState, Vector
 from tenon.environments.insertion_reward import dense_reward, electrical_reward
@@ -117,3 +118,21 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
         if self._reward == "electrical":
             return electrical_reward(connected=success)
         return dense_reward(self._offset(state), self._press_n(state), inserted=success)
+
+
+def make_insertion(
+    robot: str = "ur5",
+    task: str = "hard",
+    *,
+    reward: RewardName = "electrical",
+    render_mode: str | None = None,
+) -> InsertionEnv:
+    """The environment of named (or user-written, by path) configurations. Raises ConfigurationError."""
+    task_config = load_named(InsertionTaskConfig, ConfigKind.TASKS, task)
+    return InsertionEnv(
+        load_named(ArmConfig, ConfigKind.ROBOTS, robot),
+        load_named(ConnectorConfig, ConfigKind.CONNECTORS, task_config.connector),
+        task_config,
+        reward=reward,
+        render_mode=render_mode,
+    )

@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = 1
 _DESCRIPTION = "trainer.json"
+_CHECKPOINTS = "checkpoints"
 _EXPLORATION = "exploration"
 
 
@@ -75,7 +76,7 @@ class Trainer:
         self.replay = Replay(directory / "replay", spec, config.replay)
         self.updates = 0
         self.durable_updates = 0
-        self._checkpoints = CheckpointFolder(directory / "checkpoints")
+        self._checkpoints = CheckpointFolder(directory / _CHECKPOINTS)
         self._generator = torch.Generator()
         self._training = threading.RLock()
 
@@ -97,6 +98,10 @@ class Trainer:
         if cls.exists(directory):
             raise TrainerError(f"{directory}: holds a training already: resume it, or choose another folder")
         description = _Description(format=_FORMAT, seed=seed, config=config, spec=spec)
+        if CheckpointFolder(directory / _CHECKPOINTS).updates():
+            raise TrainerError(
+                f"{directory}: holds checkpoints, but no {_DESCRIPTION}: restore it, or choose another folder"
+            )
         trainer = cls(config, spec, directory, seed=seed)
         if initial is not None:
             checkpoint = load_checkpoint(initial, method=config.method, spec=spec.model_dump(mode="json"))

@@ -20,12 +20,15 @@ class CommandMuxNode(GraphNode):
 
     def __init__(self) -> None:
         super().__init__("command_mux")
-        self._mux = CommandMux(teleop_timeout_ns=self.setup.config.teleop_timeout_ns)
+        config = self.setup.config
+        self._mux = CommandMux(
+            teleop_timeout_ns=config.teleop_timeout_ns, hold_after_ns=2 * config.control_period_ns
+        )
         self._publisher = self.advertise(contract.COMMAND_REFERENCE)
         self.subscribe(contract.SESSION_STATE, self._on_state)
         for topic in (contract.RESIDUAL_REFERENCE, contract.SESSION_REFERENCE, contract.TELEOP_REFERENCE):
             self.subscribe(topic, self._on_reference)
-        self.create_timer(self.setup.config.control_period_s, self._on_timer)
+        self.create_timer(config.control_period_s, self._on_timer)
 
     def _on_state(self, msg: SessionState) -> None:
         self._publish(self._mux.on_phase(SessionPhase(msg.phase), to_ns(msg.header.stamp)))

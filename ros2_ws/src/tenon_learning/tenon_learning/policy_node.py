@@ -6,6 +6,7 @@ import sys
 from array import array
 
 import numpy as np
+import torch
 from tenon_msgs.msg import Observation, PolicyAction, PolicyWeights, SessionState
 
 from tenon.algorithms.actor import Actor
@@ -24,6 +25,7 @@ class PolicyNode(GraphNode):
 
     def __init__(self) -> None:
         super().__init__("policy_node")
+        torch.set_num_threads(1)  # one observation at a time: more threads only take cores from the other nodes
         self._actor: Actor | None = None
         self._version = 0
         self._state: SessionState | None = None

@@ -29,9 +29,15 @@ TAIL_LINES = 15
 LAUNCH_LOG = "launch"
 
 _PR_SET_PDEATHSIG = 1
-_NODE_LINE = re.compile(r"^\[(?P<process>[\w.-]+)-\d+\] ?(?P<text>.*)$")
-_STARTED = re.compile(r"\[(?P<process>[\w.-]+)-\d+\]:? process started with pid \[(?P<pid>\d+)\]")
-_DIED = re.compile(r"\[(?P<process>[\w.-]+)-\d+\]:? process has died \[pid (?P<pid>\d+), exit code (?P<code>-?\d+)")
+# What ros2 launch and the embedded launcher write: "[name-1] text" or "[name] text" for a line of a node, and of its
+# life "[INFO] [name-1]: process started with pid [7]" or "[launch] process [name] started with pid [7]".
+_NODE_LINE = re.compile(r"^\[(?!DEBUG|INFO|WARN|ERROR|CRITICAL)(?P<process>[\w.-]+?)(?:-\d+)?\] ?(?P<text>.*)$")
+_NAME = r"\[(?P<process>[\w.-]+?)(?:-\d+)?\]"
+_STARTED = re.compile(rf"{_NAME}:? (?:process )?started with pid \[(?P<pid>\d+)\]")
+_ENDED = re.compile(
+    rf"{_NAME}:? (?:process has died \[pid \d+, exit code |ended with exit code |ended with signal )(?P<how>-?\w+)"
+    r"(?P<stopped> after it was stopped)?"
+)
 
 
 class GraphError(RuntimeError):
@@ -118,7 +124,7 @@ class SessionGraph:
         dead = self.dead()
         if dead:
             first = dead[0]
-            how = f"signal {-first.exit_code}" if first.exit_code < 0 else f"exit status {first.exit_code}"
+            how = signal.Signals(-first.exit_code).name if first.exit_code < 0 else f"exit status {first.exit_code}"
             raise GraphError(f"node {first.name} has died ({how}).{self._logs.tail(first.name)}")
         if self._launcher is None or self._launcher.poll() is not None:
             status = "was not started" if self._launcher is None else f"exit status {self._launcher.returncode}"
@@ -239,11 +245,13 @@ class _Logs:
                 file.flush()
 
     def _read_event(self, line: str) -> None:
-        started, died = _STARTED.search(line), _DIED.search(line)
+        started, ended = _STARTED.search(line), _ENDED.search(line)
         if started is not None:
             self.started[started["process"]] = int(started["pid"])
-        if died is not None:
-            self.dead.append(DeadProcess(died["process"], int(died["code"])))
+        if ended is not None and not ended["stopped"]:
+            how = ended["how"]
+            status = -signal.Signals[how] if how.startswith("SIG") else int(how)
+            self.dead.append(DeadProcess(ended["process"], status))
 
     def _file(self, process: str) -> IO[str]:
         if process not in self._files:

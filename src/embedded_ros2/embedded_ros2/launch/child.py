@@ -36,26 +36,34 @@ _SIGNALS = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stream:
     """An output of a child; keeps the line that is not complete yet."""
 
     kind: str
     file: IO[bytes]
     rest: bytes = b""
+    is_at_end: bool = False
 
     def read_lines(self) -> list[str]:
-        """Returns the lines that have arrived; at the end of the stream also an incomplete one, then closes it."""
-        data = os.read(self.file.fileno(), _READ_SIZE)
+        """Returns the lines that have arrived; at the end of the stream also an incomplete one."""
+        try:
+            data = os.read(self.file.fileno(), _READ_SIZE)
+        except BlockingIOError:
+            data = b""
         *lines, self.rest = (self.rest + data).split(b"\n")
         if not data:
+            self.is_at_end = True
             lines += [self.rest] if self.rest else []
             self.rest = b""
-            self.file.close()
         return [line.decode(errors="replace") for line in lines]
 
+    def stop_waiting(self) -> None:
+        """Makes the stream end with what has arrived, even if somebody still holds its other end open."""
+        os.set_blocking(self.file.fileno(), False)
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Child:
     """A started process. It leads a session of its own: Ctrl-C in the terminal reaches only the launcher."""
 

@@ -33,7 +33,7 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[_Map
             raise yaml.MarkedYAMLError(
                 problem=f"key '{key}' is there twice", problem_mark=node.value[index][0].start_mark
             )
-    mapping.update(loader.construct_mapping(node, deep=True))
+    mapping.update({str(key): value for key, value in loader.construct_mapping(node, deep=True).items()})
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)

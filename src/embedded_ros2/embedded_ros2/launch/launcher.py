@@ -24,7 +24,7 @@ from typing import TextIO
 
 import yaml
 
-from embedded_ros2.launch.child import STDERR, Child, Stream
+from embedded_ros2.launch.child import STDERR, Child, StopStage, Stream
 from embedded_ros2.launch.specification import InlineParameters, ProcessSpec
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -167,10 +167,12 @@ class Launcher:
     # Output
 
     def _on_output(self, child: Child, stream: Stream) -> None:
-        descriptor = stream.file.fileno()
+        if stream.is_at_end:
+            return
         lines = stream.read_lines()
-        if stream.file.closed:
-            self._selector.unregister(descriptor)
+        if stream.is_at_end:
+            self._selector.unregister(stream.file)
+            stream.file.close()
         is_shown = stream.kind == STDERR or child.spec.output in ("screen", "both")
         is_logged = stream.kind == STDERR or child.spec.output in ("log", "both")
         for line in lines:
@@ -193,7 +195,9 @@ class Launcher:
         restarts = self._children.pop(child)
         status = child.reap()
         for stream in child.streams:
-            while not stream.file.closed:
+            if not stream.is_at_end:
+                stream.stop_waiting()
+            while not stream.is_at_end:
                 self._on_output(child, stream)
         meaning = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
         self._say(f"process [{child.spec.name}] ended with {meaning}{' after it was stopped' * child.was_stopped}")
@@ -244,7 +248,7 @@ class Launcher:
     def _close(self) -> None:
         """Leaves nothing behind, also when an error ends the launcher."""
         for child in self._children:
-            while child.stage < 3:
+            while child.stage is not StopStage.KILLED:
                 child.advance_stop()
             child.reap()
         self._selector.close()

@@ -53,7 +53,7 @@ def _expand(
     path: Path, given: dict[str, str], environment: Mapping[str, str] | None, *, only_arguments: bool = False
 ) -> Launch:
     variables = dict(os.environ if environment is None else environment)
-    loader = _Loader(State(given, variables, path.resolve().parent), only_arguments=only_arguments)
+    loader = _Loader(State(dict(given), variables, path.resolve().parent), only_arguments=only_arguments)
     loader.run(read_launch_file(path))
     return loader.launch
 

@@ -153,12 +153,16 @@ def test_default_context_handles_signals_and_others_do_not(context):
 
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [(signal.SIGINT, "KeyboardInterrupt False"), (signal.SIGTERM, "ExternalShutdownException False")],
+    [
+        (signal.SIGINT, ["KeyboardInterrupt False\n"]),
+        # A signal that comes while no callback runs and nothing is waited for just ends the loop of spin.
+        (signal.SIGTERM, ["ExternalShutdownException False\n", "returned\n"]),
+    ],
 )
 def test_signal_ends_spin(number, expected):
     program = subprocess.Popen([sys.executable, "-c", SPINNING_PROGRAM], stdout=subprocess.PIPE, text=True)
     assert program.stdout.readline() == "ready\n"
     program.send_signal(number)
     output, _ = program.communicate(timeout=PATIENCE_S)
-    assert output.replace("ready\n", "") == f"{expected}\n"
+    assert output.replace("ready\n", "") in expected
     assert program.returncode == 0

@@ -7,7 +7,9 @@ import importlib
 import pytest
 from rclpy._unsupported import UnsupportedFeature
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -93,3 +95,9 @@ def test_modules_that_are_left_out_say_so_on_import(module):
 
 def test_event_callbacks_without_callbacks_are_accepted(node):
     node.create_publisher(String, "a", 1, event_callbacks=PublisherEventCallbacks())
+
+
+def test_node_that_cannot_start_leaves_the_graph(node, make_node):
+    with pytest.raises(InvalidParameterTypeException):
+        make_node("broken", parameter_overrides=[Parameter("use_sim_time", value="yes")])
+    assert node.get_node_names() == ["node"]

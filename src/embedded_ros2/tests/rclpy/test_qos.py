@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from embedded_ros2.rmw import api
 from rclpy._unsupported import UnsupportedFeature
 from rclpy.duration import Duration, Infinite
 from rclpy.qos import (
@@ -25,6 +24,8 @@ from rclpy.qos import (
     qos_profile_system_default,
     to_rmw,
 )
+
+from embedded_ros2.rmw import api
 
 
 def test_depth_makes_a_reliable_volatile_profile():

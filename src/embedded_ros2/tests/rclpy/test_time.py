@@ -116,7 +116,7 @@ def test_ros_clock_shows_the_override_while_active():
     ],
 )
 def test_invalid_jump_thresholds_raise(arguments):
-    with pytest.raises(ValueError, match="min_|threshold"):
+    with pytest.raises(ValueError, match=r"min_|threshold"):
         JumpThreshold(**arguments)
 
 

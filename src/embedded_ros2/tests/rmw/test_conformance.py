@@ -347,3 +347,29 @@ def test_callback_that_raises_ends_neither_publisher_nor_subscription(pair, conn
     publisher.publish(b"a")
     publisher.publish(b"b")
     wait_until(lambda: inbox.payloads == [b"a", b"b"])
+
+
+def test_closing_while_others_publish_is_a_clean_end(pair, connected):
+    talker, listener, *_ = pair
+    inbox, endings = Inbox(), []
+    listener.create_subscription("/chatter", STRING, Qos(), inbox)
+    publisher = talker.create_publisher("/chatter", STRING, Qos())
+    connected(2)
+    barrier = threading.Barrier(4)
+
+    def publish_until_closed():
+        barrier.wait()
+        try:
+            while True:
+                publisher.publish(b"x" * 1000)
+        except RuntimeError as error:
+            endings.append(str(error))
+
+    threads = [threading.Thread(target=publish_until_closed) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    barrier.wait()
+    publisher.close()
+    for thread in threads:
+        thread.join()
+    assert len(endings) == 3 and all("closed" in ending for ending in endings)

@@ -79,15 +79,19 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
         self._init_entities(ROSClock())
         self._logger = get_logger(self._logger_name(), clock=self._clock)
         self._rosout: RosoutPublisher | None = None
-        self._start_parameters(parameter_overrides or [], allow_undeclared=allow_undeclared_parameters)
-        if enable_rosout and self._context.arguments.rosout_logs:
-            self._rosout = RosoutPublisher(self, as_profile(rosout_qos_profile))
-        if automatically_declare_parameters_from_overrides:
-            self._declare_overrides()
-        self._time_source = TimeSource(node=self)
-        self._time_source.attach_clock(self._clock)
-        if start_parameter_services:
-            self._parameter_service = ParameterService(self)
+        try:
+            self._start_parameters(parameter_overrides or [], allow_undeclared=allow_undeclared_parameters)
+            if enable_rosout and self._context.arguments.rosout_logs:
+                self._rosout = RosoutPublisher(self, as_profile(rosout_qos_profile))
+            if automatically_declare_parameters_from_overrides:
+                self._declare_overrides()
+            self._time_source = TimeSource(node=self)
+            self._time_source.attach_clock(self._clock)
+            if start_parameter_services:
+                self._parameter_service = ParameterService(self)
+        except BaseException:
+            self.destroy_node()  # half a node must not stay on the graph
+            raise
 
     # Setting up
 

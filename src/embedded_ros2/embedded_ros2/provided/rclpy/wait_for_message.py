@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 MsgT = TypeVar("MsgT")
 
 
+class _Mailbox:
+    """Gets the message, or None at shutdown; the context holds it weakly."""
+
+    def __init__(self) -> None:
+        self.arrived: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
+
+    def on_message(self, payload: bytes | memoryview, info: api.MessageInfo) -> None:
+        self.arrived.put(payload)
+
+    def on_shutdown(self) -> None:
+        self.arrived.put(None)
+
+
 def wait_for_message(
     msg_type: type[MsgT],
     node: Node,
@@ -30,20 +43,13 @@ def wait_for_message(
     :param time_to_wait: in seconds; negative waits until shutdown.
     :return: (True, message), or (False, None) when none came in time.
     """
-    arrived: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
-
-    def on_message(payload: bytes | memoryview, _: api.MessageInfo) -> None:
-        arrived.put(payload)
-
-    def on_shutdown() -> None:
-        arrived.put(None)
-
+    mailbox = _Mailbox()
     full_name = node.resolve_topic_name(topic)
     qos = to_rmw(as_profile(qos_profile))
-    subscription = node._rmw.create_subscription(full_name, check_is_interface(msg_type), qos, on_message)
-    node.context.on_shutdown(on_shutdown)
+    subscription = node._rmw.create_subscription(full_name, check_is_interface(msg_type), qos, mailbox.on_message)
+    node.context.on_shutdown(mailbox.on_shutdown)
     try:
-        payload = arrived.get(timeout=None if time_to_wait < 0 else time_to_wait)
+        payload = mailbox.arrived.get(timeout=None if time_to_wait < 0 else time_to_wait)
     except queue.Empty:
         payload = None
     finally:

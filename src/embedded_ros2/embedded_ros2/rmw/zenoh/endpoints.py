@@ -39,7 +39,8 @@ class ZenohEndpoint:
         self._session = node.context.session
         self._token = token
         self._key = data_key(node.context.domain_id, endpoint.name, endpoint.interface)
-        self._lock = threading.Lock()
+        # Held while Zenoh's object is used: undeclaring it at that time would raise.
+        self._lock = threading.RLock()
         self._is_open = True
         self._liveliness: Any = None
 
@@ -56,7 +57,8 @@ class ZenohEndpoint:
         self._node.forget(self)
         if self._liveliness is not None:
             self._liveliness.undeclare()
-        self._undeclare()
+        with self._lock:
+            self._undeclare()
         self._context.graph.remove(self._token)
 
     def _undeclare(self) -> None:
@@ -122,7 +124,9 @@ class ZenohPublisher(ZenohEndpoint):
             self._local.deliver(payload, api.MessageInfo(now, now, number, self.gid, from_intra_process=True))
         if isinstance(payload, memoryview):
             payload = bytes(payload)
-        self._publisher.put(payload, attachment=Attachment(number, now, self.gid).pack())
+        with self._lock:
+            self._require_open()
+            self._publisher.put(payload, attachment=Attachment(number, now, self.gid).pack())
 
     def _undeclare(self) -> None:
         self._local.close()
@@ -230,10 +234,11 @@ class ZenohClient(ZenohEndpoint):
         )
 
     def send_request(self, payload: bytes | bytearray) -> int:
-        self._require_open()
         number = next(self._numbers)
         attachment = Attachment(number, time.time_ns(), self.gid)
-        self._querier.get(self._guarded(self._on_reply), payload=payload, attachment=attachment.pack())
+        with self._lock:
+            self._require_open()
+            self._querier.get(self._guarded(self._on_reply), payload=payload, attachment=attachment.pack())
         return number
 
     def _on_reply(self, reply: zenoh.Reply) -> None:

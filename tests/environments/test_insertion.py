@@ -1,0 +1,199 @@
+"""The insertion environment: the Gymnasium contract, fixed draws, rewards, what the baselines reach."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import ConfigurationError, load_yaml, parse
+from tenon.configuration.resolve import ConfigKind, load_named, resolve
+from tenon.environments import INSERT_ID
+from tenon.environments.insertion import InsertionEnv, make_insertion
+from tenon.environments.insertion_reward import dense_reward, electrical_reward
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.tasks import InsertionTaskConfig
+
+STILL = np.zeros(3, np.float32)
+DRAWS = 30
+
+
+def environment(*, robot="ur5", reward="electrical", **task):
+    changed = {**load_yaml(resolve(ConfigKind.TASKS, "hard")), **task}
+    return InsertionEnv(
+        load_named(ArmConfig, ConfigKind.ROBOTS, robot),
+        load_named(ConnectorConfig, ConfigKind.CONNECTORS, "hard"),
+        parse(InsertionTaskConfig, changed, where="task"),
+        reward=reward,
+    )
+
+
+def run_episode(env, policy, seed, scale):
+    observation, _ = env.reset(seed=seed, options={"goal_error_scale": scale})
+    truncated, info = False, {}
+    while not truncated:
+        observation, _, terminated, truncated, info = env.step(policy(observation))
+        assert not terminated
+    return info
+
+
+def success_rate(env, policy, scale):
+    infos = [run_episode(env, policy, seed, scale) for seed in range(DRAWS)]
+    assert max(info["peak_force_n"] for info in infos) < env.task.force_limit_n
+    return np.mean([info["success"] for info in infos])
+
+
+def test_it_is_a_proper_gymnasium_environment():
+    env = gymnasium.make(INSERT_ID, robot="ur5", task="hard")
+    check_env(env.unwrapped, skip_render_check=True)
+    env.close()
+
+
+def test_unknown_names_are_refused_with_what_there_is():
+    with pytest.raises(ConfigurationError, match="hard"):
+        make_insertion(task="hrad")
+
+
+def test_an_episode_is_truncated_at_the_horizon_and_never_terminated():
+    env = environment(horizon_steps=5)
+    env.reset(seed=0)
+    outcomes = [env.step(STILL)[2:4] for _ in range(5)]
+    assert outcomes == [(False, False)] * 4 + [(False, True)]
+
+
+def test_the_observation_is_the_scaled_offset_from_the_estimated_goal_and_the_press():
+    env = environment()
+    observation, info = env.reset(seed=3)
+    offset = env.simulation.start_in_base.position_m - env.simulation.estimated_goal_in_base.position_m
+    expected = np.append(offset / env.task.observation_scale.position_m, 0.0)
+    np.testing.assert_allclose(observation, expected, atol=0.01)
+    assert np.abs(info["draw"].goal_error_m).max() > 0, "the error itself must not show"
+
+
+def test_the_tare_takes_the_sensors_bias_out():
+    env = environment(force_sensor={"force_bias_n": 5.0, "force_noise_n": 0.05})
+    for seed in range(5):
+        observation, _ = env.reset(seed=seed)
+        assert abs(env.simulation._sensor_bias[2]) > 0.0
+        assert abs(observation[3] * env.task.observation_scale.force_n) < 0.2
+
+
+def test_the_same_seed_is_the_same_episode_to_the_last_bit():
+    first, second = environment(), environment()
+    second.reset(seed=99)
+    generator = np.random.default_rng(0)
+    actions = generator.uniform(-1, 1, (20, 3)).astype(np.float32)
+    observations = []
+    for env in (first, second):
+        start, _ = env.reset(seed=5)
+        observations.append([start, *(env.step(action)[0] for action in actions)])
+    np.testing.assert_array_equal(observations[0], observations[1])
+
+
+def test_without_a_seed_episodes_differ_but_the_sequence_is_that_of_the_first_seed():
+    env = environment()
+    sequences = []
+    for _ in range(2):
+        env.reset(seed=1)
+        sequences.append([env.reset()[1]["episode"] for _ in range(3)])
+    assert sequences[0] == sequences[1]
+    assert len(set(sequences[0])) == 3
+
+
+def test_a_draw_is_what_the_episode_gets():
+    env = environment()
+    _, info = env.reset(seed=11)
+    np.testing.assert_array_equal(env.draw(11).goal_error_m, info["draw"].goal_error_m)
+    assert env.draw(11).retention_n == info["draw"].retention_n
+
+
+def test_the_command_of_a_tick_is_applied_from_that_tick_on():
+    """In lockstep the ROS graph does the same: the answer to observation t moves the arm before observation t + 1."""
+    env = environment()
+    env.reset(seed=0)
+    before = env.simulation.tcp_in_base().position_m.copy()
+    _, _, _, _, info = env.step(np.array((1.0, 0.0, 0.0), np.float32))
+    moved = env.simulation.tcp_in_base().position_m - before
+    assert moved[2] < -0.001
+    np.testing.assert_allclose(info["command"].target_m, before + info["command"].step_m)
+
+
+@pytest.mark.parametrize("robot", ["ur5", "sawyer"])
+def test_the_hard_socket_is_hard_for_the_p_controller_even_with_a_perfect_goal(robot):
+    env = environment(robot=robot)
+    assert 0.2 <= success_rate(env, lambda _: STILL, 0.0) <= 0.6
+    assert 0.05 <= success_rate(env, lambda _: STILL, 1.0) <= 0.45
+
+
+def test_random_dither_helps_but_does_not_solve_it():
+    generator = np.random.default_rng(0)
+    rate = success_rate(environment(), lambda _: generator.uniform(-1, 1, 3), 1.0)
+    assert 0.35 <= rate <= 0.75
+
+
+def test_one_who_knows_the_error_solves_it_within_the_residuals_authority():
+    """So the rest is for learning, and neither force nor clearance stands in the way."""
+    env = environment()
+    rate = []
+    for seed in range(DRAWS):
+        error = env.draw(seed).goal_error_m
+        correction = np.clip(-error / env.task.residual.authority_m, -1, 1)
+
+        def policy(observation, correction=correction):
+            near = observation[2] * env.task.observation_scale.position_m[2] < env.connector.depth_m - 0.001
+            return np.array((*correction[:2], -1.0 if near else 0.0), np.float32)
+
+        rate.append(run_episode(env, policy, seed, 1.0)["success"])
+    assert np.mean(rate) >= 0.95
+
+
+def test_the_electrical_reward_pays_each_step_on_which_the_connection_stands():
+    env = environment(goal_error_m=0.0)
+    for seed in range(10):
+        env.reset(seed=seed)
+        rewards, connected = [], []
+        for _ in range(50):
+            _, reward, _, _, info = env.step(np.array((0.0, 0.0, -1.0), np.float32))
+            rewards.append(reward)
+            connected.append(float(info["success"]))
+        assert rewards == connected
+        if sum(rewards) > 10:
+            return
+    pytest.fail("pressing down never connected")
+
+
+def test_electrical_reward_is_one_or_nothing():
+    assert electrical_reward(connected=True) == 1.0
+    assert electrical_reward(connected=False) == 0.0
+
+
+def test_dense_reward_is_the_equation_with_its_sign_repaired():
+    offset = np.array((0.003, 0.0, -0.004))
+    by_hand = -100 * 0.007 + 0.002 / (0.005 + 0.001) - 0.1 * 4.0
+    assert dense_reward(offset, 4.0, inserted=False) == pytest.approx(by_hand)
+    assert dense_reward(offset, 4.0, inserted=True) == pytest.approx(by_hand + 0.8)
+
+
+def test_dense_reward_has_its_maximum_at_the_goal():
+    """With the printed sign it would be 4.5 mm away."""
+    at_goal = dense_reward(np.zeros(3), 0.0, inserted=False)
+    around = [dense_reward(np.array((0, 0, h)), 0.0, inserted=False) for h in np.linspace(1e-4, 0.05, 100)]
+    assert at_goal > max(around)
+    assert np.all(np.diff(around) < 0)
+
+
+def test_the_dense_environment_pays_the_dense_reward():
+    env = environment(reward="dense")
+    env.reset(seed=0)
+    observation, reward, _, _, _ = env.step(STILL)
+    values = observation * env.task.observation_scale.divisors
+    assert reward == pytest.approx(dense_reward(values[:3], values[3], inserted=False), rel=1e-4)
+
+
+def test_a_frame_can_be_drawn():
+    env = environment()
+    env.reset(seed=0)
+    assert env.render().shape == (480, 640, 3)
+    env.close()
