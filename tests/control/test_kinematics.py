@@ -66,7 +66,8 @@ def test_ur5_reaches_where_its_published_dh_table_says():
         expected = dh_flange(UR5_DH, joints)
         flange = kinematics.forward(joints)
         np.testing.assert_allclose(flange.position_m, half_turn @ expected[:3, 3], atol=1e-6)
-        np.testing.assert_allclose(matrix_from_quaternion(flange.quaternion_xyzw)[:, 2], half_turn @ expected[:3, 2], atol=1e-6)
+        axes = matrix_from_quaternion(flange.quaternion_xyzw)
+        np.testing.assert_allclose(axes[:, 2], half_turn @ expected[:3, 2], atol=1e-6)
 
 
 def test_sawyer_reaches_where_its_dh_table_says():
@@ -114,7 +115,8 @@ def test_inverse_kinematics_finds_poses_near_home(name):
 def test_inverse_kinematics_says_so_when_a_pose_is_out_of_reach():
     config = arm("ur5")
     kinematics = Kinematics(config)
-    result = kinematics.inverse(pose((3.0, 0.0, 0.3)), np.array(config.home_rad), InverseKinematicsConfig(iterations=50))
+    search = InverseKinematicsConfig(iterations=50)
+    result = kinematics.inverse(pose((3.0, 0.0, 0.3)), np.array(config.home_rad), search)
     assert not result.converged
     assert result.position_error_m > 1.0
     lower = np.array([joint.lower_rad for joint in config.joints])

@@ -52,10 +52,10 @@ def test_random_actions_do_not_solve_the_biased_peg():
 def test_a_goal_error_can_be_switched_off_for_an_evaluation():
     env = FlyingPegEnv(FlyingPegConfig(goal_error_m=0.001))
     noisy, _ = env.reset(seed=4)
-    tip = env._position
+    tip = env.peg.position_m
     perfect, _ = env.reset(seed=4, options={"goal_error_scale": 0.0})
     np.testing.assert_allclose(noisy, perfect, atol=1e-6)
-    assert np.abs(tip - env._position).max() > 1e-5
+    assert np.abs(tip - env.peg.position_m).max() > 1e-5
 
 
 def test_the_same_seed_is_the_same_episode():

@@ -114,10 +114,10 @@ def test_the_command_of_a_tick_is_applied_from_that_tick_on():
     env = environment()
     env.reset(seed=0)
     before = env.simulation.tcp_in_base().position_m.copy()
-    _, _, _, _, info = env.step(np.array((1.0, 0.0, 0.0), np.float32))
+    env.step(np.array((1.0, 0.0, 0.0), np.float32))
     moved = env.simulation.tcp_in_base().position_m - before
     assert moved[2] < -0.001
-    np.testing.assert_allclose(info["command"].target_m, before + info["command"].step_m)
+    np.testing.assert_allclose(env.command.target_m, before + env.command.step_m)
 
 
 @pytest.mark.parametrize("robot", ["ur5", "sawyer"])

@@ -56,7 +56,7 @@ def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
         ({"clearence_m": 0.1}, "did you mean 'clearance_m'"),
         ({"clearance_m": None}, "either clearance_m or a socket"),
         ({"socket": RECTANGLE}, "either clearance_m or a socket"),
-        ({"clearance_m": None, "socket": {**RECTANGLE, "width_m": 0.0099}}, "width_m of the plug is 0.01, of the socket"),
+        ({"clearance_m": None, "socket": {**RECTANGLE, "width_m": 0.0099}}, "width_m of the plug is 0.01, of"),
         ({"clearance_m": None, "socket": ROUND}, "the plug is a rectangle, the socket a round"),
         ({"plug": {**RECTANGLE, "ribs": [{**RIB, "offset_m": 0.004}]}}, "the side ends at 0.0050 m"),
         (
@@ -74,7 +74,7 @@ def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
     ],
 )
 def test_an_impossible_connector_is_refused_with_the_reason(changes, reason):
-    with pytest.raises(ConfigurationError, match="mine.yaml") as refused:
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml") as refused:
         connector(**changes)
     assert reason in str(refused.value)
 
@@ -117,13 +117,17 @@ def test_a_seated_plug_touches_nothing_but_the_floor(plug, lead_in_m):
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     distance = np.zeros(6)
-    plug_geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] == model.body("plug").id and model.geom_contype[g]]
-    walls = [g for g in range(model.ngeom) if model.geom_bodyid[g] == model.body("socket").id and model.geom_contype[g]]
+    plug_geoms, walls = (_colliding(model, body) for body in ("plug", "socket"))
     _seat(model, data, lift_m=0.0002)
     gaps = [mujoco.mj_geomDistance(model, data, p, w, 0.1, distance) for p in plug_geoms for w in walls]
     assert min(gaps) == pytest.approx(0.0002, abs=1e-5), "only the floor is nearer than the clearance"
     sideways = sorted(gap for gap in gaps if gap > 0.00025)
     assert sideways[0] == pytest.approx(0.0005, abs=5e-5), "the walls stand off by the clearance"
+
+
+def _colliding(model, body):
+    of_body = model.geom_bodyid == model.body(body).id
+    return np.flatnonzero(of_body & (model.geom_contype > 0)).tolist()
 
 
 def _seat(model, data, *, lift_m):
@@ -140,7 +144,7 @@ def _seat(model, data, *, lift_m):
 
 
 def test_pins_are_drawn_but_never_touched():
-    bare, pinned = (connector(pins=p) for p in (None, {"columns": 4, "pitch_m": 0.002, "diameter_m": 0.001, "length_m": 0.004}))
-    models = [compiled(config) for config in (bare, pinned)]
+    pins = {"columns": 4, "pitch_m": 0.002, "diameter_m": 0.001, "length_m": 0.004}
+    models = [compiled(connector(pins=given)) for given in (None, pins)]
     assert models[1].ngeom == models[0].ngeom + 4
     assert sum(models[1].geom_contype > 0) == sum(models[0].geom_contype > 0)

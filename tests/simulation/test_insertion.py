@@ -146,7 +146,8 @@ def test_peak_force_is_seen_between_the_readings_and_cleared_with_the_episode(ma
     simulation = make_simulation(connector={"retention": {"maximum_n": 0.0}})
     simulation.reset(0, goal_error_scale=0.0)
     assert simulation.peak_force_n == 0.0
-    beside = Pose(simulation.goal_in_base.position_m + np.array((0.003, 0.0, 0.0)), simulation.goal_in_base.quaternion_xyzw)
+    goal = simulation.goal_in_base
+    beside = Pose(goal.position_m + np.array((0.003, 0.0, 0.0)), goal.quaternion_xyzw)
     descend(simulation, 40, goal=beside)
     assert simulation.peak_force_n > np.linalg.norm(simulation.state().wrench_in_base[:3])
     simulation.prepare_episode(1)
@@ -210,7 +211,8 @@ def test_a_restored_snapshot_goes_on_bit_for_bit(make_simulation):
     def run_on():
         descend(simulation, 8)
         state = simulation.state()
-        return np.concatenate((state.joint_position_rad, state.wrench_in_base, [simulation.peak_force_n, state.stamp_ns]))
+        rest = (simulation.peak_force_n, state.stamp_ns)
+        return np.concatenate((state.joint_position_rad, state.wrench_in_base, rest))
 
     first = run_on()
     simulation.reset(5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mujoco
 import numpy as np
 import pytest
 
@@ -52,7 +51,7 @@ def test_missing_opengl_names_the_packages_to_install(make_simulation, monkeypat
     def fails(*_args, **_kwargs):
         raise RuntimeError("an OpenGL platform library has not been loaded")
 
-    monkeypatch.setattr(mujoco, "Renderer", fails)
+    monkeypatch.setattr(rendering.mujoco, "Renderer", fails)
     with pytest.raises(RenderingError, match="apt-get install libegl1") as refused:
         make_simulation().render("wrist", 64, 48)
     assert "MUJOCO_GL=" in str(refused.value)

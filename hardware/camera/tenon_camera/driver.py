@@ -51,7 +51,7 @@ class CameraDriver:
             self._open_device(config)
         else:
             raise CameraError(
-                f"camera {config.name!r}: source {config.source!r} is not driven by camera_node; it drives 'device' and 'file'"
+                f"camera {config.name!r}: camera_node does not drive source {config.source!r}; it drives 'device', 'file'"
             )
 
     def activate(self) -> None:
@@ -67,8 +67,8 @@ class CameraDriver:
             delivered, bgr = capture.read()
         if not delivered:
             raise CameraError(
-                f"camera {self._config.name!r} ({self._what()}) delivers no frame: check its cable and that no other program "
-                "uses it"
+                f"camera {self._config.name!r} ({self._what()}) delivers no frame: check its cable and that no other "
+                "program uses it"
             )
         height, width = bgr.shape[:2]
         if (width, height) != (self._config.width, self._config.height):

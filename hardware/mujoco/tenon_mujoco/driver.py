@@ -72,7 +72,7 @@ class MujocoDriver:
         Raises SimulationError where the arm cannot reach the start pose.
         """
         if self._state is not DriverState.UNCONFIGURED:
-            raise DriverError(f"the simulated arm is {self._state.value} already: configure() is for an unconfigured one")
+            raise DriverError(f"the simulated arm is {self._state.value}: configure() is for an unconfigured one")
         self._simulation = InsertionSimulation(self.arm, self.connector, self.task, seed=self.config.seed)
         self._state = DriverState.INACTIVE
 
@@ -124,7 +124,7 @@ class MujocoDriver:
         self._reference = reference
 
     def hold(self) -> None:
-        """Stops the arm: the pose it has now becomes its set point. It stays compliant, and ready where it is ACTIVE."""
+        """Stops the arm: the pose it has now becomes its set point. It stays compliant, and ACTIVE if it was."""
         self.simulation.hold()
         self._reference = None
 

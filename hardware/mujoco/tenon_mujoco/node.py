@@ -11,11 +11,6 @@ import time
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
-from tenon_control.impedance_controller import ImpedanceController
-from tenon_graph import contract
-from tenon_graph.conversions import image_to_msg, to_stamp
-from tenon_graph.node import GraphNode, run
-from tenon_graph.states import StatePublisher
 from tenon_msgs.msg import ElectricalState
 from tenon_msgs.srv import ResetTask
 
@@ -23,6 +18,11 @@ from tenon.control.loop import InnerLoopConfig, SetPoint
 from tenon.control.types import ControlMode, Reference, RobotState
 from tenon.simulation.insertion import SimulationError
 from tenon.simulation.rendering import RenderingError
+from tenon_control.impedance_controller import ImpedanceController
+from tenon_graph import contract
+from tenon_graph.conversions import image_to_msg, to_stamp
+from tenon_graph.node import GraphNode, run
+from tenon_graph.states import StatePublisher
 from tenon_mujoco.config import MujocoDriverConfig
 from tenon_mujoco.driver import MujocoDriver
 from tenon_mujoco.pacing import Lockstep, Pacer

@@ -16,7 +16,7 @@ class Pacer:
         self._due_s: float | None = None
 
     def delay_s(self, advanced_ns: int, wall_s: float, *, factor: float | None = None) -> float:
-        """How long to wait after simulated time moved on by advanced_ns; wall_s is a steady clock's reading."""
+        """How long to wait after simulated time moved on by advanced_ns; wall_s: a steady clock's reading."""
         factor = self._factor if factor is None else factor
         step_s = advanced_ns * 1e-9 / factor if factor else 0.0
         due_s = wall_s if self._due_s is None else self._due_s
@@ -36,8 +36,8 @@ class Lockstep:
     """Whether simulated time must stand still until the graph has answered the last control tick.
 
     It waits only while commands have been coming: one tick that stays unanswered for timeout_s of wall time ends the
-    waiting, and the next answer begins it again. So a graph that is slow makes the simulation slow, and a graph in which
-    a node died meets an arm that goes on in real time, as a physical one does.
+    waiting, and the next answer begins it again. So a graph that is slow makes the simulation slow, and a graph in
+    which a node died meets an arm that goes on in real time, as a physical one does.
     """
 
     def __init__(self, timeout_s: float | None) -> None:

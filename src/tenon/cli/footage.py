@@ -23,6 +23,8 @@ Frame = NDArray[np.uint8]
 
 JOINT_TOPIC = "/joint_states"
 RATE_HZ = 25.0
+HOLD_FRAMES = 25
+"""The last frame stays for a second, so that one sees how it ended."""
 NS_PER_S = 1_000_000_000
 
 
@@ -69,6 +71,7 @@ def write_episode_video(path: Path, stand: Stand, store: EpisodeStore, episode: 
     postures = list(sampled_joints(store, episode))
     if not postures:
         raise FootageError(f"{episode.file} has no messages on {JOINT_TOPIC}")
+    postures += [postures[-1]] * HOLD_FRAMES
     return write_video(path, (stand.frame(posture) for posture in postures), RATE_HZ)
 
 

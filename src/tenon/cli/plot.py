@@ -37,9 +37,9 @@ def plot_learning_curve(
     numbers = np.arange(1, len(episodes) + 1)
     upper.plot(numbers, recent_success(episodes), color="tab:blue", label=f"training, last {RECENT_EPISODES}")
     for index, (name, rate) in enumerate(baselines.items()):
-        upper.axhline(rate, color=f"C{index + 1}", linestyle="--", label=name)
+        upper.axhline(rate, color=f"C{index + 1}", linestyle="--", label=f"{name}, evaluated")
     upper.set(ylabel="success", ylim=(-0.02, 1.02), title=title)
-    upper.legend(loc="lower right")
+    upper.legend(loc="best")
     lower.plot(numbers, [episode.total_reward for episode in episodes], ".", markersize=3, color="tab:blue")
     lower.set(xlabel="episode", ylabel="return")
     for axes in (upper, lower):

@@ -90,7 +90,7 @@ class Run:
         if done >= config.episodes:
             raise CommandError(f"all {done} episodes of {path} are done: ask for more with --episodes")
         note(f"run directory: {path}" + (f" (goes on after {done} episodes)" if done else ""))
-        with _hint_at_resume(path), running_session(setup, session_file, watched=True) as session:
+        with running_session(setup, session_file, watched=True) as session, _hint_at_resume(path):
             outcome = session.run(plan, f"{config.name}: {config.task}", done_before=done if self.resume else None)
         return self._report(setup, outcome, time.monotonic() - started_s)
 

@@ -1,4 +1,7 @@
-"""Rotations and poses. Quaternions are unit, in x, y, z, w order (REP 103); rotation vectors are axis times angle (rad)."""
+"""Rotations and poses.
+
+Quaternions are unit, in x, y, z, w order (REP 103); rotation vectors are axis times angle (rad).
+"""
 
 from __future__ import annotations
 

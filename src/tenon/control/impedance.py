@@ -1,7 +1,7 @@
 """Cartesian impedance: a spring and a damper between the TCP and a reference pose, as joint torques.
 
-The law is the one that MuJoCo's site actuators compute inside ``mj_step`` for a site against a reference site (tested to
-be equal), so a controller that is tuned in simulation keeps its meaning where Python has to compute the torque.
+The law is the one that MuJoCo's site actuators compute inside ``mj_step`` for a site against a reference site (tested
+to be equal), so a controller that is tuned in simulation keeps its meaning where Python has to compute the torque.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from tenon.configuration.arm import ArmConfig, FrameConfig
 from tenon.configuration.base import Config
 from tenon.control.geometry import (
+    conjugate,
     matrix_from_quaternion,
     multiply,
-    conjugate,
     pose,
     quaternion_from_matrix,
     rotation_vector,

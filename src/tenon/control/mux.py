@@ -44,8 +44,8 @@ class CommandMux:
 
     teleop_timeout_ns: a teleoperator who has been silent for longer hands back. None: teleoperation is off. A fresh
     teleop command takes over wherever a source could move the arm, never in PAUSED, FAULT and FINISHED.
-    hold_after_ns: after a switch the HOLD is repeated only once the new source has been silent for this long, so that it
-    cannot come between an observation and the new source's first answer.
+    hold_after_ns: after a switch the HOLD is repeated only once the new source has been silent for this long. Else it
+    could come between an observation and the new source's first answer.
     """
 
     def __init__(self, *, teleop_timeout_ns: int | None, hold_after_ns: int = 0) -> None:

@@ -1,9 +1,9 @@
 """Joins the streams of an arm and its camera into one observation per control tick.
 
 Ticks lie on multiples of the control period, in the time of the sensors' own stamps: a tick closes with the first
-TCP pose at or after it, and waits for a wrench and the detector's word from then on, and (where the task needs one) for a
-picture that is no older than the tick allows. A tick that its streams do not complete before the next one is due is dropped and counted with the
-name of the stream that was missing; nothing is filled in with old data.
+TCP pose at or after it. It waits for a wrench and the detector's word from then on, and (where the task needs one) for
+a picture that is no older than the tick allows. A tick that its streams do not complete before the next one is due is
+dropped and counted with the name of the stream that was missing; nothing is filled in with old data.
 """
 
 from __future__ import annotations

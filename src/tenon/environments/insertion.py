@@ -1,14 +1,14 @@
 """Connector insertion as a Gymnasium environment: a residual on a P-controller, over the full arm in MuJoCo.
 
-One step is one tick of the robot's outer loop. The command that answers the observation of tick t is applied from tick t
-on, for one control period; the observation of tick t + 1 is taken at its end. The ROS graph in lockstep does the same.
+One step is one tick of the robot's outer loop. The command that answers the observation of tick t is applied from tick
+t on, for one control period; the observation of tick t + 1 is taken at its end. The ROS graph in lockstep does the same.
 
 Source of the task: Schoettler et al., 2020 (``specs`` of the insertion task); the numbers stand in ``config/tasks``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import gymnasium
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
-from tenon.control.residual import ResidualController
+from tenon.control.residual import ResidualCommand, ResidualController
 from tenon.control.types import Pose, RobotState, Vector
 from tenon.environments.insertion_reward import dense_reward, electrical_reward
 from tenon.simulation.connectors import ConnectorConfig
@@ -35,13 +35,14 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
 
     x_hat: the estimated goal; f_z: force on the tool along the base's z, tare subtracted, positive when pressed down.
     Action (3,) float32 in [-1, 1]: the residual, times the task's residual.authority_m (1 mm).
-    Reward: "electrical" pays 1 on each step on which the connection is made; "dense" is eq. (48) with its sign repaired.
+    Reward: "electrical" pays 1 on each step on which the connection is made; "dense" is eq. (48), sign repaired.
     An episode ends by truncation after horizon_steps, never by termination: the connection is paid on every step.
 
     ``reset(seed=n)`` starts episode ``draw(n)``; ``options={"goal_error_scale": 0.0}`` gives it a perfectly known goal.
+    ``command`` is the last step's ResidualCommand.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
         self.task, self.connector, self.render_mode = task, connector, render_mode
         self.simulation = InsertionSimulation(arm, connector, task)
         self.controller = ResidualController(task.residual)
+        self.command: ResidualCommand | None = None
         self._reward, self._render_size_px = reward, render_size_px
         self._divisors = task.observation_scale.divisors
         self._substeps = round(task.control_period_s / task.scene.physics.timestep_s)
@@ -74,17 +76,21 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
         draw = self.simulation.reset(episode, goal_error_scale=scale)
         self._goal = self.simulation.estimated_goal_in_base
         self._steps = 0
+        self.command = None
         readings = [self.simulation.state().wrench_in_base for _ in range(TARE_READINGS)]
         self._tare = np.mean(readings, axis=0)
         self._state = self.simulation.state()
         return self._observation(self._state), {"episode": episode, "draw": draw}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
-        """One control period. info: success, depth_m, peak_force_n, command (ResidualCommand)."""
-        command = self.controller.command(
-            self._state.tcp_in_base.position_m, self._goal.position_m, action, press_n=self._press_n(self._state)
+        """One control period. info: success, depth_m, peak_force_n."""
+        self.command = self.controller.command(
+            self._state.tcp_in_base.position_m,
+            self._goal.position_m,
+            np.asarray(action, np.float64),
+            press_n=self._press_n(self._state),
         )
-        self.simulation.step(Pose(command.target_m, self._goal.quaternion_xyzw), self._substeps)
+        self.simulation.step(Pose(self.command.target_m, self._goal.quaternion_xyzw), self._substeps)
         self._state = self.simulation.state()
         self._steps += 1
         success = self.simulation.electrical()
@@ -92,12 +98,11 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
             "success": success,
             "depth_m": self.simulation.depth_m,
             "peak_force_n": self.simulation.peak_force_n,
-            "command": command,
         }
         truncated = self._steps >= self.task.horizon_steps
         return self._observation(self._state), self._reward_of(self._state, success=success), False, truncated, info
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8]:
         """The overview camera's frame."""
         return self.simulation.render("overview", *self._render_size_px)
 

@@ -32,8 +32,8 @@ def _goal_image(setup: SessionSetup) -> Image:
     path, size = setup.config.goal_image, setup.config.observation_image
     if path is None:
         raise ConfigurationError(
-            f"session {setup.config.name!r}: reward 'goal_image' needs goal_image, a picture of the finished state taken by "
-            "this session's camera (tenon goal-image)"
+            f"session {setup.config.name!r}: reward 'goal_image' needs goal_image, a picture of the finished state "
+            "taken by this session's camera (tenon goal-image)"
         )
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:

@@ -122,7 +122,7 @@ def _check_goal(setup: SessionSetup) -> None:
     box, goal = setup.safety.workspace, setup.nominal_goal_in_base.position_m
     if not all(low <= x <= high for low, x, high in zip(box.min_m, goal, box.max_m, strict=True)):
         raise ConfigurationError(
-            f"the goal of task {setup.config.task!r} is at {np.round(goal, 4).tolist()} m, outside the workspace of safety "
-            f"{setup.config.safety_name!r} ({list(box.min_m)} to {list(box.max_m)} m): move the socket or choose another "
-            "safety file"
+            f"the goal of task {setup.config.task!r} is at {np.round(goal, 4).tolist()} m, outside the workspace of "
+            f"safety {setup.config.safety_name!r} ({list(box.min_m)} to {list(box.max_m)} m): move the socket or "
+            "choose another safety file"
         )

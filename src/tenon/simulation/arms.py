@@ -24,7 +24,7 @@ def arm_mjcf(arm: ArmConfig, tool: str) -> str:
 
 
 def joint_actuators_mjcf(arm: ArmConfig, *, stiffness_nm_rad: float, damping_nm_s_rad: float, group: int) -> str:
-    """Joint impedance inside mj_step: one actuator per joint, control = desired angle (rad), within the effort limit."""
+    """Joint impedance inside mj_step: an actuator per joint, control = desired angle (rad), within the effort limit."""
     return "".join(
         element(
             "general",

@@ -1,8 +1,8 @@
 """Plug and socket of a connector as convex MJCF geoms.
 
 Both are written in one frame: z is the direction of insertion, the socket's mouth lies at z = 0 and its floor at
-z = depth; the plug reaches from z = 0 to its tip at z = depth. Walls are thick, so that a contact always prefers to push
-the plug back the way it came; this and the stiff contact of the scene keep it from tunnelling.
+z = depth; the plug reaches from z = 0 to its tip at z = depth. Walls are thick, so that a contact always prefers to
+push the plug back the way it came; this and the stiff contact of the scene keep it from tunnelling.
 """
 
 from __future__ import annotations
@@ -157,9 +157,7 @@ def _keystone_walls(opening: KeystoneConfig) -> list[_Wall]:
 
 def _round_plug(plug: RoundConfig, depth_m: float) -> str:
     radius = plug.diameter_m / 2
-    body = element(
-        "geom", class_="plug", type="cylinder", pos=(0, 0, depth_m / 2), size=(radius, depth_m / 2)
-    )
+    body = element("geom", class_="plug", type="cylinder", pos=(0, 0, depth_m / 2), size=(radius, depth_m / 2))
     if plug.key is None:
         return body
     half_height = (plug.key.height_m + KEY_ROOT_M) / 2  # rooted in the body: a box on a circle would leave a gap
@@ -175,8 +173,12 @@ def _round_walls(opening: RoundConfig) -> list[_Wall]:
         return ring
     slot = opening.key.width_m / 2
     # the slot may be wider than one wall: what it covers of the neighbours has to give way, too
-    kept = [wall for wall in ring[1:] if abs(_turned(wall.angle_rad, radius, 0.0)[1]) - half_width > slot or
-            _turned(wall.angle_rad, radius, 0.0)[0] < 0]
+    kept = [
+        wall
+        for wall in ring[1:]
+        if abs(_turned(wall.angle_rad, radius, 0.0)[1]) - half_width > slot
+        or _turned(wall.angle_rad, radius, 0.0)[0] < 0
+    ]
     edge = max(half_width, radius * math.sin(2 * math.pi / RING_WALLS))
     flanks = [_between(0.0, radius, -edge, -slot), _between(0.0, radius, slot, edge)]
     return [*kept, *flanks, _Wall(0.0, radius + opening.key.height_m, 0.0, slot)]
@@ -215,7 +217,13 @@ def _assets(connector: ConnectorConfig) -> str:
     texture = ""
     if look.texture != "plain":
         texture = element(
-            "texture", name=PANEL_MATERIAL, type="2d", builtin=look.texture, rgb1=look.socket, rgb2=dark, width=64,
+            "texture",
+            name=PANEL_MATERIAL,
+            type="2d",
+            builtin=look.texture,
+            rgb1=look.socket,
+            rgb2=dark,
+            width=64,
             height=64,
         )
     material = element(

@@ -185,8 +185,8 @@ class AppearanceConfig(Config):
 class ConnectorConfig(Config):
     """A plug and its socket.
 
-    depth_m: how deep the plug goes. clearance_m: gap per side, or left out where ``socket`` is given. lead_in_m: chamfer
-    of the socket's mouth, 45 degrees. friction: Coulomb coefficient between plug and socket.
+    depth_m: how deep the plug goes. clearance_m: gap per side, or left out where ``socket`` is given. lead_in_m:
+    45 degree chamfer of the socket's mouth. friction: Coulomb coefficient between plug and socket.
     """
 
     name: Annotated[str, Field(min_length=1)]

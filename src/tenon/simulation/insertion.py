@@ -1,7 +1,7 @@
 """The insertion stand in MuJoCo: an arm under Cartesian impedance, a plug, a socket that holds on to it.
 
-The inner loop runs at the physics timestep (500 Hz or more). Impedance is computed inside ``mj_step``; between the steps
-only the reference is ramped, the retention is switched and the force is measured.
+The inner loop runs at the physics timestep (500 Hz or more). Impedance is computed inside ``mj_step``; between the
+steps only the reference is ramped, the retention is switched and the force is measured.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class InsertionSimulation:
         self._tcp = self.data.site_xpos[self._site]
         self._cameras = Cameras(self.model)
         self._time_ns = 0
+        self._joint_reference: Vector | None = None
         self.reset(seed)
 
     @property
@@ -115,7 +116,7 @@ class InsertionSimulation:
 
     @property
     def peak_force_n(self) -> float:
-        """Largest force on the tool since the episode's start, of the filtered sensor at the inner rate, without bias."""
+        """Largest force on the tool since the episode's start, filtered as the sensor does, at the inner rate."""
         return self._peak_force_n
 
     def electrical(self) -> bool:
@@ -165,7 +166,7 @@ class InsertionSimulation:
         """The joint set point (n,) from the next physics step on, under joint impedance. Raises ValueError."""
         reference = np.array(reference_rad, dtype=np.float64)
         if reference.shape != (self._size,):
-            raise ValueError(f"{self.arm.name} has {self._size} joints, a reference of shape {reference.shape} was given")
+            raise ValueError(f"{self.arm.name} has {self._size} joints, the reference has shape {reference.shape}")
         self._joint_reference = reference
         self._select_group(JOINT_GROUP)
         self.data.ctrl[CARTESIAN_AXES:] = reference
@@ -277,7 +278,7 @@ class InsertionSimulation:
         self._peak_force_n = max(self._peak_force_n, force_n)
 
     def _use_cartesian(self, reference: Pose) -> None:
-        self._joint_reference: Vector | None = None
+        self._joint_reference = None
         self._select_group(CARTESIAN_GROUP)
         self._place_reference(reference)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from xml.sax.saxutils import quoteattr
 
-from tenon.configuration.arm import Quaternion
+from tenon.configuration.arm import Quaternion, Triple
 
 
 def numbers(values: Iterable[float]) -> str:
@@ -30,9 +30,7 @@ def element(tag: str, *children: str, **attributes: object) -> str:
     return f"<{tag}{written}>{''.join(children)}</{tag}>"
 
 
-def box(
-    centre_m: tuple[float, float, float], half_m: tuple[float, float, float], *, turn_rad: float = 0.0, **attributes: object
-) -> str:
+def box(centre_m: Triple, half_m: Triple, *, turn_rad: float = 0.0, **attributes: object) -> str:
     """A box geom, turned about its z axis."""
     turned = numbers((math.cos(turn_rad / 2), 0.0, 0.0, math.sin(turn_rad / 2))) if turn_rad else None
     return element("geom", type="box", pos=numbers(centre_m), size=numbers(half_m), quat=turned, **attributes)

@@ -169,7 +169,11 @@ def _reference() -> str:
 def _tool(plug: str, connector: ConnectorConfig) -> str:
     """Gripper, wrist camera and the plug, in the flange's frame; the TCP is the middle of the plug's tip."""
     handle = element(
-        "geom", class_="visual", type="box", size=(0.01, 0.006, 0.012), pos=(0, 0, -0.012),
+        "geom",
+        class_="visual",
+        type="box",
+        size=(0.01, 0.006, 0.012),
+        pos=(0, 0, -0.012),
         rgba=(*connector.appearance.handle, 1),
     )
     held = element(
@@ -183,8 +187,17 @@ def _tool(plug: str, connector: ConnectorConfig) -> str:
     )
     return (
         element("geom", class_="visual", type="cylinder", size=(0.03, 0.04), pos=(0, 0, 0.04))
-        + element("geom", type="box", size=(0.02, 0.02, 0.015), pos=(0, 0, 0.095), mass=0.9, contype=0, conaffinity=0,
-                  group=2, rgba=(0.4, 0.4, 0.42, 1))
+        + element(
+            "geom",
+            type="box",
+            size=(0.02, 0.02, 0.015),
+            pos=(0, 0, 0.095),
+            mass=0.9,
+            contype=0,
+            conaffinity=0,
+            group=2,
+            rgba=(0.4, 0.4, 0.42, 1),
+        )
         + element("camera", name=WRIST_CAMERA, pos=WRIST_CAMERA_IN_FLANGE_M, xyaxes=WRIST_CAMERA_AXES, fovy=50)
         + held
     )

@@ -1,7 +1,7 @@
 """The insertion task as numbers, and what varies between its episodes.
 
-Everything that evaluates the task (Gymnasium environment, ROS graph, calibration) draws its episodes with ``draw_episode``,
-so episode number 7 is the same episode everywhere.
+Everything that evaluates the task (Gymnasium environment, ROS graph, calibration) draws its episodes with
+``draw_episode``, so episode number 7 is the same episode everywhere.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class EpisodeDraw:
 def draw_episode(
     task: InsertionTaskConfig, connector: ConnectorConfig, seed: int, *, goal_error_scale: float = 1.0
 ) -> EpisodeDraw:
-    """Episode number ``seed``. goal_error_scale: 0 for a perfectly known goal, with all else as in the noisy episode."""
+    """Episode number ``seed``. goal_error_scale: 0 for a perfectly known goal, all else as in the noisy episode."""
     generator = np.random.default_rng(seed)
     error, shift, retention = generator.uniform(-1, 1, 2), generator.uniform(-1, 1, 2), generator.uniform()
     limits = connector.retention

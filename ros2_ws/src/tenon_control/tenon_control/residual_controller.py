@@ -1,4 +1,4 @@
-"""Adds the learned residual to the hand-written controller: u = clip(pi_H + k a), for each observation of an episode."""
+"""Adds the learned residual to the hand-written controller, u = clip(pi_H + k a), once per observation."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ class ResidualControllerNode(GraphNode):
         assert self._state is not None
         pose, goal = pose_from_msg(observation.tcp_in_base), pose_from_msg(self._state.goal_in_base)
         try:
-            command = self._controller.command(
-                pose.position_m, goal.position_m, action, press_n=observation.force_n.z
-            )
+            command = self._controller.command(pose.position_m, goal.position_m, action, press_n=observation.force_n.z)
         except ValueError as error:
             # No command goes out: the supervisor sees the silence and holds the arm.
             self.get_logger().error(f"{source}: {error}", throttle_duration_sec=1.0)

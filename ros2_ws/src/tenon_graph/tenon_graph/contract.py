@@ -13,6 +13,7 @@ from geometry_msgs.msg import PoseStamped, WrenchStamped
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
 from tenon_msgs.msg import (
+    ArmCommand,
     ElectricalState,
     EpisodeSummary,
     Observation,
@@ -72,7 +73,7 @@ SESSION_REFERENCE = Topic("command/session", Reference, COMMAND, "control rate w
 TELEOP_REFERENCE = Topic("teleop/command", Reference, COMMAND, "control rate while a person drives")
 COMMAND_REFERENCE = Topic("command/reference", Reference, COMMAND, "control rate")
 COMMAND_SAFE = Topic("command/safe", Reference, COMMAND, "control rate")
-JOINT_COMMAND = Topic("joint_command", JointState, SENSOR, "state rate")
+JOINT_COMMAND = Topic("joint_command", ArmCommand, SENSOR, "state rate")
 SAFETY_STATE = Topic("safety/state", SafetyState, LATCHED, "heartbeat rate")
 SESSION_STATE = Topic("session/state", SessionState, LATCHED, "on change")
 TRANSITION = Topic("transition", Transition, STREAM, "control rate while an episode runs")
@@ -111,3 +112,6 @@ PAUSE_SERVICE = "session/pause"
 RESUME_SERVICE = "session/resume"
 STOP_SERVICE = "session/stop"
 RUN_SESSION_ACTION = "session/run"
+SIMULATION_PUSH_SERVICE = "simulation/push"
+SIMULATION_CAMERA_SERVICE = "simulation/camera"
+"""The last two: faults that only a simulation offers, for tests."""

@@ -53,7 +53,7 @@ def reference_to_msg(reference: Reference) -> ReferenceMsg:
 
 
 def reference_from_msg(msg: ReferenceMsg) -> Reference:
-    """Raises ValueError for a mode that no receiver knows. A HOLD without a pose carries the quaternion (0, 0, 0, 0)."""
+    """Raises ValueError for a mode that no receiver knows. A HOLD without a pose has the quaternion (0, 0, 0, 0)."""
     mode = ControlMode(msg.mode)
     pose = pose_from_msg(msg.tcp_in_base)
     has_pose = mode is ControlMode.CARTESIAN or (mode is ControlMode.HOLD and bool(pose.quaternion_xyzw.any()))

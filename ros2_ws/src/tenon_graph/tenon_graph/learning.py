@@ -35,9 +35,7 @@ def transition_from_msg(msg: TransitionMsg) -> Transition:
 
 
 def snapshot_from_msg(msg: PolicyWeights) -> PolicySnapshot:
-    return PolicySnapshot(
-        version=msg.version, method=msg.method, manifest=msg.manifest, weights=bytes(msg.safetensors)
-    )
+    return PolicySnapshot(version=msg.version, method=msg.method, manifest=msg.manifest, weights=bytes(msg.safetensors))
 
 
 def snapshot_to_msg(snapshot: PolicySnapshot) -> PolicyWeights:

@@ -18,7 +18,6 @@ from tenon.configuration import ConfigurationError
 from tenon.session.setup import SessionSetup, load_setup
 from tenon_graph.contract import Topic
 
-
 AS_SESSION = "as_session"
 """Value of a parameter that leaves the session's file as it is; an empty string cannot be given in a launch file."""
 

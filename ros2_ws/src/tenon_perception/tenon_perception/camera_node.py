@@ -52,8 +52,8 @@ class CameraNode(Node):
         slow_hz = self._watch.add(self._steady.now().nanoseconds)
         if slow_hz is not None:
             self.get_logger().warning(
-                f"{self._config.name} camera delivers {slow_hz:.1f} Hz, its configuration says {self._config.rate_hz:g} Hz: "
-                "check exposure time, USB port and cable, or lower rate_hz in its file",
+                f"{self._config.name} camera delivers {slow_hz:.1f} Hz, its configuration says "
+                f"{self._config.rate_hz:g} Hz: check exposure time, USB port and cable, or lower rate_hz in its file",
                 throttle_duration_sec=5.0,
             )
 

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 from tenon_msgs.action import RunSession
+from tenon_msgs.msg import PolicyWeights
 
 from tenon.session.machine import SessionPlan
 from tenon_graph import contract
@@ -108,6 +110,7 @@ class SessionClient(Node):
         self._listen(contract.EPISODE_SUMMARY, observer.on_episode)
         self._listen(contract.REWARD, observer.on_reward)
         self._sampler = RateSampler(self, sampled, observer.on_rate) if sampled else None
+        self._weights: Publisher | None = None
 
     def _listen(self, topic: Topic, callback: Callable[[Any], None]) -> None:
         self.create_subscription(topic.type, topic.name, callback, topic.qos)
@@ -141,6 +144,13 @@ class SessionClient(Node):
     def _on_feedback(self, feedback: Any) -> None:
         if feedback.last.outcome:
             self._observer.on_episode(feedback.last)
+
+    def publish_weights(self, weights: PolicyWeights) -> None:
+        """Hands a policy to the policy node, in place of a trainer. Latched for as long as this node is there."""
+        topic = contract.POLICY_WEIGHTS
+        if self._weights is None:
+            self._weights = self.create_publisher(topic.type, topic.name, topic.qos)
+        self._weights.publish(weights)
 
     def pause(self) -> str:
         return self._trigger(contract.PAUSE_SERVICE)

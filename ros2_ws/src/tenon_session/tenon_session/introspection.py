@@ -99,6 +99,8 @@ def list_topics(node: Node) -> list[TopicInfo]:
     own = {name for name, _ in node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())}
     infos = []
     for name, types in node.get_topic_names_and_types():
+        if "/_" in name:  # hidden by convention, such as the topics of actions
+            continue
         publishers = node.count_publishers(name) - (name in own)
         subscriptions = node.count_subscribers(name)
         if publishers > 0 or subscriptions > 0:

@@ -27,10 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stdout.write(_described(options.file))
             return EXIT_OK
         processes = load(options.file, _parsed(options.arguments))
+        log_file = _log_file()
     except LaunchError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
-    result = Launcher(processes, log_file=_log_file()).run()
+    result = Launcher(processes, log_file=log_file).run()
     return EXIT_FAILED if result.failures else EXIT_OK
 
 
@@ -56,10 +57,18 @@ def _described(file: Path) -> str:
 
 
 def _log_file() -> Path:
-    """Where ros2 launch keeps its logs: below ROS_LOG_DIR, ROS_HOME/log or ~/.ros/log."""
+    """Returns a log file where ros2 launch keeps its own: below ROS_LOG_DIR, ROS_HOME/log or ~/.ros/log.
+
+    :raises LaunchError: when the directory cannot be made.
+    """
     home = Path(os.environ.get("ROS_HOME") or "~/.ros").expanduser() / "log"
     directory = Path(os.environ.get("ROS_LOG_DIR") or home).expanduser()
-    return directory / f"{time.strftime('%Y-%m-%d-%H-%M-%S')}-{os.getpid()}" / "launch.log"
+    directory /= f"{time.strftime('%Y-%m-%d-%H-%M-%S')}-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LaunchError(f"cannot make the log directory '{directory}': {error.strerror}; set ROS_LOG_DIR") from error
+    return directory / "launch.log"
 
 
 if __name__ == "__main__":

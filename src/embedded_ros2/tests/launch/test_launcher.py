@@ -263,6 +263,13 @@ def test_exit_status_of_the_command(write, add_executable, tmp_path, capfd, monk
     assert "test.launch.yaml:1: unknown or unsupported action 'nod'" in capfd.readouterr().err
 
 
+def test_log_directory_that_cannot_be_made_is_named(write, tmp_path, capfd, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "file"))
+    assert main([str(write("launch: []"))]) == 2
+    assert "set ROS_LOG_DIR" in capfd.readouterr().err
+
+
 def test_show_args(write, capfd):
     file = write('launch: [arg: {name: a, default: "1", description: the first}, arg: {name: b}]')
     assert main([str(file), "--show-args"]) == 0

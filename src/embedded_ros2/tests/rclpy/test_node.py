@@ -9,6 +9,7 @@ from rclpy._unsupported import UnsupportedFeature
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -101,3 +102,16 @@ def test_node_that_cannot_start_leaves_the_graph(node, make_node):
     with pytest.raises(InvalidParameterTypeException):
         make_node("broken", parameter_overrides=[Parameter("use_sim_time", value="yes")])
     assert node.get_node_names() == ["node"]
+
+
+def test_a_node_may_give_its_own_attributes_any_private_name(context):
+    class Busy(Node):
+        def __init__(self) -> None:
+            super().__init__("busy", context=context)
+            self._publishers = self._name = self._lock = self._info = self._entities = self._count = None
+            self._of_user = self.create_publisher(String, "a", 10)
+
+    node = Busy()
+    assert node.get_name() == "busy"
+    assert [publisher.topic_name for publisher in node.publishers][-1] == "/a"
+    node.destroy_node()

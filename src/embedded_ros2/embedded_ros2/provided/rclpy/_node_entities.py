@@ -37,14 +37,14 @@ class NodeEntities:
     """The part of ``Node`` that owns entities."""
 
     _context: Context
-    _rmw: api.Node
+    _rcl_rmw: api.Node
     executor: Executor | None
 
     def _init_entities(self, clock: Clock) -> None:
         self._clock = clock
-        self._entities: list[Entity] = []
-        self._publishers: list[Publisher[Any]] = []
-        self._lock = threading.RLock()
+        self._rcl_entities: list[Entity] = []
+        self._rcl_publishers: list[Publisher[Any]] = []
+        self._rcl_lock = threading.RLock()
         self._default_callback_group = MutuallyExclusiveCallbackGroup()
         self._rate_group = MutuallyExclusiveCallbackGroup()
 
@@ -60,30 +60,30 @@ class NodeEntities:
 
     @property
     def publishers(self) -> Iterator[Publisher[Any]]:
-        yield from tuple(self._publishers)
+        yield from tuple(self._rcl_publishers)
 
     @property
     def subscriptions(self) -> Iterator[Subscription[Any]]:
-        yield from self._entities_of(Subscription)
+        yield from self._rcl_entities_of(Subscription)
 
     @property
     def clients(self) -> Iterator[Client[Any]]:
-        yield from self._entities_of(Client)
+        yield from self._rcl_entities_of(Client)
 
     @property
     def services(self) -> Iterator[Service[Any]]:
-        yield from self._entities_of(Service)
+        yield from self._rcl_entities_of(Service)
 
     @property
     def timers(self) -> Iterator[Timer]:
-        yield from self._entities_of(Timer)
+        yield from self._rcl_entities_of(Timer)
 
     @property
     def guards(self) -> Iterator[GuardCondition]:
-        yield from self._entities_of(GuardCondition)
+        yield from self._rcl_entities_of(GuardCondition)
 
-    def _entities_of(self, kind: type[E]) -> list[E]:
-        return [entity for entity in tuple(self._entities) if isinstance(entity, kind)]
+    def _rcl_entities_of(self, kind: type[E]) -> list[E]:
+        return [entity for entity in tuple(self._rcl_entities) if isinstance(entity, kind)]
 
     # Creating
 
@@ -106,9 +106,9 @@ class NodeEntities:
         profile = as_profile(qos_profile)
         interface = check_is_interface(msg_type)
         full_name = self.resolve_topic_name(topic)
-        rmw_publisher = self._rmw.create_publisher(full_name, interface, to_rmw(profile))
+        rmw_publisher = self._rcl_rmw.create_publisher(full_name, interface, to_rmw(profile))
         publisher = publisher_class(cast("Node", self), msg_type, full_name, profile, rmw_publisher)
-        self._publishers.append(publisher)
+        self._rcl_publishers.append(publisher)
         return publisher
 
     def create_subscription(
@@ -136,8 +136,8 @@ class NodeEntities:
         full_name = self.resolve_topic_name(topic)
         group = callback_group or self._default_callback_group
         subscription = Subscription(cast("Node", self), msg_type, full_name, callback, group, profile, raw=raw)
-        self._adopt(subscription)
-        subscription._rmw = self._rmw.create_subscription(
+        self._rcl_adopt(subscription)
+        subscription._rmw = self._rcl_rmw.create_subscription(
             full_name, interface, to_rmw(profile), subscription._on_message
         )
         return subscription
@@ -155,9 +155,9 @@ class NodeEntities:
 
         :raises InvalidServiceNameException, NoTypeSupportImportedException: by the arguments.
         """
-        return self._create_service(Service, srv_type, srv_name, callback, qos_profile, callback_group)
+        return self._rcl_create_service(Service, srv_type, srv_name, callback, qos_profile, callback_group)
 
-    def _create_service(
+    def _rcl_create_service(
         self,
         service_class: type[Service[Any]],
         srv_type: type[SrvT],
@@ -170,8 +170,8 @@ class NodeEntities:
         full_name = self.resolve_service_name(srv_name)
         group = callback_group or self._default_callback_group
         service = service_class(cast("Node", self), srv_type, full_name, callback, group, qos_profile)
-        self._adopt(service)
-        service._rmw = self._rmw.create_service(full_name, interface, to_rmw(qos_profile), service._on_request)
+        self._rcl_adopt(service)
+        service._rmw = self._rcl_rmw.create_service(full_name, interface, to_rmw(qos_profile), service._on_request)
         return service
 
     def create_client(
@@ -188,8 +188,8 @@ class NodeEntities:
         client = Client(
             cast("Node", self), srv_type, full_name, callback_group or self._default_callback_group, qos_profile
         )
-        self._adopt(client)
-        client._rmw = self._rmw.create_client(full_name, interface, to_rmw(qos_profile), client._on_response)
+        self._rcl_adopt(client)
+        client._rmw = self._rcl_rmw.create_client(full_name, interface, to_rmw(qos_profile), client._on_response)
         return client
 
     def create_timer(
@@ -209,7 +209,7 @@ class NodeEntities:
             context=self._context,
             autostart=autostart,
         )
-        self._adopt(timer)
+        self._rcl_adopt(timer)
         return timer
 
     def create_rate(self, frequency: float, clock: Clock | None = None) -> Rate:
@@ -226,17 +226,17 @@ class NodeEntities:
         self, callback: Callable[[], Any], callback_group: CallbackGroup | None = None
     ) -> GuardCondition:
         guard = GuardCondition(callback, callback_group or self._default_callback_group)
-        self._adopt(guard)
+        self._rcl_adopt(guard)
         return guard
 
     def add_waitable(self, waitable: object) -> None:
         """:raises UnsupportedFeature: always."""
         raise UnsupportedFeature("Node.add_waitable")
 
-    def _adopt(self, entity: Entity) -> None:
+    def _rcl_adopt(self, entity: Entity) -> None:
         entity._node = cast("Node", self)
-        with self._lock:
-            self._entities.append(entity)
+        with self._rcl_lock:
+            self._rcl_entities.append(entity)
         executor = self.executor
         if executor is not None:
             executor._entities_changed()
@@ -245,56 +245,56 @@ class NodeEntities:
 
     def destroy_publisher(self, publisher: Publisher[Any]) -> bool:
         """Returns False when the publisher is not this node's."""
-        if publisher not in self._publishers:
+        if publisher not in self._rcl_publishers:
             return False
         publisher.destroy()
         return True
 
     def destroy_subscription(self, subscription: Subscription[Any]) -> bool:
         """Returns False when the subscription is not this node's."""
-        return self._destroy(subscription)
+        return self._rcl_destroy(subscription)
 
     def destroy_service(self, service: Service[Any]) -> bool:
         """Returns False when the service is not this node's."""
-        return self._destroy(service)
+        return self._rcl_destroy(service)
 
     def destroy_client(self, client: Client[Any]) -> bool:
         """Returns False when the client is not this node's."""
-        return self._destroy(client)
+        return self._rcl_destroy(client)
 
     def destroy_timer(self, timer: Timer) -> bool:
         """Returns False when the timer is not this node's."""
-        return self._destroy(timer)
+        return self._rcl_destroy(timer)
 
     def destroy_guard_condition(self, guard: GuardCondition) -> bool:
         """Returns False when the guard condition is not this node's."""
-        return self._destroy(guard)
+        return self._rcl_destroy(guard)
 
     def destroy_rate(self, rate: Rate) -> bool:
         """Returns False when the rate is not this node's."""
-        if rate._timer not in self._entities:
+        if rate._timer not in self._rcl_entities:
             return False
         rate.destroy()
         return True
 
-    def _destroy(self, entity: Entity) -> bool:
-        if entity not in self._entities:
+    def _rcl_destroy(self, entity: Entity) -> bool:
+        if entity not in self._rcl_entities:
             return False
         entity.destroy()
         return True
 
     def _forget_entity(self, entity: Entity) -> None:
-        with self._lock:
-            if entity in self._entities:
-                self._entities.remove(entity)
+        with self._rcl_lock:
+            if entity in self._rcl_entities:
+                self._rcl_entities.remove(entity)
         executor = self.executor
         if executor is not None:
             executor._entities_changed()
 
     def _forget_publisher(self, publisher: Publisher[Any]) -> None:
-        with self._lock:
-            if publisher in self._publishers:
-                self._publishers.remove(publisher)
+        with self._rcl_lock:
+            if publisher in self._rcl_publishers:
+                self._rcl_publishers.remove(publisher)
 
 
 def _refuse_overriding(qos_overriding_options: object) -> None:

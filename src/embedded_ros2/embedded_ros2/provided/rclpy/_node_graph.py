@@ -33,11 +33,11 @@ class NodeGraph:
     def get_topic_names_and_types(self, no_demangle: bool = False) -> NamesAndTypes:
         """Returns every topic with the types that are used on it."""
         _refuse_raw_names(no_demangle=no_demangle)
-        return _graph.names_and_types(self._endpoints(), _graph.TOPIC_KINDS)
+        return _graph.names_and_types(self._rcl_endpoints(), _graph.TOPIC_KINDS)
 
     def get_service_names_and_types(self) -> NamesAndTypes:
         """Returns every service that has a server, with its types."""
-        return _graph.names_and_types(self._endpoints(), (EndpointKind.SERVICE,))
+        return _graph.names_and_types(self._rcl_endpoints(), (EndpointKind.SERVICE,))
 
     def get_node_names(self) -> list[str]:
         return [name for name, _ in self.get_node_names_and_namespaces()]
@@ -53,64 +53,64 @@ class NodeGraph:
     ) -> NamesAndTypes:
         """:raises NodeNameNonExistentError: when there is no such node."""
         _refuse_raw_names(no_demangle=no_demangle)
-        return self._of_node(node_name, node_namespace, EndpointKind.PUBLISHER)
+        return self._rcl_of_node(node_name, node_namespace, EndpointKind.PUBLISHER)
 
     def get_subscriber_names_and_types_by_node(
         self, node_name: str, node_namespace: str, no_demangle: bool = False
     ) -> NamesAndTypes:
         """:raises NodeNameNonExistentError: when there is no such node."""
         _refuse_raw_names(no_demangle=no_demangle)
-        return self._of_node(node_name, node_namespace, EndpointKind.SUBSCRIPTION)
+        return self._rcl_of_node(node_name, node_namespace, EndpointKind.SUBSCRIPTION)
 
     def get_service_names_and_types_by_node(self, node_name: str, node_namespace: str) -> NamesAndTypes:
         """:raises NodeNameNonExistentError: when there is no such node."""
-        return self._of_node(node_name, node_namespace, EndpointKind.SERVICE)
+        return self._rcl_of_node(node_name, node_namespace, EndpointKind.SERVICE)
 
     def get_client_names_and_types_by_node(self, node_name: str, node_namespace: str) -> NamesAndTypes:
         """:raises NodeNameNonExistentError: when there is no such node."""
-        return self._of_node(node_name, node_namespace, EndpointKind.CLIENT)
+        return self._rcl_of_node(node_name, node_namespace, EndpointKind.CLIENT)
 
     def get_publishers_info_by_topic(self, topic_name: str, no_mangle: bool = False) -> list[TopicEndpointInfo]:
         _refuse_raw_names(no_demangle=no_mangle)
-        return self._info(EndpointKind.PUBLISHER, topic_name)
+        return self._rcl_info(EndpointKind.PUBLISHER, topic_name)
 
     def get_subscriptions_info_by_topic(self, topic_name: str, no_mangle: bool = False) -> list[TopicEndpointInfo]:
         _refuse_raw_names(no_demangle=no_mangle)
-        return self._info(EndpointKind.SUBSCRIPTION, topic_name)
+        return self._rcl_info(EndpointKind.SUBSCRIPTION, topic_name)
 
     def count_publishers(self, topic_name: str) -> int:
-        return self._count(EndpointKind.PUBLISHER, self.resolve_topic_name(topic_name))
+        return self._rcl_count(EndpointKind.PUBLISHER, self.resolve_topic_name(topic_name))
 
     def count_subscribers(self, topic_name: str) -> int:
-        return self._count(EndpointKind.SUBSCRIPTION, self.resolve_topic_name(topic_name))
+        return self._rcl_count(EndpointKind.SUBSCRIPTION, self.resolve_topic_name(topic_name))
 
     def count_services(self, service_name: str) -> int:
-        return self._count(EndpointKind.SERVICE, self.resolve_service_name(service_name))
+        return self._rcl_count(EndpointKind.SERVICE, self.resolve_service_name(service_name))
 
     def count_clients(self, service_name: str) -> int:
-        return self._count(EndpointKind.CLIENT, self.resolve_service_name(service_name))
+        return self._rcl_count(EndpointKind.CLIENT, self.resolve_service_name(service_name))
 
     def wait_for_node(self, fully_qualified_node_name: str, timeout: float) -> bool:
         """Waits until a node is on the graph; False when it is not within ``timeout`` seconds."""
         full_name = f"/{fully_qualified_node_name.lstrip('/')}"
         return _graph.wait_for_graph(self.context, lambda: full_name in self.get_fully_qualified_node_names(), timeout)
 
-    def _endpoints(self) -> list[Endpoint]:
+    def _rcl_endpoints(self) -> list[Endpoint]:
         return list(self.context.rmw_context().endpoints())
 
-    def _count(self, kind: EndpointKind, full_name: str) -> int:
+    def _rcl_count(self, kind: EndpointKind, full_name: str) -> int:
         return len(_graph.endpoints_of(self.context, kind, full_name))
 
-    def _info(self, kind: EndpointKind, topic_name: str) -> list[TopicEndpointInfo]:
+    def _rcl_info(self, kind: EndpointKind, topic_name: str) -> list[TopicEndpointInfo]:
         full_name = self.resolve_topic_name(topic_name)
         return [_graph.endpoint_info(found) for found in _graph.endpoints_of(self.context, kind, full_name)]
 
-    def _of_node(self, name: str, namespace: str, kind: EndpointKind) -> NamesAndTypes:
+    def _rcl_of_node(self, name: str, namespace: str, kind: EndpointKind) -> NamesAndTypes:
         if (name, namespace) not in self.get_node_names_and_namespaces():
             raise NodeNameNonExistentError(
                 f"cannot get names and types: node '{_names.join(namespace, name)}' not found"
             )
-        of_node = (e for e in self._endpoints() if (e.node_name, e.node_namespace) == (name, namespace))
+        of_node = (e for e in self._rcl_endpoints() if (e.node_name, e.node_namespace) == (name, namespace))
         return _graph.names_and_types(of_node, (kind,))
 
 

@@ -74,16 +74,16 @@ class NodeParameters:
         for given in parameters:
             full_name = f"{namespace}{PARAMETER_SEPARATOR_STRING}{given[0]}" if namespace else given[0]
             validate_parameter_name(full_name)
-            declarations.append(self._declaration(full_name, given[1:], ignore_override=ignore_override))
+            declarations.append(self._rcl_declaration(full_name, given[1:], ignore_override=ignore_override))
         names = [parameter.name for parameter, _ in declarations]
         declared = [name for name in names if name in self._parameters]
         if declared:
             raise ParameterAlreadyDeclaredException(declared)
         for parameter, descriptor in declarations:
-            self._declare(parameter, descriptor)
+            self._rcl_declare(parameter, descriptor)
         return [self._parameters[name] for name in names]
 
-    def _declaration(
+    def _rcl_declaration(
         self, name: str, given: tuple[Any, ...], *, ignore_override: bool
     ) -> tuple[Parameter, ParameterDescriptor]:
         from rcl_interfaces.msg import ParameterDescriptor
@@ -111,13 +111,13 @@ class NodeParameters:
             value = self._parameter_overrides[name].value
         return Parameter(name, value=value), descriptor
 
-    def _declare(self, parameter: Parameter, descriptor: ParameterDescriptor) -> None:
+    def _rcl_declare(self, parameter: Parameter, descriptor: ParameterDescriptor) -> None:
         """Sets the first value; a typed parameter may still be without one."""
         with self._parameters_lock:
             is_unset = parameter.type_ is Parameter.Type.NOT_SET
             if not is_unset and rules.type_problem(parameter, descriptor):
                 raise InvalidParameterTypeException(parameter, Parameter.Type(descriptor.type).name)
-            reason = rules.range_problem(parameter, descriptor) or self._rejection([parameter])
+            reason = rules.range_problem(parameter, descriptor) or self._rcl_rejection([parameter])
             if reason is not None:
                 raise InvalidParameterValueException(parameter.name, parameter.value, reason)
             self._parameters[parameter.name] = parameter
@@ -244,17 +244,17 @@ class NodeParameters:
                         successful=False, reason="parameter list is empty after the pre-set callback"
                     )
             self._check_declared(parameters)
-            problems = (self._problem(parameter) for parameter in parameters)
+            problems = (self._rcl_problem(parameter) for parameter in parameters)
             reason = next((problem for problem in problems if problem is not None), None)
-            reason = reason if reason is not None else self._rejection(parameters)
+            reason = reason if reason is not None else self._rcl_rejection(parameters)
             if reason is not None:
                 return SetParametersResult(successful=False, reason=reason)
-            self._store(parameters)
+            self._rcl_store(parameters)
         for post_set in tuple(self._post_set_callbacks):
             post_set(parameters)
         return SetParametersResult(successful=True)
 
-    def _problem(self, parameter: Parameter) -> str | None:
+    def _rcl_problem(self, parameter: Parameter) -> str | None:
         descriptor = self._descriptors.get(parameter.name)
         if descriptor is None:
             return None
@@ -262,7 +262,7 @@ class NodeParameters:
             return f"Trying to set a read-only parameter: {parameter.name}."
         return rules.type_problem(parameter, descriptor) or rules.range_problem(parameter, descriptor)
 
-    def _rejection(self, parameters: list[Parameter]) -> str | None:
+    def _rcl_rejection(self, parameters: list[Parameter]) -> str | None:
         """Returns the reason of the on-set callback that rejects the parameters; an empty one counts too."""
         for on_set in tuple(self._on_set_callbacks):
             result = on_set(parameters)
@@ -270,7 +270,7 @@ class NodeParameters:
                 return str(result.reason)
         return None
 
-    def _store(self, parameters: list[Parameter]) -> None:
+    def _rcl_store(self, parameters: list[Parameter]) -> None:
         from rcl_interfaces.msg import ParameterDescriptor
 
         new: list[Parameter] = []

@@ -116,7 +116,7 @@ class Executor:
     def _entities_changed(self) -> None:
         """A node or an entity came or went: looks for timers and for work that arrived before."""
         with self._condition:
-            entities = [entity for node in self._nodes for entity in node._entities]
+            entities = [entity for node in self._nodes for entity in node._rcl_entities]
             self._timers = [entity for entity in entities if isinstance(entity, Timer)]
             for entity in entities:
                 if not isinstance(entity, Timer) and entity._has_more():

@@ -69,26 +69,26 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
         self._context = context or get_default_context()
         if not self._context.ok():
             raise NotInitializedException("cannot create node")
-        self._is_destroyed = False
-        self._executor: weakref.ref[Executor] | None = None
-        self._arguments = self._collect_arguments(cli_args, use_global_arguments=use_global_arguments)
-        self._name, self._namespace = self._names(node_name, namespace or "")
-        self._rmw = self._context.rmw_context().create_node(
-            self._name, self._namespace, self._context.arguments.enclave
+        self._rcl_is_destroyed = False
+        self._rcl_executor: weakref.ref[Executor] | None = None
+        self._rcl_arguments = self._collect_arguments(cli_args, use_global_arguments=use_global_arguments)
+        self._rcl_name, self._rcl_namespace = self._rcl_names(node_name, namespace or "")
+        self._rcl_rmw = self._context.rmw_context().create_node(
+            self._rcl_name, self._rcl_namespace, self._context.arguments.enclave
         )
         self._init_entities(ROSClock())
         self._logger = get_logger(self._logger_name(), clock=self._clock)
-        self._rosout: RosoutPublisher | None = None
+        self._rcl_rosout: RosoutPublisher | None = None
         try:
-            self._start_parameters(parameter_overrides or [], allow_undeclared=allow_undeclared_parameters)
+            self._rcl_start_parameters(parameter_overrides or [], allow_undeclared=allow_undeclared_parameters)
             if enable_rosout and self._context.arguments.rosout_logs:
-                self._rosout = RosoutPublisher(self, as_profile(rosout_qos_profile))
+                self._rcl_rosout = RosoutPublisher(self, as_profile(rosout_qos_profile))
             if automatically_declare_parameters_from_overrides:
                 self._declare_overrides()
-            self._time_source = TimeSource(node=self)
-            self._time_source.attach_clock(self._clock)
+            self._rcl_time_source = TimeSource(node=self)
+            self._rcl_time_source.attach_clock(self._clock)
             if start_parameter_services:
-                self._parameter_service = ParameterService(self)
+                self._rcl_parameter_service = ParameterService(self)
         except BaseException:
             self.destroy_node()  # half a node must not stay on the graph
             raise
@@ -100,9 +100,9 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
         own = [parse_arguments(cli_args)] if cli_args else []
         return own + ([self._context.arguments] if use_global_arguments else [])
 
-    def _names(self, name: str, namespace: str) -> tuple[str, str]:
+    def _rcl_names(self, name: str, namespace: str) -> tuple[str, str]:
         validate_node_name(name)
-        name, namespace = remap_node(name, namespace, self._arguments)
+        name, namespace = remap_node(name, namespace, self._rcl_arguments)
         namespace = namespace if namespace.startswith("/") else f"/{namespace}"
         validate_namespace(namespace)
         return name, namespace
@@ -110,11 +110,11 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
     def _logger_name(self) -> str:
         return self.get_fully_qualified_name().lstrip("/").replace("/", ".")
 
-    def _start_parameters(self, overrides: list[Parameter], *, allow_undeclared: bool) -> None:
+    def _rcl_start_parameters(self, overrides: list[Parameter], *, allow_undeclared: bool) -> None:
         from rcl_interfaces.msg import ParameterEvent
 
         # Global arguments come first, so that the node's own arguments and then the caller's overrides win.
-        values = parameter_overrides(self.get_fully_qualified_name(), reversed(self._arguments))
+        values = parameter_overrides(self.get_fully_qualified_name(), reversed(self._rcl_arguments))
         given = {name: Parameter(name, value=value) for name, value in values.items()}
         given.update({parameter.name: parameter for parameter in overrides})
         self._init_parameters(given, allow_undeclared=allow_undeclared)
@@ -154,13 +154,13 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
     # What the node is and has
 
     def get_name(self) -> str:
-        return self._name
+        return self._rcl_name
 
     def get_namespace(self) -> str:
-        return self._namespace
+        return self._rcl_namespace
 
     def get_fully_qualified_name(self) -> str:
-        return _names.join(self._namespace, self._name)
+        return _names.join(self._rcl_namespace, self._rcl_name)
 
     def get_clock(self) -> Clock:
         """Returns the clock of ROS time, which follows ``use_sim_time``."""
@@ -175,14 +175,14 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
 
     @property
     def executor(self) -> Executor | None:
-        return self._executor() if self._executor is not None else None
+        return self._rcl_executor() if self._rcl_executor is not None else None
 
     @executor.setter
     def executor(self, new_executor: Executor | None) -> None:
         current = self.executor
         if current is new_executor:
             return
-        self._executor = weakref.ref(new_executor) if new_executor is not None else None
+        self._rcl_executor = weakref.ref(new_executor) if new_executor is not None else None
         if current is not None:
             current.remove_node(self)
         if new_executor is not None:
@@ -195,21 +195,21 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
 
         :raises InvalidTopicNameException: when the name is invalid.
         """
-        return self._resolve(topic, "topic", only_expand=only_expand)
+        return self._rcl_resolve(topic, "topic", only_expand=only_expand)
 
     def resolve_service_name(self, service: str, *, only_expand: bool = False) -> str:
         """Returns the fully qualified name, after remapping unless ``only_expand``.
 
         :raises InvalidServiceNameException: when the name is invalid.
         """
-        return self._resolve(service, "service", only_expand=only_expand)
+        return self._rcl_resolve(service, "service", only_expand=only_expand)
 
-    def _resolve(self, name: str, kind: str, *, only_expand: bool = False) -> str:
+    def _rcl_resolve(self, name: str, kind: str, *, only_expand: bool = False) -> str:
         is_service = kind == "service"
         validate_topic_name(name, is_service=is_service)
-        full_name = _names.expand(name, self._name, self._namespace)
+        full_name = _names.expand(name, self._rcl_name, self._rcl_namespace)
         if not only_expand:
-            full_name = remap_name(full_name, kind, (self._name, self._namespace), self._arguments)
+            full_name = remap_name(full_name, kind, (self._rcl_name, self._rcl_namespace), self._rcl_arguments)
         validate_full_topic_name(full_name, is_service=is_service)
         return full_name
 
@@ -217,18 +217,18 @@ class Node(NodeGraph, NodeEntities, NodeParameters):
 
     def destroy_node(self) -> None:
         """Ends the node and all that it owns. Destroying twice does nothing."""
-        if self._is_destroyed:
+        if self._rcl_is_destroyed:
             return
-        self._is_destroyed = True
+        self._rcl_is_destroyed = True
         executor = self.executor
         if executor is not None:
             executor.remove_node(self)
-        if self._rosout is not None:
-            self._rosout.close()
-        owned: Iterable[Any] = (*self._entities, *self._publishers)
+        if self._rcl_rosout is not None:
+            self._rcl_rosout.close()
+        owned: Iterable[Any] = (*self._rcl_entities, *self._rcl_publishers)
         for entity in owned:
             entity.destroy()
-        self._rmw.close()
+        self._rcl_rmw.close()
 
     def __enter__(self) -> Node:
         return self

@@ -46,7 +46,7 @@ def wait_for_message(
     mailbox = _Mailbox()
     full_name = node.resolve_topic_name(topic)
     qos = to_rmw(as_profile(qos_profile))
-    subscription = node._rmw.create_subscription(full_name, check_is_interface(msg_type), qos, mailbox.on_message)
+    subscription = node._rcl_rmw.create_subscription(full_name, check_is_interface(msg_type), qos, mailbox.on_message)
     node.context.on_shutdown(mailbox.on_shutdown)
     try:
         payload = mailbox.arrived.get(timeout=None if time_to_wait < 0 else time_to_wait)

@@ -109,7 +109,9 @@ class ActionServer:
             GoalStatusArray, action_name + _names.STATUS, status_pub_qos_profile
         )
         self._services = [
-            node._create_service(ReplyingService, srv_type, action_name + name, callback, qos_profile, callback_group)
+            node._rcl_create_service(
+                ReplyingService, srv_type, action_name + name, callback, qos_profile, callback_group
+            )
             for srv_type, name, callback, qos_profile in (
                 (impl.GetResultService, _names.GET_RESULT, self._on_result_request, result_service_qos_profile),
                 (CancelGoal, _names.CANCEL_GOAL, self._on_cancel_request, cancel_service_qos_profile),
