@@ -130,6 +130,19 @@ def test_fault_brings_the_arm_to_the_safe_pose_once(moving: InnerLoop) -> None:
     assert moving.counters.holds == 0, "this hold was asked for"
 
 
+def test_repeated_hold_does_not_begin_anew_for_any_rotation(moving: InnerLoop) -> None:
+    generator = np.random.default_rng(0)
+    for begin_ms in range(60, 20_000, 200):
+        turn = np.append(1.0, 0.1 * generator.normal(size=3))
+        safe = Pose(pose(0.2).position_m, turn / np.linalg.norm(turn))
+        moving.on_heartbeat(SafetyLevel.FAULT, begin_ms * MS)
+        for now_ms in range(begin_ms, begin_ms + 101, 20):
+            moving.on_reference(Reference(0, ControlMode.HOLD, "safety", 0, tcp_in_base=safe), now_ms * MS)
+            moving.on_heartbeat(SafetyLevel.FAULT, now_ms * MS)
+            point = moving.step(state(0.205), now_ms * MS)
+        np.testing.assert_array_equal(point.tcp_in_base.quaternion_xyzw, safe.quaternion_xyzw)
+
+
 def test_safe_pose_far_away_is_not_gone_to(moving: InnerLoop) -> None:
     moving.on_heartbeat(SafetyLevel.FAULT, 60 * MS)
     moving.on_reference(Reference(60 * MS, ControlMode.HOLD, "safety", 0, tcp_in_base=pose(0.3)), 60 * MS)

@@ -12,7 +12,6 @@ from tenon.configuration.base import ConfigurationError, load_yaml, parse
 from tenon.configuration.resolve import ConfigKind, load_named, resolve
 from tenon.environments import INSERT_ID
 from tenon.environments.insertion import InsertionEnv, make_insertion
-from tenon.environments.insertion_reward import dense_reward, electrical_reward
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 
@@ -63,12 +62,11 @@ def test_an_episode_is_truncated_at_the_horizon_and_never_terminated():
     assert outcomes == [(False, False)] * 4 + [(False, True)]
 
 
-def test_the_observation_is_the_scaled_offset_from_the_estimated_goal_and_the_press():
+def test_the_observation_is_the_offset_from_the_estimated_goal_and_the_press():
     env = environment()
     observation, info = env.reset(seed=3)
     offset = env.simulation.start_in_base.position_m - env.simulation.estimated_goal_in_base.position_m
-    expected = np.append(offset / env.task.observation_scale.position_m, 0.0)
-    np.testing.assert_allclose(observation, expected, atol=0.01)
+    np.testing.assert_allclose(observation, np.append(offset, 0.0), atol=1e-5)
     assert np.abs(info["draw"].goal_error_m).max() > 0, "the error itself must not show"
 
 
@@ -77,7 +75,7 @@ def test_the_tare_takes_the_sensors_bias_out():
     for seed in range(5):
         observation, _ = env.reset(seed=seed)
         assert abs(env.simulation._sensor_bias[2]) > 0.0
-        assert abs(observation[3] * env.task.observation_scale.force_n) < 0.2
+        assert abs(observation[3]) < 0.2
 
 
 def test_the_same_seed_is_the_same_episode_to_the_last_bit():
@@ -142,7 +140,7 @@ def test_one_who_knows_the_error_solves_it_within_the_residuals_authority():
         correction = np.clip(-error / env.task.residual.authority_m, -1, 1)
 
         def policy(observation, correction=correction):
-            near = observation[2] * env.task.observation_scale.position_m[2] < env.connector.depth_m - 0.001
+            near = observation[2] < env.connector.depth_m - 0.001
             return np.array((*correction[:2], -1.0 if near else 0.0), np.float32)
 
         rate.append(run_episode(env, policy, seed, 1.0)["success"])
@@ -164,32 +162,19 @@ def test_the_electrical_reward_pays_each_step_on_which_the_connection_stands():
     pytest.fail("pressing down never connected")
 
 
-def test_electrical_reward_is_one_or_nothing():
-    assert electrical_reward(connected=True) == 1.0
-    assert electrical_reward(connected=False) == 0.0
-
-
-def test_dense_reward_is_the_equation_with_its_sign_repaired():
-    offset = np.array((0.003, 0.0, -0.004))
-    by_hand = -100 * 0.007 + 0.002 / (0.005 + 0.001) - 0.1 * 4.0
-    assert dense_reward(offset, 4.0, inserted=False) == pytest.approx(by_hand)
-    assert dense_reward(offset, 4.0, inserted=True) == pytest.approx(by_hand + 0.8)
-
-
-def test_dense_reward_has_its_maximum_at_the_goal():
-    """With the printed sign it would be 4.5 mm away."""
-    at_goal = dense_reward(np.zeros(3), 0.0, inserted=False)
-    around = [dense_reward(np.array((0, 0, h)), 0.0, inserted=False) for h in np.linspace(1e-4, 0.05, 100)]
-    assert at_goal > max(around)
-    assert np.all(np.diff(around) < 0)
-
-
-def test_the_dense_environment_pays_the_dense_reward():
+def test_the_dense_environment_pays_the_repaired_dense_reward():
     env = environment(reward="dense")
     env.reset(seed=0)
     observation, reward, _, _, _ = env.step(STILL)
-    values = observation * env.task.observation_scale.divisors
-    assert reward == pytest.approx(dense_reward(values[:3], values[3], inserted=False), rel=1e-4)
+    error, press = observation[:3].astype(float), float(observation[3])
+    by_hand = -100 * np.abs(error).sum() + 0.002 / (np.linalg.norm(error) + 0.001) - 0.1 * press
+    assert reward == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_a_learner_is_told_the_scale_of_what_it_sees():
+    spec = environment().spec
+    assert spec.observation.state_scale == (0.001, 0.001, 0.01, 5.0)
+    assert (spec.observation.state_size, spec.action_size) == (4, 3)
 
 
 def test_a_frame_can_be_drawn():

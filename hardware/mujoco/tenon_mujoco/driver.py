@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
-from tenon.control.types import ControlMode, Reference, RobotState
+from tenon.control.types import ControlMode, Reference, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import InsertionSimulation
 from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig
@@ -144,6 +144,15 @@ class MujocoDriver:
     def frame(self, camera: str, width_px: int, height_px: int) -> NDArray[np.uint8]:
         """(height, width, 3) RGB of camera "wrist" or "overview". Raises RenderingError."""
         return self.simulation.render(camera, width_px, height_px)
+
+    def push(self, force_n: Vector, duration_s: float) -> None:
+        """A simulated accident: a force (3,) in axes of the base on the tool, for duration_s of simulated time.
+
+        Raises DriverError for values that are not finite.
+        """
+        if not (np.isfinite(force_n).all() and np.isfinite(duration_s)):
+            raise DriverError(f"a push needs a finite force and duration, got {force_n} N for {duration_s} s")
+        self.simulation.push(force_n, duration_s)
 
     def prepare_episode(self, seed: int, *, goal_error_scale: float = 1.0) -> EpisodeDraw:
         """Puts the stand, not the arm, into the state of episode ``seed``: retention, socket shift, peak force 0."""

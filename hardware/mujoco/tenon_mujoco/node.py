@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 import time
 
+import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
+from std_srvs.srv import SetBool
 from tenon_msgs.msg import ElectricalState
-from tenon_msgs.srv import ResetTask
+from tenon_msgs.srv import Push, ResetTask
 
 from tenon.control.loop import InnerLoopConfig, SetPoint
 from tenon.control.types import ControlMode, Reference, RobotState
@@ -24,7 +26,7 @@ from tenon_graph.conversions import image_to_msg, to_stamp
 from tenon_graph.node import GraphNode, run
 from tenon_graph.states import StatePublisher
 from tenon_mujoco.config import MujocoDriverConfig
-from tenon_mujoco.driver import MujocoDriver
+from tenon_mujoco.driver import DriverError, MujocoDriver
 from tenon_mujoco.pacing import Lockstep, Pacer
 
 NS_PER_S = 1_000_000_000
@@ -42,6 +44,7 @@ class MujocoArm(GraphNode):
         self._period_ns = round(NS_PER_S / config.state_rate_hz)
         self._control_period_ns = config.control_period_ns
         self._camera = next((camera for camera in self.setup.stand.cameras if camera.name == WRIST), None)
+        self._camera_works = True
         self._camera_period_ns = round(NS_PER_S / config.camera_rate_hz)
         self._impedance = ImpedanceController(
             InnerLoopConfig(
@@ -52,12 +55,13 @@ class MujocoArm(GraphNode):
         )
         self._pacer = Pacer(config.real_time_factor)
         self._lockstep = Lockstep(config.lockstep_timeout_s)
-        self._joint_names = list(self._driver.joint_names)
         self._states = StatePublisher(self, self._driver.joint_names)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 1)
         self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
         self._image_publisher = self.advertise(contract.CAMERA_IMAGE)
         self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
+        self.create_service(Push, contract.SIMULATION_PUSH_SERVICE, self._on_push)
+        self.create_service(SetBool, contract.SIMULATION_CAMERA_SERVICE, self._on_camera_switch)
         self._executor_of_both = SingleThreadedExecutor()
         self._executor_of_both.add_node(self)
         self._executor_of_both.add_node(self._impedance)
@@ -73,14 +77,15 @@ class MujocoArm(GraphNode):
     def spin(self) -> None:
         """Turn by turn until the context ends: let time pass, publish, then serve the graph until time may go on."""
         while rclpy.ok():
-            state = self._turn()
-            self._publish(state)
+            self._publish(self._turn())
             self._serve_until_time_may_go_on()
 
     def _turn(self) -> RobotState:
         """One period of the inner loop."""
         now_ns = self._driver.time_ns
-        set_point = self._impedance.set_point(self._driver.read(), now_ns)
+        state = self._driver.read()
+        set_point = self._impedance.set_point(state, now_ns)
+        self._impedance.publish_command(set_point, state.joint_effort_nm, now_ns)
         self._driver.write(self._reference(set_point, now_ns))
         self._driver.step(self._period_ns / NS_PER_S)
         return self._driver.read()
@@ -96,13 +101,12 @@ class MujocoArm(GraphNode):
         stamp = to_stamp(now_ns)
         self._clock_publisher.publish(Clock(clock=stamp))
         self._states.publish(state)
-        self._impedance.publish_command(state, self._joint_names)
         if now_ns % self._control_period_ns == 0:
             electrical = ElectricalState(connected=self._driver.electrical())
             electrical.header.stamp = stamp
             self._electrical_publisher.publish(electrical)
             self._lockstep.on_tick(now_ns, time.monotonic())
-        if self._camera is not None and now_ns % self._camera_period_ns == 0:
+        if self._camera is not None and self._camera_works and now_ns % self._camera_period_ns == 0:
             rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
             self._image_publisher.publish(image_to_msg(rgb, now_ns, "wrist_camera"))
 
@@ -113,7 +117,8 @@ class MujocoArm(GraphNode):
         executor = self._executor_of_both
         executor.spin_once(timeout_sec=0.0)
         while rclpy.ok():
-            self._lockstep.on_answer(self._impedance.answered_ns)
+            self._lockstep.on_answer(self._impedance.moved_ns, moves=True)
+            self._lockstep.on_answer(self._impedance.answered_ns, moves=False)
             wall_s = time.monotonic()
             wait_s = max(go_on_s - wall_s, self._lockstep.remaining_s(wall_s))
             if wait_s <= 0.0:
@@ -122,6 +127,21 @@ class MujocoArm(GraphNode):
 
     def _on_reset_task(self, request: ResetTask.Request, response: ResetTask.Response) -> ResetTask.Response:
         self._driver.prepare_episode(request.seed)
+        response.success = True
+        return response
+
+    def _on_push(self, request: Push.Request, response: Push.Response) -> Push.Response:
+        force = request.force_n
+        try:
+            self._driver.push(np.array((force.x, force.y, force.z)), request.duration_s)
+        except DriverError as error:
+            response.message = str(error)
+        response.success = not response.message
+        response.began = to_stamp(self._driver.time_ns)
+        return response
+
+    def _on_camera_switch(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._camera_works = request.data
         response.success = True
         return response
 

@@ -24,6 +24,10 @@ class Pacer:
         return self._due_s - wall_s
 
 
+TICKS_WITHOUT_MOTION = 3
+"""So many ticks may be answered by holds (one is, where the session changes its phase) before time runs on by itself."""
+
+
 @dataclass(slots=True)
 class LockstepCounters:
     """waits: ticks that were answered in time. timeouts: ticks that nobody answered while somebody had before."""
@@ -35,9 +39,10 @@ class LockstepCounters:
 class Lockstep:
     """Whether simulated time must stand still until the graph has answered the last control tick.
 
-    It waits only while commands have been coming: one tick that stays unanswered for timeout_s of wall time ends the
-    waiting, and the next answer begins it again. So a graph that is slow makes the simulation slow, and a graph in
-    which a node died meets an arm that goes on in real time, as a physical one does.
+    It waits only while motion has been commanded (an arm that is told to hold lives in real time): one tick that stays
+    unanswered for timeout_s of wall time ends the waiting, and the next answer begins it again. So a graph that is slow
+    makes the simulation slow, and a graph in which a node died meets an arm that goes on in real time, as a physical
+    one does.
     """
 
     def __init__(self, timeout_s: float | None) -> None:
@@ -45,25 +50,31 @@ class Lockstep:
         self._tick_ns: int | None = None
         self._since_s = 0.0
         self._engaged = False
+        self._ticks_without_motion = 0
         self.counters = LockstepCounters()
 
     @property
     def engaged(self) -> bool:
-        """Whether commands have been coming."""
-        return self._engaged
+        """Whether motion has been commanded lately; always where nobody waits for commands."""
+        return self._engaged or self._timeout_s is None
 
     def on_tick(self, stamp_ns: int, wall_s: float) -> None:
         """A control tick was measured at stamp_ns; its answer carries that stamp or a later one."""
         self._tick_ns = stamp_ns
         self._since_s = wall_s
+        self._ticks_without_motion += 1
+        if self._ticks_without_motion > TICKS_WITHOUT_MOTION:
+            self._engaged = False
 
-    def on_answer(self, stamp_ns: int) -> None:
-        """A reference arrived that answers the observation of stamp_ns."""
+    def on_answer(self, stamp_ns: int, *, moves: bool) -> None:
+        """A reference arrived that answers the observation of stamp_ns. moves: it asks for motion, not to hold."""
         if self._timeout_s is None or self._tick_ns is None or stamp_ns < self._tick_ns:
             return
         self.counters.waits += 1
-        self._engaged = True
         self._tick_ns = None
+        if moves:
+            self._engaged = True
+            self._ticks_without_motion = 0
 
     def remaining_s(self, wall_s: float) -> float:
         """How much longer to wait for the answer, in seconds of wall time; 0 to go on."""

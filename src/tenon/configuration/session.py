@@ -31,7 +31,7 @@ class ResetConfig(Config):
     withdraw_m: PositiveFloat = 0.04
     step_m: PositiveFloat = 0.015
     turn_rad: PositiveFloat = 0.05
-    lead_m: PositiveFloat = 0.03
+    lead_m: PositiveFloat = 0.02
     tolerance_m: Annotated[PositiveFloat, Field(le=0.001)] = 0.001
     tolerance_rad: PositiveFloat = 0.02
     settle_ticks: PositiveInt = 2
@@ -142,6 +142,10 @@ class SessionConfig(Config):
         return round(NS_PER_S * self.stream_timeout_s)
 
     @property
+    def heartbeat_timeout_ns(self) -> int:
+        return round(NS_PER_S * self.heartbeat_timeout_s)
+
+    @property
     def teleop_timeout_ns(self) -> int | None:
         """None: teleoperation is off."""
         return None if self.teleop_timeout_s is None else round(NS_PER_S * self.teleop_timeout_s)
@@ -174,6 +178,15 @@ class SessionConfig(Config):
             raise ValueError(
                 f"heartbeat_rate_hz is {self.heartbeat_rate_hz}, it must be {2.0 / self.heartbeat_timeout_s:g} or "
                 "more: one lost heartbeat must not stop the arm"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_up(self) -> SessionConfig:
+        if self.real_time_factor == 0.0 and self.lockstep_timeout_s is None:
+            raise ValueError(
+                "real_time_factor 0 (as fast as the graph keeps up) needs lockstep_timeout_s: without it the simulation "
+                "waits for nobody"
             )
         return self
 

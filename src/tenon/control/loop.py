@@ -169,7 +169,7 @@ class InnerLoop:
     def _to_safe_pose(self, held: PoseRamp, safe: Pose, now_ns: int) -> None:
         """A HOLD that is repeated must not start the way anew."""
         here = held.at(now_ns)
-        repeated = distance(held.target, safe) == (0.0, 0.0)
+        repeated = _is_same(held.target, safe)
         if not repeated and distance(here, safe)[0] <= self._config.safe_pose_reach_m:
             self._pose = PoseRamp(here, safe, now_ns, self._ramp_ns)
 
@@ -204,3 +204,8 @@ class InnerLoop:
         if gap_ns > LATE_PERIODS * self._period_ns:
             counters.late += 1
             counters.missed += round(gap_ns / self._period_ns) - 1
+
+
+def _is_same(a: Pose, b: Pose) -> bool:
+    """By value: the angle between two equal quaternions need not come out as 0."""
+    return np.array_equal(a.position_m, b.position_m) and np.array_equal(a.quaternion_xyzw, b.quaternion_xyzw)

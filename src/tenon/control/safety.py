@@ -140,7 +140,7 @@ class SafetySupervisor:
         if reference.mode is ControlMode.HOLD:
             self._motion = None
             self._asked_ns = None
-            return self._hold()
+            return self._hold(reference.stamp_ns)
         self._asked_ns, self._asked_by = now_ns, reference.source
         if self._fault:
             return self._hold()
@@ -378,11 +378,14 @@ class SafetySupervisor:
     def _hold_if_faulted(self) -> Reference | None:
         return self._hold() if self._fault else None
 
-    def _hold(self) -> Reference:
-        """With a pose where a reading showed the danger; without one it leaves the arm where it is."""
+    def _hold(self, answers_ns: int | None = None) -> Reference:
+        """With a pose where a reading showed the danger; without one it leaves the arm where it is.
+
+        answers_ns: stamp of the HOLD that was asked for, so that it answers no observation but its own.
+        """
         at = self._hold_at
         return Reference(
-            stamp_ns=self._now_ns,
+            stamp_ns=self._now_ns if answers_ns is None else answers_ns,
             mode=ControlMode.HOLD,
             source=SOURCE,
             valid_for_ns=self._limits.command_timeout_ns,

@@ -14,7 +14,8 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tenon.configuration.base import Config
 from tenon.control.residual import ResidualCommand, ResidualConfig, ResidualController
-from tenon.environments.insertion_reward import electrical_reward
+from tenon.data.transitions import EnvironmentSpec
+from tenon.environments.observation import insertion_spec, insertion_state
 from tenon.simulation.flying_peg import FlyingPeg, FlyingPegModelConfig
 from tenon.simulation.tasks import ObservationScaleConfig
 
@@ -41,8 +42,8 @@ class FlyingPegConfig(Config):
     observation_scale: ObservationScaleConfig = ObservationScaleConfig()
 
 
-class FlyingPegEnv(gymnasium.Env[Array, Array]):
-    """Observation (4,): [x - x_hat (3), f_z], scaled. Action (3,): residual in [-1, 1]. Reward: 1 per connected step.
+class FlyingPegEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
+    """Observation (4,): [x - x_hat (3) in m, f_z in N]. Action (3,): residual in [-1, 1]. Reward: 1 per connected step.
 
     ``command`` is the last step's ResidualCommand.
     """
@@ -54,7 +55,7 @@ class FlyingPegEnv(gymnasium.Env[Array, Array]):
         self.peg = FlyingPeg(self.config.model)
         self.controller = ResidualController(self.config.residual)
         self.command: ResidualCommand | None = None
-        self._divisors = self.config.observation_scale.divisors
+        self.spec: EnvironmentSpec = insertion_spec(self.config.observation_scale)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
 
@@ -74,10 +75,8 @@ class FlyingPegEnv(gymnasium.Env[Array, Array]):
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One command. info: success, depth_m, peak_force_n."""
         config = self.config
-        press_n = float(self.peg.force_n[2])
-        self.command = self.controller.command(
-            self.peg.position_m, self._goal, np.asarray(action, np.float64), press_n=press_n
-        )
+        residual, press_n = np.asarray(action, np.float64), float(self.peg.force_n[2])
+        self.command = self.controller.command(self.peg.position_m, self._goal, residual, press_n=press_n)
         disturbance = config.command_noise_m * self._noise.standard_normal(3)
         disturbance[0] += config.command_bias_m
         self.peg.step(self.command.target_m + disturbance)
@@ -85,8 +84,7 @@ class FlyingPegEnv(gymnasium.Env[Array, Array]):
         success = self.peg.depth_m >= config.model.connector.depth_m - config.success_tolerance_m
         info = {"success": success, "depth_m": self.peg.depth_m, "peak_force_n": self.peg.peak_force_n}
         truncated = self._steps >= config.horizon_steps
-        return self._observation(), electrical_reward(connected=success), False, truncated, info
+        return self._observation(), float(success), False, truncated, info
 
     def _observation(self) -> Array:
-        values = np.append(self.peg.position_m - self._goal, self.peg.force_n[2])
-        return (values / self._divisors).astype(np.float32)
+        return insertion_state(self.peg.position_m, self._goal, float(self.peg.force_n[2]))

@@ -1,7 +1,7 @@
 """Connector insertion as a Gymnasium environment: a residual on a P-controller, over the full arm in MuJoCo.
 
 One step is one tick of the robot's outer loop. The command that answers the observation of tick t is applied from tick
-t on, for one control period; the observation of tick t + 1 is taken at its end. The ROS graph in lockstep does the same.
+t on, for one control period; the observation of tick t + 1 is taken at its end. The ROS graph in lockstep does so too.
 
 Source of the task: Schoettler et al., 2020 (``specs`` of the insertion task); the numbers stand in ``config/tasks``.
 """
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.control.residual import ResidualCommand, ResidualController
-from tenon.control.types import Pose, RobotState, Vector
-from tenon.environments.insertion_reward import dense_reward, electrical_reward
+from tenon.control.types import Pose, RobotState
+from tenon.data.transitions import EnvironmentSpec
+from tenon.environments.observation import insertion_spec, insertion_state
+from tenon.rewards import DenseInsertionConfig, DenseInsertionReward, ElectricalReward, Reward, RewardObservation
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import InsertionSimulation
 from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig, draw_episode
@@ -30,8 +32,8 @@ SEED_RANGE = 2**31
 TARE_READINGS = 50
 
 
-class InsertionEnv(gymnasium.Env[Array, Array]):
-    """Observation (4,) float32: [x - x_hat (3), f_z], divided by the task's observation_scale.
+class InsertionEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
+    """Observation (4,) float32: [x - x_hat (3) in m, f_z in N]; ``spec`` tells the scale at which to learn from it.
 
     x_hat: the estimated goal; f_z: force on the tool along the base's z, tare subtracted, positive when pressed down.
     Action (3,) float32 in [-1, 1]: the residual, times the task's residual.authority_m (1 mm).
@@ -58,8 +60,9 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
         self.simulation = InsertionSimulation(arm, connector, task)
         self.controller = ResidualController(task.residual)
         self.command: ResidualCommand | None = None
-        self._reward, self._render_size_px = reward, render_size_px
-        self._divisors = task.observation_scale.divisors
+        self.spec: EnvironmentSpec = insertion_spec(task.observation_scale)
+        self._reward = make_reward(reward, connector, task)
+        self._render_size_px = render_size_px
         self._substeps = round(task.control_period_s / task.scene.physics.timestep_s)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
@@ -84,12 +87,9 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One control period. info: success, depth_m, peak_force_n."""
-        self.command = self.controller.command(
-            self._state.tcp_in_base.position_m,
-            self._goal.position_m,
-            np.asarray(action, np.float64),
-            press_n=self._press_n(self._state),
-        )
+        residual, here = np.asarray(action, np.float64), self._state.tcp_in_base
+        press_n = self._press_n(self._state)
+        self.command = self.controller.command(here.position_m, self._goal.position_m, residual, press_n=press_n)
         self.simulation.step(Pose(self.command.target_m, self._goal.quaternion_xyzw), self._substeps)
         self._state = self.simulation.state()
         self._steps += 1
@@ -100,7 +100,7 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
             "peak_force_n": self.simulation.peak_force_n,
         }
         truncated = self._steps >= self.task.horizon_steps
-        return self._observation(self._state), self._reward_of(self._state, success=success), False, truncated, info
+        return self._observation(self._state), self._reward_now(connected=success), False, truncated, info
 
     def render(self) -> NDArray[np.uint8]:
         """The overview camera's frame."""
@@ -112,17 +112,26 @@ class InsertionEnv(gymnasium.Env[Array, Array]):
     def _press_n(self, state: RobotState) -> float:
         return float(state.wrench_in_base[2] - self._tare[2])
 
-    def _offset(self, state: RobotState) -> Vector:
-        return state.tcp_in_base.position_m - self._goal.position_m
-
     def _observation(self, state: RobotState) -> Array:
-        values = np.append(self._offset(state), self._press_n(state))
-        return (values / self._divisors).astype(np.float32)
+        return insertion_state(state.tcp_in_base.position_m, self._goal.position_m, self._press_n(state))
 
-    def _reward_of(self, state: RobotState, *, success: bool) -> float:
-        if self._reward == "electrical":
-            return electrical_reward(connected=success)
-        return dense_reward(self._offset(state), self._press_n(state), inserted=success)
+    def _reward_now(self, *, connected: bool) -> float:
+        observation = RewardObservation(
+            position_error_m=self._state.tcp_in_base.position_m - self._goal.position_m,
+            pressing_force_n=self._press_n(self._state),
+            electrical=connected,
+        )
+        return self._reward.reward(observation).value
+
+
+def make_reward(name: RewardName, connector: ConnectorConfig, task: InsertionTaskConfig) -> Reward:
+    """The task's reward. "dense" counts as inserted what is deeper than the onset of the retention."""
+    if name == "electrical":
+        return ElectricalReward()
+    inserted_below_m = connector.depth_m * (1.0 - connector.retention.begins_at)
+    return DenseInsertionReward(
+        DenseInsertionConfig(inserted_below_m=inserted_below_m, success_within_m=task.success_tolerance_m)
+    )
 
 
 def make_insertion(

@@ -26,6 +26,9 @@ from tenon.session.transitions import (
     TransitionAssembler,
 )
 
+SILENT_PERIODS = 2
+"""Control periods beyond the arm's own time-out for the supervisor after which the session takes it for dead."""
+
 
 class Service(enum.Enum):
     """What a reset asks of other nodes."""
@@ -98,10 +101,14 @@ class Conductor:
             control_period_ns=setup.config.control_period_ns,
             timeout_ns=setup.config.stream_timeout_ns,
         )
+        config = setup.config
+        self._heartbeat_limit_ns = config.heartbeat_timeout_ns + SILENT_PERIODS * config.control_period_ns
         self._motion: ResetMotion | None = None
         self._target: Pose | None = None
         self._waiting: Service | None = None
+        self._ready = False
         self._fault_of_supervisor = False
+        self._heartbeat_ns: int | None = None
         self._ticket = 0
         self._now_ns = 0
         self._outputs: list[Output] = []
@@ -126,6 +133,9 @@ class Conductor:
     def resume(self) -> Answer:
         """A person's decision to go on; it clears a fault of the session's own, never one of the supervisor's."""
         if self.machine.phase is SessionPhase.FAULT and not self._fault_of_supervisor:
+            silence = self._silence_of_supervisor()
+            if silence:
+                return Answer(accepted=False, message=f"the supervisor {silence}")
             self.machine.clear()
         return self.machine.resume()
 
@@ -138,7 +148,10 @@ class Conductor:
         machine = self.machine
         if phase != machine.phase or sample.episode != machine.episode:
             return
-        if phase == SessionPhase.RESETTING:
+        silence = self._silence_of_supervisor()
+        if silence:
+            machine.on_fault("supervisor", silence)
+        elif phase == SessionPhase.RESETTING:
             self._drive(tcp_in_base, sample.stamp_ns)
         elif phase == SessionPhase.RUNNING:
             machine.on_force(peak_force_n)
@@ -153,8 +166,9 @@ class Conductor:
         self._assembler.on_reward(sample)
         self._assemble()
 
-    def on_safety(self, level: SafetyLevel, fault: str, detail: str) -> None:
-        """The supervisor's heartbeat."""
+    def on_safety(self, level: SafetyLevel, fault: str, detail: str, *, stamp_ns: int) -> None:
+        """The supervisor's heartbeat. stamp_ns: session time at which it was sent."""
+        self._heartbeat_ns = stamp_ns
         if level is SafetyLevel.FAULT:
             self._fault_of_supervisor = True
             self.machine.on_fault(fault, detail)
@@ -174,15 +188,31 @@ class Conductor:
         elif service is Service.RESET_TASK:
             self._call(Service.TARE)
         else:
-            self.machine.reset_done()
+            # With the next observation, so that the phase changes at a tick and the tick is answered.
+            self._ready = True
 
     def on_time(self, now_ns: int) -> None:
         """To be called a few times a second: finds streams that have stopped."""
         self._now_ns = max(self._now_ns, now_ns)
         self._assemble()
 
+    def _silence_of_supervisor(self) -> str:
+        """How long no heartbeat has come; empty while they do. The arm's process has stopped the arm long before.
+
+        Stamps are compared, so that a session manager that lags behind the graph sees no silence where there was none.
+        """
+        if self._heartbeat_ns is None:
+            return "has not been heard yet: see whether it runs"
+        silent_ns = self._now_ns - self._heartbeat_ns
+        if silent_ns <= self._heartbeat_limit_ns:
+            return ""
+        return f"has been silent for {silent_ns / 1e6:.0f} ms: see why it ended and start it, then resume"
+
     def _drive(self, tcp_in_base: Pose, stamp_ns: int) -> None:
         """One tick on the way to the start pose, or of standing there."""
+        if self._ready:
+            self.machine.reset_done()
+            return
         if self._target is None:
             self._step_motion(tcp_in_base, stamp_ns)
         if self._target is not None:
@@ -240,6 +270,7 @@ class Conductor:
 
     def _follow(self, phase: SessionPhase) -> None:
         self._motion = self._target = self._waiting = None
+        self._ready = False
         if phase is SessionPhase.RUNNING:
             # The observation that ended the reset belongs to the reset: the episode begins with the next one.
             self._assembler.begin(self.machine.episode, self.machine.end_rule, self._now_ns + 1)

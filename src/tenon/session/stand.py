@@ -63,6 +63,12 @@ def _check(stand: Stand) -> None:
             f"task {session.task!r} allows {task.force_limit_n:g} N, safety {session.safety_name!r} only "
             f"{safety.force_max_n:g} N: lower force_limit_n"
         )
+    reset_speed_m_s = session.reset.lead_m / session.control_period_s
+    if reset_speed_m_s > safety.tcp_speed_max_m_s:
+        raise ConfigurationError(
+            f"session {session.name!r}: reset.lead_m of {session.reset.lead_m:g} m per control period is up to "
+            f"{reset_speed_m_s:g} m/s, safety {session.safety_name!r} allows {safety.tcp_speed_max_m_s:g} m/s: lower it"
+        )
     if session.reset.withdraw_m > task.start_height_m:
         raise ConfigurationError(
             f"session {session.name!r}: reset.withdraw_m is {session.reset.withdraw_m:g}, task {session.task!r} starts "

@@ -23,6 +23,7 @@ from tenon.simulation.rendering import Cameras
 from tenon.simulation.scene import (
     CARTESIAN_GROUP,
     JOINT_GROUP,
+    PLUG_BODY,
     PLUG_IN_FLANGE_M,
     SOCKET_BODY,
     TCP_SITE,
@@ -51,6 +52,7 @@ class SimulationSnapshot:
     sensor_bias: Vector
     peak_force_n: float
     time_ns: int
+    pushed_until_ns: int
     generator: dict[str, object]
 
 
@@ -68,6 +70,7 @@ class InsertionSimulation:
         self._size = len(arm.joints)
         self._site = self.model.site(TCP_SITE).id
         self._socket = self.model.body(SOCKET_BODY).id
+        self._plug = self.model.body(PLUG_BODY).id
         self._nominal_mouth = np.array(task.scene.socket_mouth_in_base_m)
         self._timestep_s = task.scene.physics.timestep_s
         self._timestep_ns = round(self._timestep_s * NANOSECONDS)
@@ -76,6 +79,7 @@ class InsertionSimulation:
         self._jacobian = np.zeros((6, self.model.nv))
         self._sensor = self.data.sensordata
         self._tcp = self.data.site_xpos[self._site]
+        self._push = self.data.xfrc_applied[self._plug, :3]
         self._cameras = Cameras(self.model)
         self._time_ns = 0
         self._joint_reference: Vector | None = None
@@ -150,6 +154,7 @@ class InsertionSimulation:
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[: self._size] = solution.joint_position_rad
         self._filtered_wrench = np.zeros(6)
+        self._pushed_until_ns = 0
         self._use_cartesian(self.start_in_base)
         mujoco.mj_forward(self.model, self.data)
         return draw
@@ -170,6 +175,11 @@ class InsertionSimulation:
         self._joint_reference = reference
         self._select_group(JOINT_GROUP)
         self.data.ctrl[CARTESIAN_AXES:] = reference
+
+    def push(self, force_n: Vector, duration_s: float) -> None:
+        """Pushes the plug from the next physics step on, with force_n (3,) in axes of the base, in place of any old push."""
+        self._push[:] = force_n
+        self._pushed_until_ns = self._time_ns + round(duration_s * NANOSECONDS)
 
     def advance(self, substeps: int) -> None:
         """Physics steps under the present set point. Raises SimulationError if the physics has become unstable."""
@@ -234,6 +244,7 @@ class InsertionSimulation:
             sensor_bias=self._sensor_bias.copy(),
             peak_force_n=self._peak_force_n,
             time_ns=self._time_ns,
+            pushed_until_ns=self._pushed_until_ns,
             generator=dict(self._generator.bit_generator.state),
         )
 
@@ -245,6 +256,7 @@ class InsertionSimulation:
         self._sensor_bias = snapshot.sensor_bias.copy()
         self._filtered_wrench = snapshot.filtered_wrench.copy()
         self._peak_force_n, self._time_ns = snapshot.peak_force_n, snapshot.time_ns
+        self._pushed_until_ns = snapshot.pushed_until_ns
         self._use_cartesian(snapshot.reference)
         if snapshot.joint_reference_rad is not None:
             self.set_joint_reference(snapshot.joint_reference_rad)
@@ -259,12 +271,15 @@ class InsertionSimulation:
     def _advance(self) -> None:
         engaged = self.depth_m > self._retention_depth_m
         self.model.tendon_frictionloss[0] = self._draw.retention_n if engaged else 0.0
+        pushed = self._time_ns < self._pushed_until_ns
+        if not pushed:
+            self._push[:] = 0.0
         mujoco.mj_step(self.model, self.data)
         self._time_ns += self._timestep_ns
-        self._measure(engaged=engaged and self._draw.retention_n > 0)
+        self._measure(engaged=engaged and self._draw.retention_n > 0, pushed=pushed)
 
-    def _measure(self, *, engaged: bool) -> None:
-        """Low-passes the wrench on the tool: contacts (as the sensor gives them, on the other body) and retention."""
+    def _measure(self, *, engaged: bool, pushed: bool) -> None:
+        """Low-passes the wrench on the tool: contacts (the sensor gives them on the other body), retention, push."""
         wrench = self._filtered_wrench
         wrench *= 1.0 - self._smoothing
         if self.data.ncon:
@@ -274,6 +289,10 @@ class InsertionSimulation:
             wrench[3:] += _cross(self._sensor[6:9] - self._tcp, force)
         if engaged:  # the only friction loss of the model, so its row follows those of the equalities
             wrench[2] += self._smoothing * self.data.efc_force[self.data.ne]
+        if pushed:
+            force = self._smoothing * self._push
+            wrench[:3] += force
+            wrench[3:] += _cross(self.data.xipos[self._plug] - self._tcp, force)
         force_n = math.sqrt(float(wrench[:3] @ wrench[:3]))
         self._peak_force_n = max(self._peak_force_n, force_n)
 

@@ -35,11 +35,11 @@ def test_nobody_answers_and_nobody_did_before_so_time_goes_on() -> None:
 def test_it_waits_for_the_answer_to_this_tick_and_no_older_one() -> None:
     lockstep = Lockstep(0.5)
     lockstep.on_tick(0, 0.0)
-    lockstep.on_answer(0)
+    lockstep.on_answer(0, moves=True)
     lockstep.on_tick(100, 1.0)
-    lockstep.on_answer(0)
+    lockstep.on_answer(0, moves=True)
     assert lockstep.remaining_s(1.1) == pytest.approx(0.4)
-    lockstep.on_answer(100)
+    lockstep.on_answer(100, moves=True)
     assert lockstep.remaining_s(1.1) == 0.0
     assert lockstep.counters.timeouts == 0
 
@@ -47,13 +47,13 @@ def test_it_waits_for_the_answer_to_this_tick_and_no_older_one() -> None:
 def test_a_dead_graph_is_waited_for_once() -> None:
     lockstep = Lockstep(0.5)
     lockstep.on_tick(0, 0.0)
-    lockstep.on_answer(0)
+    lockstep.on_answer(0, moves=True)
     lockstep.on_tick(100, 1.0)
     assert lockstep.remaining_s(1.6) == 0.0
     assert lockstep.counters.timeouts == 1
     lockstep.on_tick(200, 1.7)
     assert lockstep.remaining_s(1.7) == 0.0, "no second wait for the same silence"
-    lockstep.on_answer(200)
+    lockstep.on_answer(200, moves=True)
     lockstep.on_tick(300, 2.0)
     assert lockstep.remaining_s(2.0) == pytest.approx(0.5), "an answer begins the waiting again"
 
@@ -61,6 +61,17 @@ def test_a_dead_graph_is_waited_for_once() -> None:
 def test_without_lockstep_it_never_waits() -> None:
     lockstep = Lockstep(None)
     lockstep.on_tick(0, 0.0)
-    lockstep.on_answer(0)
+    lockstep.on_answer(0, moves=True)
     lockstep.on_tick(100, 1.0)
     assert lockstep.remaining_s(1.0) == 0.0
+    assert lockstep.engaged, "time runs at the session's own pace, not at that of a real arm"
+
+
+def test_an_arm_that_is_told_to_hold_lives_in_real_time() -> None:
+    lockstep = Lockstep(0.5)
+    lockstep.on_tick(0, 0.0)
+    lockstep.on_answer(0, moves=True)
+    for tick in range(1, 6):
+        lockstep.on_tick(tick, float(tick))
+        lockstep.on_answer(tick, moves=False)
+        assert lockstep.engaged == (tick <= 3), "one hold between two motions does not end the waiting"

@@ -16,6 +16,8 @@ from tenon_graph.conversions import pose_from_msg, reference_to_msg, to_ns
 from tenon_graph.node import GraphNode, run
 
 ACTION_SIZE = 3
+NOWHERE_M = np.full(3, np.nan)
+"""Target of a command that cannot be computed."""
 
 
 class ResidualControllerNode(GraphNode):
@@ -70,13 +72,11 @@ class ResidualControllerNode(GraphNode):
         try:
             command = self._controller.command(pose.position_m, goal.position_m, action, press_n=observation.force_n.z)
         except ValueError as error:
-            # No command goes out: the supervisor sees the silence and holds the arm.
+            # Not silence: the supervisor is the judge, and shall name what is wrong.
             self.get_logger().error(f"{source}: {error}", throttle_duration_sec=1.0)
+            self._ask_for(NOWHERE_M, observation, goal)
             return
-        target = Pose(command.target_m, goal.quaternion_xyzw)
-        stamp_ns = to_ns(observation.header.stamp)
-        reference = Reference(stamp_ns, ControlMode.CARTESIAN, "residual", self._valid_for_ns, tcp_in_base=target)
-        self._reference_publisher.publish(reference_to_msg(reference))
+        self._ask_for(command.target_m, observation, goal)
         log = ResidualCommand(header=observation.header, episode=observation.episode, source=source, version=version)
         log.action = array("f", command.action)
         log.u_h_m = array("d", command.base_m)
@@ -84,6 +84,12 @@ class ResidualControllerNode(GraphNode):
         log.saturated = command.saturated
         log.controller_version = self._controller.config.version
         self._log_publisher.publish(log)
+
+    def _ask_for(self, target_m: np.ndarray, observation: Observation, goal: Pose) -> None:
+        target = Pose(target_m, goal.quaternion_xyzw)
+        stamp_ns = to_ns(observation.header.stamp)
+        reference = Reference(stamp_ns, ControlMode.CARTESIAN, "residual", self._valid_for_ns, tcp_in_base=target)
+        self._reference_publisher.publish(reference_to_msg(reference))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -36,7 +36,7 @@ class SafetySupervisorNode(GraphNode):
         )
         self._safe_publisher = self.advertise(contract.COMMAND_SAFE)
         self._state_publisher = self.advertise(contract.SAFETY_STATE)
-        self._joiner = StateJoiner(self, self._on_state)
+        self._joiner = StateJoiner(self, self._on_state, newest_only=True)
         self.subscribe(contract.CAMERA_IMAGE, self._on_image)
         self.subscribe(contract.COMMAND_REFERENCE, self._on_reference)
         self.create_service(Trigger, contract.CLEAR_FAULT_SERVICE, self._on_clear)

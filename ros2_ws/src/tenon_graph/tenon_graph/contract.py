@@ -57,6 +57,17 @@ class Topic:
     qos: QoSProfile
     rate: str
 
+    def qos_of_depth(self, depth: int | None) -> QoSProfile:
+        """The topic's quality of service with another queue; None leaves the contract's."""
+        if depth is None:
+            return self.qos
+        return QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=depth,
+            reliability=self.qos.reliability,
+            durability=self.qos.durability,
+        )
+
 
 CAMERA_IMAGE = Topic("camera/image_raw", Image, SENSOR, "camera rate")
 JOINT_STATES = Topic("joint_states", JointState, SENSOR, "state rate")

@@ -11,13 +11,14 @@ from tenon_msgs.msg import Transition as TransitionMsg
 
 from tenon.data.decode import image_to_array
 from tenon.data.transition_messages import transition_from_message
-from tenon.data.transitions import Observation, Transition
+from tenon.data.transitions import Observation, ObservationSpec, Transition
 from tenon.rewards import RewardObservation
 from tenon.training.snapshot import PolicySnapshot
 
 
-def observation_from_msg(msg: ObservationMsg) -> Observation:
-    image = image_to_array(msg.image) if msg.image.height else None
+def observation_from_msg(msg: ObservationMsg, spec: ObservationSpec) -> Observation:
+    """What the learner of ``spec`` sees: a picture that is there for the reward alone is left out."""
+    image = image_to_array(msg.image) if spec.image is not None and msg.image.height else None
     return Observation(np.array(msg.state, dtype=np.float32), image)
 
 

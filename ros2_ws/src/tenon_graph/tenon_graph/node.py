@@ -47,8 +47,9 @@ class GraphNode(Node):
     def advertise(self, topic: Topic) -> Publisher:
         return self.create_publisher(topic.type, topic.name, topic.qos)
 
-    def subscribe(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
-        return self.create_subscription(topic.type, topic.name, callback, topic.qos)
+    def subscribe(self, topic: Topic, callback: Callable[[Any], None], *, depth: int | None = None) -> Subscription:
+        """depth: how many messages may wait for this node, where it is not the contract's."""
+        return self.create_subscription(topic.type, topic.name, callback, topic.qos_of_depth(depth))
 
     def now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -9,6 +9,7 @@ from tenon_msgs.action import RunSession
 from tenon_msgs.msg import EpisodeSummary as EpisodeSummaryMsg
 from tenon_msgs.msg import Transition
 
+from tenon.data.transitions import ObservationSpec
 from tenon.session.machine import SessionPlan
 from tenon.session.statistics import EpisodeSummary, SessionStatistics
 from tenon.session.transitions import AssembledTransition
@@ -38,14 +39,18 @@ def result_of(statistics: SessionStatistics, stop_reason: str) -> RunSession.Res
     )
 
 
-def transition_to_msg(transition: AssembledTransition, session: str, *, train: bool) -> Transition:
+def transition_to_msg(
+    transition: AssembledTransition, session: str, spec: ObservationSpec, *, train: bool
+) -> Transition:
+    """spec: of the learner: a picture that is there for the reward alone is left out."""
     msg = Transition(session=session, episode=transition.episode, step=transition.step, train=train)
     msg.header.stamp = to_stamp(transition.next_observation.stamp_ns)
     msg.header.frame_id = "base"
     msg.state = transition.observation.payload.state
     msg.next_state = transition.next_observation.payload.state
-    msg.image = transition.observation.payload.image
-    msg.next_image = transition.next_observation.payload.image
+    if spec.image is not None:
+        msg.image = transition.observation.payload.image
+        msg.next_image = transition.next_observation.payload.image
     msg.action = array("f", transition.action.action)
     msg.reward = float(transition.reward)
     msg.terminated, msg.truncated = transition.terminated, transition.truncated

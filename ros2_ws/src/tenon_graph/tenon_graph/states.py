@@ -16,17 +16,23 @@ from tenon_graph.node import GraphNode
 
 
 class StateJoiner:
-    """Calls back with a RobotState once all three messages of one stamp have come, in any order."""
+    """Calls back with a RobotState whenever all three parts are newer than the last one.
 
-    def __init__(self, node: GraphNode, on_state: Callable[[RobotState], None]) -> None:
+    The parts of one measurement carry one stamp, and come in any order. Where one was lost or skipped, or where a driver
+    stamps its topics apart, the state carries the stamp of its oldest part.
+    """
+
+    def __init__(self, node: GraphNode, on_state: Callable[[RobotState], None], *, newest_only: bool = False) -> None:
+        """newest_only: where a node falls behind it skips readings, so that what it judges is never old."""
         self._on_state = on_state
         self._joints: JointState | None = None
         self._wrench: WrenchStamped | None = None
         self._pose: PoseStamped | None = None
         self._last: tuple[int, Pose] | None = None
-        node.subscribe(contract.JOINT_STATES, self._on_joints)
-        node.subscribe(contract.TCP_POSE, self._on_pose)
-        node.subscribe(contract.TCP_WRENCH, self._on_wrench)
+        depth = 1 if newest_only else None
+        node.subscribe(contract.JOINT_STATES, self._on_joints, depth=depth)
+        node.subscribe(contract.TCP_POSE, self._on_pose, depth=depth)
+        node.subscribe(contract.TCP_WRENCH, self._on_wrench, depth=depth)
 
     def _on_joints(self, msg: JointState) -> None:
         self._joints = msg
@@ -44,10 +50,10 @@ class StateJoiner:
         joints, wrench, pose = self._joints, self._wrench, self._pose
         if joints is None or wrench is None or pose is None:
             return
-        if not joints.header.stamp == wrench.header.stamp == pose.header.stamp:
+        stamp_ns = min(to_ns(part.header.stamp) for part in (joints, wrench, pose))
+        if self._last is not None and stamp_ns == self._last[0]:
             return
-        self._joints = self._wrench = self._pose = None
-        stamp_ns, tcp_in_base = to_ns(pose.header.stamp), pose_from_msg(pose.pose)
+        tcp_in_base = pose_from_msg(pose.pose)
         force, torque = wrench.wrench.force, wrench.wrench.torque
         state = RobotState(
             stamp_ns=stamp_ns,

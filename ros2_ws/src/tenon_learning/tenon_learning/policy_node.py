@@ -56,8 +56,9 @@ class PolicyNode(GraphNode):
         if self._actor is None:
             self.get_logger().warning("no weights have come yet: is the trainer running?", throttle_duration_sec=5.0)
             return
+        observation = observation_from_msg(msg, self.setup.environment_spec.observation)
         try:
-            action = self._actor.act(observation_from_msg(msg), deterministic=state.deterministic)
+            action = self._actor.act(observation, deterministic=state.deterministic)
         except TransitionError as error:
             # Silence makes the supervisor hold the arm.
             self.get_logger().error(str(error), throttle_duration_sec=1.0)

@@ -6,7 +6,7 @@ import sys
 import time
 
 from rclpy.clock import Clock, ClockType
-from tenon_msgs.msg import TrainerState, Transition
+from tenon_msgs.msg import EpisodeSummary, TrainerState, Transition
 
 from tenon.algorithms.base import DivergenceError
 from tenon.data.checkpoint import CheckpointError
@@ -24,6 +24,8 @@ SLICE_S = 0.02
 """How long the node trains before it looks at its topics again."""
 IDLE_PERIOD_S = 0.002
 STATE_PERIOD_S = 1.0
+CATCH_UP_DELAY_S = 2.0
+"""After the end of an episode; by then its file is there."""
 
 
 class TrainerNode(GraphNode):
@@ -47,6 +49,8 @@ class TrainerNode(GraphNode):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(IDLE_PERIOD_S, self._on_slice, clock=steady)
         self.create_timer(STATE_PERIOD_S, self._publish_state, clock=steady)
+        self._second_look = self.create_timer(CATCH_UP_DELAY_S, self._on_second_look, clock=steady, autostart=False)
+        self._first_end = self.subscribe(contract.EPISODE_SUMMARY, self._on_first_end)
         self._publish_weights()
 
     def destroy_node(self) -> None:
@@ -59,6 +63,15 @@ class TrainerNode(GraphNode):
             added = self._trainer.add_episode(transitions)
             first = transitions[0]
             self.get_logger().info(f"caught up with {added} steps of {first.session}, episode {first.episode}")
+
+    def _on_first_end(self, _msg: EpisodeSummary) -> None:
+        """The episode that was under way as this node came up: its beginning is missing here, its file soon there."""
+        self.destroy_subscription(self._first_end)
+        self._second_look.reset()
+
+    def _on_second_look(self) -> None:
+        self._second_look.cancel()
+        self._catch_up()
 
     def _on_transition(self, msg: Transition) -> None:
         if not msg.train or self._stopped:

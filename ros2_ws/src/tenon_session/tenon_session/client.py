@@ -133,7 +133,7 @@ class SessionClient(Node):
             RunSession.Goal(**asdict(plan), resume=resume),
             feedback_callback=lambda said: self._on_feedback(said.feedback),
         )
-        handle = _wait(accepted, timeout_s, "the session manager does not answer the goal")
+        handle = _wait(accepted, timeout_s, "the session manager does not answer the goal; its log says why. No answer")
         if not handle.accepted:
             raise SessionError(
                 "the session manager refuses the goal: it is busy with another run, or the safety supervisor holds a "

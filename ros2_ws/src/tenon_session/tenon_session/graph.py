@@ -65,7 +65,6 @@ class SessionGraph:
         self._logs = _Logs(log_directory)
         self._launcher: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
-        self._family: dict[int, psutil.Process] = {}
 
     def __enter__(self) -> SessionGraph:
         self.start()
@@ -136,13 +135,12 @@ class SessionGraph:
 
     def processes(self) -> dict[str, int]:
         """Process ids of the nodes that run, by executable, for measurements and for tests that kill one."""
-        return {name: pid for name, pid in self._logs.started.items() if psutil.pid_exists(pid)}
+        return {name: process.pid for name, process in list(self._logs.started.items()) if process.is_running()}
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Ends all processes: asks the launcher, waits, kills what is left. Nothing of the graph runs afterwards."""
         if self._launcher is None:
             return
-        self._children()
         if self._launcher.poll() is None:
             self._launcher.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -166,12 +164,17 @@ class SessionGraph:
         self._logs.close()
 
     def _children(self) -> list[psutil.Process]:
-        # Remembered, because the children of a launcher that was killed belong to another parent from then on.
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if self._launcher is not None:
-                self._family |= {p.pid: p for p in psutil.Process(self._launcher.pid).children(recursive=True)}
-        self._family = {pid: p for pid, p in self._family.items() if p.is_running()}
-        return list(self._family.values())
+        """The processes below the launcher, also when it is dead and they have another parent."""
+        roots = list(self._logs.started.values())
+        if self._launcher is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                roots.append(psutil.Process(self._launcher.pid))
+        found: dict[int, psutil.Process] = {}
+        for root in roots:
+            # psutil compares starting times: a number that was given to another process is not taken for the old one.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found |= {process.pid: process for process in (root, *root.children(recursive=True))}
+        return [p for p in found.values() if p.is_running() and (self._launcher is None or p.pid != self._launcher.pid)]
 
     def _describe_missing(self, missing: Sequence[str], timeout_s: float) -> str:
         first = missing[0]
@@ -222,7 +225,7 @@ class _Logs:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._files: dict[str, IO[str]] = {}
-        self.started: dict[str, int] = {}
+        self.started: dict[str, psutil.Process] = {}
         self.dead: list[DeadProcess] = []
 
     def open(self) -> None:
@@ -247,7 +250,8 @@ class _Logs:
     def _read_event(self, line: str) -> None:
         started, ended = _STARTED.search(line), _ENDED.search(line)
         if started is not None:
-            self.started[started["process"]] = int(started["pid"])
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
+                self.started[started["process"]] = psutil.Process(int(started["pid"]))
         if ended is not None and not ended["stopped"]:
             how = ended["how"]
             status = -signal.Signals[how] if how.startswith("SIG") else int(how)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
+from rclpy.serialization import deserialize_message
 from tenon_msgs.msg import EpisodeSummary, SessionState
 
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, QosProfile, TopicSpec, next_number
@@ -34,30 +35,42 @@ class RecorderNode(GraphNode):
         self._recorder = Recorder(self._directory, [self._spec(topic) for topic in self._topics])
         self._number = next_number(self._directory)
         self._open: int | None = None
+        self._steps = 0
+        self._summary: EpisodeSummary | None = None
+        read = {
+            contract.SESSION_STATE.name: self._on_state,
+            contract.TRANSITION.name: self._on_transition,
+            contract.EPISODE_SUMMARY.name: self._on_summary,
+        }
         for topic in self._topics:
-            self.create_subscription(topic.type, topic.name, partial(self._on_raw, topic.name), topic.qos, raw=True)
-        self.subscribe(contract.SESSION_STATE, self._on_state)
-        self.subscribe(contract.EPISODE_SUMMARY, self._on_summary)
+            callback = read.get(topic.name, partial(self._write, topic.name))
+            self.create_subscription(topic.type, topic.name, callback, topic.qos, raw=True)
 
     def destroy_node(self) -> None:
+        if self._summary is not None:
+            self._end(self._summary)
         self._recorder.close(CLOSE_TIMEOUT_S)
         super().destroy_node()
 
     def _spec(self, topic: Topic) -> TopicSpec:
         name = type_name(topic.type)
-        qos = QosProfile(
-            reliability=topic.qos.reliability, durability=topic.qos.durability, depth=topic.qos.depth
-        )
+        qos = QosProfile(reliability=topic.qos.reliability, durability=topic.qos.durability, depth=topic.qos.depth)
         definition = full_definition(name, lambda package: Path(get_package_share_directory(package)))
         return TopicSpec(self._names[topic.name], name, definition, qos.to_yaml(), type_hash(topic.type))
 
-    def _on_state(self, msg: SessionState) -> None:
-        if msg.phase != SessionState.RUNNING or not msg.record or self._open == msg.episode:
-            return
-        if self._open is not None:
+    def _on_state(self, data: bytes) -> None:
+        msg = deserialize_message(data, SessionState)
+        if msg.phase == SessionState.RUNNING and msg.record and self._open != msg.episode:
+            self._begin(msg)
+        self._write(contract.SESSION_STATE.name, data)
+
+    def _begin(self, msg: SessionState) -> None:
+        if self._summary is not None:
+            self._end(self._summary)
+        elif self._open is not None:
             self._recorder.abort("the next episode began before this one was summed up")
         self._recorder.begin(self._contract(msg))
-        self._open = msg.episode
+        self._open, self._steps, self._summary = msg.episode, 0, None
         self._number += 1
 
     def _contract(self, msg: SessionState) -> EpisodeContract:
@@ -76,7 +89,12 @@ class RecorderNode(GraphNode):
             versions=setup.versions,
         )
 
-    def _on_raw(self, name: str, data: bytes) -> None:
+    def _on_transition(self, data: bytes) -> None:
+        self._write(contract.TRANSITION.name, data)
+        self._steps += 1
+        self._end_if_complete()
+
+    def _write(self, name: str, data: bytes) -> None:
         if self._open is None:
             return
         stamp_ns = self.now_ns()
@@ -84,11 +102,22 @@ class RecorderNode(GraphNode):
         if admission is Admission.DROPPED:
             self.get_logger().error("the disk cannot keep up, messages are dropped", throttle_duration_sec=5.0)
 
-    def _on_summary(self, msg: EpisodeSummary) -> None:
-        if self._open != msg.episode:
-            return
-        self._open = None
-        self._recorder.end(EpisodeOutcome(result=msg.outcome, detail=msg.detail)).add_done_callback(self._report)
+    def _on_summary(self, data: bytes) -> None:
+        self._write(contract.EPISODE_SUMMARY.name, data)
+        msg = deserialize_message(data, EpisodeSummary)
+        if self._open == msg.episode:
+            self._summary = msg
+            self._end_if_complete()
+
+    def _end_if_complete(self) -> None:
+        """The summary may overtake transitions, which come on another topic."""
+        if self._summary is not None and self._steps >= self._summary.steps:
+            self._end(self._summary)
+
+    def _end(self, summary: EpisodeSummary) -> None:
+        outcome = EpisodeOutcome(result=summary.outcome, detail=summary.detail, complete=self._steps >= summary.steps)
+        self._recorder.end(outcome).add_done_callback(self._report)
+        self._open = self._summary = None
 
     def _report(self, done: Future[Path]) -> None:
         error = done.exception()

@@ -103,7 +103,8 @@ class SessionManager(GraphNode):
         self._carry_out()
 
     def _on_safety(self, msg: SafetyState) -> None:
-        self._conductor.on_safety(SafetyLevel(msg.state), msg.fault, msg.detail)
+        level, stamp_ns = SafetyLevel(msg.state), to_ns(msg.header.stamp)
+        self._conductor.on_safety(level, msg.fault, msg.detail, stamp_ns=stamp_ns)
         self._carry_out()
 
     def _on_time(self) -> None:
@@ -174,7 +175,8 @@ class SessionManager(GraphNode):
         elif isinstance(output, ReferenceOut):
             self._outputs[contract.SESSION_REFERENCE.name].publish(reference_to_msg(output.reference))
         elif isinstance(output, TransitionOut):
-            msg: Transition = transition_to_msg(output.transition, self._name, train=output.train)
+            spec = self.setup.environment_spec.observation
+            msg: Transition = transition_to_msg(output.transition, self._name, spec, train=output.train)
             self._outputs[contract.TRANSITION.name].publish(msg)
         elif isinstance(output, SummaryOut):
             self._publish_summary(summary_to_msg(output.summary, self._name, self.now_ns()))

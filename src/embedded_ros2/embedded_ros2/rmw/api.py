@@ -2,7 +2,9 @@
 
 A backend is chosen by ``RMW_IMPLEMENTATION``, as in a real ROS 2 (``rmw_zenoh_cpp`` is the default). Payloads are
 serialized CDR (XCDR1 little endian, with the 4-byte encapsulation header); names are fully qualified and already
-remapped; callbacks run on a thread of the middleware and must return at once (the executor's queue takes over).
+remapped; callbacks run on a thread of the middleware (or on the publisher's, within a process), may run before the
+call that registers them returns, and must return at once (the executor's queue takes over). A payload belongs to the
+middleware once it has been published: it is not copied for subscriptions of the same process.
 """
 
 from __future__ import annotations

@@ -373,3 +373,18 @@ def test_closing_while_others_publish_is_a_clean_end(pair, connected):
     for thread in threads:
         thread.join()
     assert len(endings) == 3 and all("closed" in ending for ending in endings)
+
+
+def test_latched_endpoints_come_and_go_while_history_arrives(open_context, wait_until):
+    contexts = [open_context() for _ in range(2)]
+    nodes = [context.create_node(f"node_{index}", "/") for index, context in enumerate(contexts)]
+    for _ in range(10):
+        entities = []
+        for node in nodes:
+            publisher = node.create_publisher("/weights", STRING, LATCHED)
+            publisher.publish(b"old")
+            entities += [publisher, node.create_subscription("/weights", STRING, LATCHED, Inbox())]
+        for entity in entities:
+            entity.close()
+    for context in contexts:
+        wait_until(lambda context=context: not context.endpoints())

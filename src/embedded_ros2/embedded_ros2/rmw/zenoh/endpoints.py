@@ -68,8 +68,13 @@ class ZenohEndpoint:
         if not self._is_open:
             raise RuntimeError(f"{self.endpoint.kind.name.lower()} '{self.endpoint.name}' is closed")
 
-    def _guarded(self, callback: Callable[[Any], None]) -> Any:
-        """A handler that runs ``callback`` on Zenoh's own thread, without a hop to another, and logs what it raises."""
+    def _guarded(self, callback: Callable[[Any], None], *, on_own_thread: bool = False) -> Any:
+        """A handler that logs what ``callback`` raises.
+
+        It runs on Zenoh's network thread, which saves a hop, or on a thread of its own. Advanced subscribers need the
+        latter: they call back with a lock held, and undeclaring an advanced publisher of the same session waits for
+        that lock with the interpreter's lock held.
+        """
 
         def handle(argument: Any) -> None:
             if not self._is_open:
@@ -81,7 +86,7 @@ class ZenohEndpoint:
             except Exception:
                 _log.exception("'%s': a callback raised", self.endpoint.name)
 
-        return zenoh.handlers.Callback(handle, indirect=False)
+        return zenoh.handlers.Callback(handle, indirect=on_own_thread)
 
 
 def _attachment_of(sample: zenoh.Sample | zenoh.Query) -> Attachment:
@@ -149,9 +154,10 @@ class ZenohSubscription(ZenohEndpoint):
         self._on_message = on_message
         topic = self._context.topics.topic(endpoint.name, endpoint.interface)
         self._local = LocalSubscription(topic, endpoint.qos, on_message, node.context, ignore_owner=ignore_local)
-        handler = self._guarded(self._on_sample)
+        is_latched = endpoint.qos.durability is api.Durability.TRANSIENT_LOCAL
+        handler = self._guarded(self._on_sample, on_own_thread=is_latched)
         options: dict[str, Any] = {"allowed_origin": zenoh.Locality.REMOTE}
-        if endpoint.qos.durability is api.Durability.TRANSIENT_LOCAL:
+        if is_latched:
             options |= self._history_options(endpoint.qos)
             self._subscriber: Any = zenoh.ext.declare_advanced_subscriber(self._session, self._key, handler, **options)
         else:

@@ -1,0 +1,1 @@
+"""The graph of a session under test: on a network of its own, watched, disturbed. For tests and benchmarks."""
