@@ -26,7 +26,7 @@ import tyro
 from loop_chain import latencies, turn_periods_s
 from loop_ends import Measurement, Samples, WirePair
 from loop_graph import Bench, TrainerProcess, prepare, router_pid, running_graph
-from loop_probe import LoopProbe, Unprovoked
+from loop_probe import LoopProbe, ProbeError, Unprovoked
 from loop_statistics import CpuMeter, Results, State
 from loop_table import add_ratios, to_markdown, write_tables
 from loop_wires import WireName
@@ -223,6 +223,8 @@ class Loop:
     def _keep_window(self, state: State) -> None:
         window = self._probe.end()
         found, periods_s = latencies(window), turn_periods_s(window)
+        if not found.reading_to_command_s:
+            raise ProbeError("no control tick came through whole: give it more --seconds, or a quieter machine")
         self.results.add("control loop", "picture -> command received", state, found.image_to_command_s)
         self.results.add("control loop", "reading of the arm -> command received", state, found.reading_to_command_s)
         for name, durations_s in found.hops.items():

@@ -34,6 +34,7 @@ NS_PER_S = 1_000_000_000
 DEPTH = 1000
 PATIENCE_S = 10.0
 ANSWER_TIMEOUT_S = 2.0
+STARTS = 3
 RESET_PATIENCE_S = 60.0
 RESIDUAL = "residual"
 
@@ -134,10 +135,22 @@ class LoopProbe(Node):
         return Reaction((hold.arrived_ns - begin_ns) / NS_PER_S, (fault.arrived_ns - begin_ns) / NS_PER_S)
 
     def start_session(self) -> None:
-        """Begins an endless run and waits for its first episode. Raises ProbeError."""
-        self._wait(lambda: self._level == SafetyState.OK, "the question whether motion would pass", RESET_PATIENCE_S)
-        self._call(contract.START_SERVICE)
-        self._wait(lambda: self._session_phase == SessionState.RUNNING, "session/start", RESET_PATIENCE_S)
+        """Begins an endless run and waits for its first episode. Raises ProbeError.
+
+        On a machine with too much to do the supervisor may find a fault on the way: then it begins anew.
+        """
+        for _ in range(STARTS):
+            self._wait(
+                lambda: self._level == SafetyState.OK, "the question whether motion would pass", RESET_PATIENCE_S
+            )
+            self._call(contract.START_SERVICE)
+            decided = (SessionState.RUNNING, SessionState.FAULT)
+            self._wait(lambda: self._session_phase in decided, "session/start", RESET_PATIENCE_S)
+            if self._session_phase == SessionState.RUNNING:
+                return
+            self.stop_session()
+            self.clear_fault()
+        raise ProbeError(f"no episode began in {STARTS} tries, at last for {self.fault_detail}")
 
     def stop_session(self) -> None:
         """Ends the run. Raises ProbeError."""

@@ -26,6 +26,7 @@ class ImpedanceController(GraphNode):
         super().__init__("impedance_controller")
         self._loop = InnerLoop(config)
         self._reason = ""
+        self._now_ns = 0
         self.answered_ns = 0
         self.moved_ns = 0
         self._publisher = self.advertise(contract.JOINT_COMMAND)
@@ -37,7 +38,8 @@ class ImpedanceController(GraphNode):
         return self._loop
 
     def set_point(self, state: RobotState, now_ns: int) -> SetPoint:
-        """Where the arm shall be now."""
+        """Where the arm shall be now, by the driver's clock."""
+        self._now_ns = now_ns
         set_point = self._loop.step(state, now_ns)
         if set_point.reason != self._reason and not self._reason:
             self.get_logger().info(f"the arm holds: {set_point.reason}")
@@ -60,7 +62,7 @@ class ImpedanceController(GraphNode):
         self.answered_ns = max(self.answered_ns, reference.stamp_ns)
         if reference.mode is not ControlMode.HOLD:
             self.moved_ns = max(self.moved_ns, reference.stamp_ns)
-        self._loop.on_reference(reference, self.now_ns())
+        self._loop.on_reference(reference, self._now_ns)
 
     def _on_heartbeat(self, msg: SafetyState) -> None:
-        self._loop.on_heartbeat(SafetyLevel(msg.state), self.now_ns())
+        self._loop.on_heartbeat(SafetyLevel(msg.state), self._now_ns)

@@ -34,6 +34,9 @@ class SafetySupervisorNode(GraphNode):
             image_needed=session.image_needed,
             kinematics=kinematics.forward,
         )
+        self._is_simulated = bool(self.get_parameter("use_sim_time").value)
+        self._newest_ns = 0
+        self._early: tuple[Reference, int] | None = None
         self._safe_publisher = self.advertise(contract.COMMAND_SAFE)
         self._state_publisher = self.advertise(contract.SAFETY_STATE)
         self._joiner = StateJoiner(self, self._on_state, newest_only=True)
@@ -44,25 +47,47 @@ class SafetySupervisorNode(GraphNode):
         self.create_timer(1.0 / session.heartbeat_rate_hz, self._publish_state)
         self._reported = ""
 
+    def _time_ns(self) -> int:
+        """Session time. A simulated arm is its own clock, and /clock may come after the reading of the same moment."""
+        now_ns = self.now_ns()
+        return max(now_ns, self._newest_ns) if self._is_simulated else now_ns
+
     def _on_state(self, state: RobotState) -> None:
-        self._publish(self._supervisor.on_state(state, self.now_ns()))
+        self._newest_ns = state.stamp_ns
+        self._publish(self._supervisor.on_state(state, self._time_ns()))
+        if self._early is not None and self._early[0].stamp_ns <= state.stamp_ns:
+            self._judge_early()
 
     def _on_image(self, msg: Image) -> None:
-        self._publish(self._supervisor.on_image(to_ns(msg.header.stamp), self.now_ns()))
+        self._publish(self._supervisor.on_image(to_ns(msg.header.stamp), self._time_ns()))
 
     def _on_reference(self, msg: ReferenceMsg) -> None:
         try:
             reference = reference_from_msg(msg)
         except ValueError as error:
-            self._publish(self._supervisor.on_undecodable(f"{msg.source!r}: {error}", self.now_ns()))
+            self._publish(self._supervisor.on_undecodable(f"{msg.source!r}: {error}", self._time_ns()))
             return
-        self._publish(self._supervisor.on_reference(reference, self.now_ns()))
+        self._judge_early()
+        if self._is_simulated and reference.stamp_ns > self._time_ns():
+            # A fast simulation's command may overtake the reading that it answers: it is judged with that reading.
+            self._early = (reference, self._time_ns())
+            return
+        self._publish(self._supervisor.on_reference(reference, self._time_ns()))
+
+    def _judge_early(self) -> None:
+        """Judges the reference that waited for its reading, if there is one."""
+        if self._early is None:
+            return
+        (reference, _), self._early = self._early, None
+        self._publish(self._supervisor.on_reference(reference, self._time_ns()))
 
     def _on_tick(self) -> None:
-        self._publish(self._supervisor.tick(self.now_ns()))
+        if self._early is not None and self._time_ns() - self._early[1] >= self.setup.config.control_period_ns:
+            self._judge_early()
+        self._publish(self._supervisor.tick(self._time_ns()))
 
     def _on_clear(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        result = self._supervisor.clear(self.now_ns())
+        result = self._supervisor.clear(self._time_ns())
         response.success, response.message = result.cleared, result.message
         self._publish_state()
         return response
@@ -70,7 +95,7 @@ class SafetySupervisorNode(GraphNode):
     def _publish(self, reference: Reference | None) -> None:
         if reference is not None:
             self._safe_publisher.publish(reference_to_msg(reference))
-        status = self._supervisor.status(self.now_ns())
+        status = self._supervisor.status(self._time_ns())
         if status.fault != self._reported:
             self._reported = status.fault
             if status.fault:
@@ -78,7 +103,7 @@ class SafetySupervisorNode(GraphNode):
             self._publish_state()
 
     def _publish_state(self) -> None:
-        status = self._supervisor.status(self.now_ns())
+        status = self._supervisor.status(self._time_ns())
         msg = SafetyState(state=int(status.level), fault=status.fault, detail=status.detail)
         msg.header.stamp = to_stamp(status.stamp_ns)
         msg.fault_stamp = to_stamp(status.fault_stamp_ns)

@@ -18,6 +18,8 @@ from tenon.configuration import ConfigurationError
 from tenon.session.setup import SessionSetup, load_setup
 from tenon_graph.contract import Topic
 
+SWITCH_INTERVAL_S = 0.0005
+"""Messages arrive on a thread of the middleware, which must not wait 5 ms for each turn while a callback computes."""
 AS_SESSION = "as_session"
 """Value of a parameter that leaves the session's file as it is; an empty string cannot be given in a launch file."""
 
@@ -66,6 +68,7 @@ def run(
 
     errors: what else an operator can mend; its message is printed without a traceback.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     rclpy.init(args=args)
     node = None
     try:

@@ -10,10 +10,8 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from geometry_msgs.msg import Vector3
 from tenon_msgs.action import RunSession
@@ -27,9 +25,8 @@ from tenon_graph.conversions import to_ns, to_stamp
 from tenon_session.testing.probe import Probe
 from tenon_session.testing.stage import Stage
 
-CONTROL_RATE_HZ, STATE_RATE_HZ = 10.0, 100.0
-PERIOD_NS = round(1e9 / CONTROL_RATE_HZ)
-TURN_NS = round(1e9 / STATE_RATE_HZ)
+PERIOD_NS, TURN_NS = 100_000_000, 10_000_000
+"""Of the control loop and of the inner loop: a session's defaults."""
 BAR_NS = 2 * PERIOD_NS
 """Within this the arm must be held: two control periods."""
 WATCH_NS = 5 * PERIOD_NS
@@ -240,30 +237,6 @@ FAULTS: tuple[type[Fault], ...] = (
     KilledSupervisor,
 )
 """All of issue 2."""
-
-
-def fault_session(
-    directory: Path, *, real_time_factor: float, lockstep_timeout_s: float | None = None
-) -> dict[str, Any]:
-    """A session that needs images and trains nothing."""
-    goal_image = directory / "goal.png"
-    directory.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(goal_image), np.full((64, 64, 3), 128, np.uint8))
-    return {
-        "name": "faults",
-        "robot": "ur5",
-        "task": "easy",
-        "reward": "goal_image",
-        "goal_image": str(goal_image),
-        "cameras": ["wrist"],
-        "episodes": 1,
-        "train": False,
-        "real_time_factor": real_time_factor,
-        "lockstep_timeout_s": lockstep_timeout_s,
-        "control_rate_hz": CONTROL_RATE_HZ,
-        "state_rate_hz": STATE_RATE_HZ,
-        "tare": {"window_s": 0.3, "samples_min": 15},
-    }
 
 
 class FaultBench:

@@ -16,7 +16,7 @@ from rclpy.qos import QoSProfile
 from rclpy.task import Future
 from std_srvs.srv import SetBool, Trigger
 from tenon_msgs.action import RunSession
-from tenon_msgs.msg import ArmCommand, SafetyState, SessionState
+from tenon_msgs.msg import ArmCommand, SafetyState, SessionState, TrainerState
 
 from tenon_graph import contract
 from tenon_graph.contract import Topic
@@ -95,6 +95,13 @@ class Probe(Node):
     @property
     def safety(self) -> SafetyState:
         return self.last(contract.SAFETY_STATE) or SafetyState()
+
+    def trainer_state(self) -> TrainerState:
+        """The next word of the trainer."""
+        self.listen(contract.TRAINER_STATE)
+        with self._changed:
+            self._heard[contract.TRAINER_STATE.name].clear()
+        return self.wait_for(lambda: self.last(contract.TRAINER_STATE), "the state of the trainer")
 
     def commands(self, since_ns: int) -> list[ArmCommand]:
         """What the inner loop made the arm do from since_ns on."""

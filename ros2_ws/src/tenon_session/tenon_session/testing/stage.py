@@ -76,8 +76,9 @@ class Stage:
 
     @contextmanager
     def open(self) -> Iterator[Stage]:
-        """Starts all nodes and waits until they are on the graph; ends them all at the end."""
+        """Starts all nodes, on a network of their own, and waits until they are on the graph; ends them at the end."""
         with ExitStack() as stack:
+            stack.enter_context(private_network())
             self.probe = stack.enter_context(spinning_node(Probe))  # type: ignore[assignment]
             stack.callback(self._end_replaced)
             stack.enter_context(self._graph)
