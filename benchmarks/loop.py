@@ -24,14 +24,14 @@ from typing import Annotated
 import psutil
 import tyro
 from loop_chain import latencies, turn_periods_s
-from loop_ends import Measurement, Samples, WirePair
-from loop_graph import Bench, TrainerProcess, prepare, router_pid, running_graph
+from loop_ends import Measurement, Samples, WireError, WirePair
+from loop_graph import Bench, GraphBenchError, TrainerProcess, prepare, router_pid, running_graph
 from loop_probe import LoopProbe, ProbeError, Unprovoked
 from loop_statistics import CpuMeter, Results, State
 from loop_table import add_ratios, to_markdown, write_tables
 from loop_wires import WireName
 
-from tenon_session.graph import SessionGraph, router
+from tenon_session.graph import GraphError, SessionGraph, router
 from tenon_session.introspection import settle, spinning_node
 
 DOMAIN_ID = 93
@@ -311,4 +311,7 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    try:
+        tyro.cli(main)
+    except (GraphBenchError, GraphError, ProbeError, WireError) as error:
+        sys.exit(f"error: {error}")

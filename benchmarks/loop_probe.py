@@ -35,6 +35,8 @@ DEPTH = 1000
 PATIENCE_S = 10.0
 ANSWER_TIMEOUT_S = 2.0
 STARTS = 3
+DECIDED = (SessionState.RUNNING, SessionState.FAULT)
+"""What a start comes to, sooner or later."""
 RESET_PATIENCE_S = 60.0
 RESIDUAL = "residual"
 
@@ -144,8 +146,7 @@ class LoopProbe(Node):
                 lambda: self._level == SafetyState.OK, "the question whether motion would pass", RESET_PATIENCE_S
             )
             self._call(contract.START_SERVICE)
-            decided = (SessionState.RUNNING, SessionState.FAULT)
-            self._wait(lambda: self._session_phase in decided, "session/start", RESET_PATIENCE_S)
+            self._wait(lambda: self._session_phase in DECIDED, "session/start", RESET_PATIENCE_S)
             if self._session_phase == SessionState.RUNNING:
                 return
             self.stop_session()

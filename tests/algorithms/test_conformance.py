@@ -11,15 +11,8 @@ import torch
 
 from tenon.algorithms import METHODS, Algorithm, DivergenceError, StateError, create, method_named, parse_config
 from tenon.configuration import ConfigurationError
-from tenon.data.transitions import (
-    Batch,
-    EnvironmentSpec,
-    ImageSpec,
-    Observation,
-    ObservationBatch,
-    ObservationSpec,
-    TransitionError,
-)
+from tenon.data.batch import Batch, ObservationBatch
+from tenon.data.transitions import EnvironmentSpec, ImageSpec, Observation, ObservationSpec, TransitionError
 from tenon.training.snapshot import load_actor, take_snapshot
 
 STATE = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)

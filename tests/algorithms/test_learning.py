@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tenon.algorithms import create
-from tenon.data.transitions import Batch, EnvironmentSpec, Observation, ObservationBatch, ObservationSpec
+from tenon.data.batch import Batch, ObservationBatch
+from tenon.data.transitions import EnvironmentSpec, Observation, ObservationSpec
 from tenon.training.config import TrainerConfig
 from tenon.training.loop import train_gym
 from tenon.training.trainer import Trainer

@@ -13,7 +13,8 @@ from torch import Tensor
 from tenon.algorithms import create, sac
 from tenon.algorithms.randomness import derived_seed
 from tenon.algorithms.sac import SAC
-from tenon.data.transitions import Batch, EnvironmentSpec, ObservationBatch, ObservationSpec
+from tenon.data.batch import Batch, ObservationBatch
+from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 
 SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)
 CONFIG = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from tenon.data.transitions import ImageSpec, ObservationBatch, ObservationSpec
+from tenon.data.batch import ObservationBatch
+from tenon.data.transitions import ImageSpec, ObservationSpec
 from tenon.networks.encoders import FlatEncoder, encoded_size
 from tenon.networks.policies import DeterministicPolicy, TanhGaussianPolicy
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from rosbags.highlevel import AnyReader
 
+from tenon.data.batch import Batch
 from tenon.data.mcap_check import check_mcap
 from tenon.data.store import Episode, EpisodeStore
-from tenon.data.transitions import Batch
 from tenon.training.trainer import Trainer
 from tenon_graph import contract
 from tenon_session.testing.sessions import CHECKPOINT_EVERY_UPDATES, WARMUP_TRANSITIONS, learning_session, training_goal

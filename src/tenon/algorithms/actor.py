@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tenon.data.transitions import (
-    EnvironmentSpec,
-    FloatArray,
-    Observation,
-    ObservationBatch,
-    check_observation,
-)
+from tenon.data.batch import ObservationBatch
+from tenon.data.transitions import EnvironmentSpec, FloatArray, Observation, check_observation
 from tenon.networks.encoders import FlatEncoder
 from tenon.networks.policies import Policy
 

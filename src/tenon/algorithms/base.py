@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from tenon.algorithms.actor import Actor
 from tenon.algorithms.randomness import derived_seed, reseed
 from tenon.configuration import Config
-from tenon.data.transitions import Batch, EnvironmentSpec, FloatArray, Observation
+from tenon.data.batch import Batch
+from tenon.data.transitions import EnvironmentSpec, FloatArray, Observation
 from tenon.networks.encoders import FlatEncoder
 from tenon.networks.parameters import Adam
 from tenon.networks.policies import Policy

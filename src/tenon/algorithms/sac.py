@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from tenon.algorithms.base import Algorithm, AlgorithmConfig, Metrics
 from tenon.algorithms.losses import bellman_target, critic_loss
-from tenon.data.transitions import Batch, EnvironmentSpec
+from tenon.data.batch import Batch
+from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.critics import CriticEnsemble
 from tenon.networks.encoders import encoded_size
 from tenon.networks.parameters import Adam, ParameterVector, frozen_view, target_of

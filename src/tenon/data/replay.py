@@ -27,16 +27,10 @@ from pydantic import Field
 from torch import Tensor
 
 from tenon.configuration import Config, ConfigurationError, parse
+from tenon.data.batch import Batch, ObservationBatch
 from tenon.data.episode_ledger import EpisodeLedger
 from tenon.data.mapped_array import MappedArray, StorageError, write_beside
-from tenon.data.transitions import (
-    Batch,
-    EnvironmentSpec,
-    ImageArray,
-    ObservationBatch,
-    Transition,
-    check_transition,
-)
+from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, check_transition
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tenon.data.transitions import ObservationBatch, ObservationSpec
+from tenon.data.batch import ObservationBatch
+from tenon.data.transitions import ObservationSpec
 
 _PIXEL_MAXIMUM = 255.0
 
