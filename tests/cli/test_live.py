@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tenon_msgs.msg import EpisodeSummary, Reward, SafetyState, SessionState, TrainerState
 
-from tenon.cli.live import PlainScreen, duration, render, screen
+from tenon.cli.live import PlainScreen, duration, render, screen, status_line
 from tenon.cli.progress import SessionProgress, View
 from tenon.control.phase import SessionPhase
 
@@ -172,3 +172,11 @@ def test_phase_comes_from_the_message() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (59.2, "1:00"), (754, "12:34"), (3723, "1:02:03")])
 def test_durations_read_like_a_clock(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_training_that_has_stopped_is_shown_with_its_reason() -> None:
+    progress = recorded_session()
+    progress.on_trainer_state(TrainerState(method="sac", updates=950, fault="the replay cannot be written: disk full"))
+    view = progress.view()
+    assert "training has stopped: the replay cannot be written" in status_line(view)
+    assert "disk full" in drawn(view)

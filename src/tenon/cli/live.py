@@ -115,6 +115,8 @@ def status_line(view: View) -> str:
         parts.append(f"about {duration(view.remaining_s)} to go")
     if view.trainer is not None:
         parts.append(f"{view.trainer.updates} updates ({view.trainer.updates_per_s:.0f}/s)")
+        if view.trainer.fault:
+            parts.append(f"training has stopped: {view.trainer.fault}")
     return ", ".join(parts)
 
 
@@ -172,6 +174,7 @@ def _trainer_table(view: View) -> Table:
         ("updates", f"{trainer.updates} ({trainer.updates_per_s:.0f}/s)"),
         ("transitions", str(trainer.transitions)),
         ("durable", f"{trainer.durable_updates} updates"),
+        *((("stopped", trainer.fault),) if trainer.fault else ()),
     ]
     rows += [(name, f"{value:.4g}") for name, value in list(trainer.metrics.items())[:TRAINER_METRICS_SHOWN]]
     return _table(f"trainer {trainer.method}", rows)

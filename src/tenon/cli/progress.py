@@ -44,6 +44,7 @@ class Trainer:
     updates_per_s: float
     durable_updates: int
     metrics: dict[str, float]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ class SessionProgress:
                 updates_per_s=float(message.updates_per_s),
                 durable_updates=int(message.durable_updates),
                 metrics={str(name): float(value) for name, value in metrics.items()},
+                fault=str(message.fault),
             )
         )
 

@@ -19,11 +19,11 @@ Triple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 class CartesianImpedanceConfig(Config):
     """Stiffness, damping and the largest force, per axis of the reference pose's frame.
 
-    The defaults hold a UR5 or a Sawyer well damped at 500 Hz and press an error of 1 mm with 1.5 N.
+    The defaults hold a UR5 or a Sawyer well damped at 500 Hz and press a downward error of 1 mm with 1.6 N.
     """
 
-    stiffness_n_m: Triple = (1500.0, 1500.0, 1700.0)
-    damping_n_s_m: Triple = (90.0, 90.0, 150.0)
+    stiffness_n_m: Triple = (2000.0, 2000.0, 1600.0)
+    damping_n_s_m: Triple = (110.0, 110.0, 145.0)
     force_limit_n: Triple = (60.0, 60.0, 60.0)
     rotational_stiffness_nm_rad: Triple = (60.0, 60.0, 60.0)
     rotational_damping_nm_s_rad: Triple = (4.0, 4.0, 4.0)

@@ -116,6 +116,7 @@ class TrainerNode(GraphNode):
             updates=status.updates,
             episodes=status.episodes,
             durable_updates=status.durable_updates,
+            fault=self._stopped,
             updates_per_s=(status.updates - before) / max(now_s - since_s, 1e-9),
         )
         msg.header.stamp = self.get_clock().now().to_msg()

@@ -185,8 +185,10 @@ class Launcher:
         targets = [(self.screen or sys.stdout) if is_shown else None, self._log if is_logged else None]
         for target in targets:
             if target is not None:
-                target.write(line + "\n")
-                target.flush()
+                # Whoever read the output may be gone; that must not keep the processes from an orderly end.
+                with contextlib.suppress(BrokenPipeError):
+                    target.write(line + "\n")
+                    target.flush()
 
     # Ending
 

@@ -268,7 +268,7 @@ class FaultBench:
             try:
                 return self._run(kind(self._stage, rng), CaseResult(kind.kind, number))
             except DisturbedError:
-                self._recover()
+                self._probe.recover()
         raise DisturbedError(
             f"{kind.kind}: the session broke by itself {RETRIES} times, at last: {self._probe.describe()}. The machine "
             "is too busy for this real_time_factor: lower it"
@@ -371,17 +371,6 @@ class FaultBench:
             lambda: self._probe.trigger(contract.CLEAR_FAULT_SERVICE).success, "clearing of the supervisor's fault"
         )
         self._probe.wait_for(lambda: self._probe.safety.state == SafetyState.OK, "an OK of the supervisor")
-
-    def _recover(self) -> None:
-        """Back to a session that runs, whatever came in between."""
-        active = (SessionState.RESETTING, SessionState.RUNNING)
-
-        def goes_on() -> bool:
-            self._probe.trigger(contract.CLEAR_FAULT_SERVICE)
-            self._probe.trigger(contract.RESUME_SERVICE)
-            return self._probe.session.phase in active and self._probe.safety.state == SafetyState.OK
-
-        self._probe.wait_for(goes_on, "the session's going on")
 
 
 def motion(probe: Probe) -> Reference:

