@@ -51,7 +51,7 @@ class CameraDriver:
             self._open_device(config)
         else:
             raise CameraError(
-                f"camera {config.name!r}: camera_node does not drive source {config.source!r}; it drives 'device', 'file'"
+                f"camera {config.name!r}: camera_node does not drive source {config.source!r}; only 'device', 'file'"
             )
 
     def activate(self) -> None:

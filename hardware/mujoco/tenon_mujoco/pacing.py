@@ -25,7 +25,7 @@ class Pacer:
 
 
 TICKS_WITHOUT_MOTION = 3
-"""So many ticks may be answered by holds (one is, where the session changes its phase) before time runs on by itself."""
+"""So many ticks may be answered by holds (one is, where the session changes phase) before time runs on by itself."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Strict YAML: every configuration of Tenon is a frozen pydantic model, and every mistake in a file names its remedy."""
+"""Strict YAML: each configuration of Tenon is a frozen pydantic model, each mistake in a file names its remedy."""
 
 from __future__ import annotations
 

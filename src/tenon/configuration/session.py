@@ -185,8 +185,8 @@ class SessionConfig(Config):
     def _keeps_up(self) -> SessionConfig:
         if self.real_time_factor == 0.0 and self.lockstep_timeout_s is None:
             raise ValueError(
-                "real_time_factor 0 (as fast as the graph keeps up) needs lockstep_timeout_s: without it the simulation "
-                "waits for nobody"
+                "real_time_factor 0 (as fast as the graph keeps up) needs lockstep_timeout_s: without it the "
+                "simulation waits for nobody"
             )
         return self
 

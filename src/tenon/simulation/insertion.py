@@ -177,7 +177,7 @@ class InsertionSimulation:
         self.data.ctrl[CARTESIAN_AXES:] = reference
 
     def push(self, force_n: Vector, duration_s: float) -> None:
-        """Pushes the plug from the next physics step on, with force_n (3,) in axes of the base, in place of any old push."""
+        """Pushes the plug from the next physics step on; force_n (3,) in axes of the base. It replaces any old push."""
         self._push[:] = force_n
         self._pushed_until_ns = self._time_ns + round(duration_s * NANOSECONDS)
 

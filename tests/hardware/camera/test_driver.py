@@ -40,9 +40,15 @@ def test_a_video_plays_in_a_loop_in_rgb_order(video: Path) -> None:
 
 def test_a_missing_device_is_named_with_what_is_there() -> None:
     config = CameraConfig(
-        name="wrist", source="device", device="/dev/video97", width=WIDTH, height=HEIGHT, rate_hz=30.0, exposure_us=5000,
+        name="wrist",
+        source="device",
+        device="/dev/video97",
+        width=WIDTH,
+        height=HEIGHT,
+        rate_hz=30.0,
+        exposure_us=5000,
         white_balance_k=4000,
-    )  # fmt: skip
+    )
     with pytest.raises(CameraError, match=r"/dev/video97 cannot be opened. Video devices here"):
         CameraDriver(config).configure()
 

@@ -1,6 +1,7 @@
 """Simulated time must neither run away from the wall clock nor from the graph, nor ever stand still for good."""
 
 import pytest
+
 from tenon_mujoco.pacing import Lockstep, Pacer
 
 TICK_NS = 10_000_000

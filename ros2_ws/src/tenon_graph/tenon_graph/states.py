@@ -18,8 +18,8 @@ from tenon_graph.node import GraphNode
 class StateJoiner:
     """Calls back with a RobotState whenever all three parts are newer than the last one.
 
-    The parts of one measurement carry one stamp, and come in any order. Where one was lost or skipped, or where a driver
-    stamps its topics apart, the state carries the stamp of its oldest part.
+    The parts of one measurement carry one stamp, and come in any order. Where one was lost or skipped, or where a
+    driver stamps its topics apart, the state carries the stamp of its oldest part.
     """
 
     def __init__(self, node: GraphNode, on_state: Callable[[RobotState], None], *, newest_only: bool = False) -> None:
