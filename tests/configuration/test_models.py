@@ -36,7 +36,7 @@ def test_periods_and_validity_follow_from_the_rates() -> None:
     assert (config.control_period_s, config.control_period_ns) == (0.1, 100_000_000)
     assert config.command_validity_ns == 200_000_000
     assert config.teleop_timeout_ns == 500_000_000
-    assert config.image_tolerance_ns == 50_000_000
+    assert config.image_tolerance_ns == 25_000_000
     assert config.stream_timeout_ns == 1_000_000_000
     assert not config.image_needed
 

@@ -122,4 +122,5 @@ def test_no_tick_ever_holds_data_older_than_it_allows(samples: list[tuple[str, i
             assert tick.force_n[0] == newest["f"] >= tick.stamp_ns
             assert newest["e"] >= tick.stamp_ns
             assert tick.rgb is not None
+            assert tick.rgb_stamp_ns == newest["i"]
             assert newest["i"] >= tick.stamp_ns - tolerance_ns

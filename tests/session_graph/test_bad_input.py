@@ -104,11 +104,10 @@ def test_damaged_weights_are_refused_and_the_old_policy_goes_on(stage: Stage, da
         bad.manifest = weights.manifest[:-10]
     else:
         bad.safetensors = weights.safetensors[:0]
-    log = stage.log_directory / "policy_node.log"
-    refused = log.read_text().count("are refused")
+    refused = stage.log("policy_node").count("are refused")
     now_ns = probe.now_ns()
     probe.say(contract.POLICY_WEIGHTS, bad)
-    probe.wait_for(lambda: log.read_text().count("are refused") > refused, "the refusal in the log")
+    probe.wait_for(lambda: stage.log("policy_node").count("are refused") > refused, "the refusal in the log")
     refused_ns = probe.now_ns()
     acted = probe.wait_for(lambda: probe.heard(contract.POLICY_ACTION, since_ns=refused_ns + 1), "the old policy")
     assert {msg.version for msg in acted} == {weights.version}
@@ -125,8 +124,7 @@ def test_nan_in_an_observation_moves_nothing_and_is_latched(stage: Stage) -> Non
     bad.state.extend([float("nan")] * len(seen.state))
     bad.tcp_in_base = seen.tcp_in_base
     probe.say(contract.OBSERVATION, bad)
-    log = stage.log_directory / "policy_node.log"
-    probe.wait_for(lambda: "nan" in log.read_text().lower(), "the policy's refusal")
+    probe.wait_for(lambda: "nan" in stage.log("policy_node").lower(), "the policy's refusal")
     assert not any(msg.header.stamp == bad.header.stamp for msg in probe.heard(contract.POLICY_ACTION))
     probe.wait_for(lambda: probe.session.phase == SessionState.FAULT, "the session's FAULT")
     probe.wait_for(lambda: probe.trigger(contract.CLEAR_FAULT_SERVICE).success, "clearing")

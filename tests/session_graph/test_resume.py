@@ -36,9 +36,6 @@ def test_stopped_and_resumed_session_trains_to_the_weights_of_an_uninterrupted_s
         probe.wait_for(lambda: _steps_of(first, EPISODES) >= 3, "a few steps of another episode")
         assert probe.trigger(contract.STOP_SERVICE).success
         assert probe.finish_run(stopped).stop_reason == "canceled"
-        probe.wait_for(lambda: len(_finished(first)) == EPISODES + 1, "the stopped episode on disk")
-        steps = sum(episode.counts["/transition"] for episode in _finished(first))
-        probe.wait_for(lambda: probe.trainer_state().transitions == steps, "the last step at the trainer")
     with Stage(session, tmp_path).open() as again:
         run = again.probe.start_run(training_goal(EPISODES + 2, resume=True))
         result = again.probe.finish_run(run, RUN_TIMEOUT_S)

@@ -100,15 +100,15 @@ class MujocoArm(GraphNode):
         now_ns = state.stamp_ns
         stamp = to_stamp(now_ns)
         self._clock_publisher.publish(Clock(clock=stamp))
+        if self._camera is not None and self._camera_works and now_ns % self._camera_period_ns == 0:
+            rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
+            self._image_publisher.publish(image_to_msg(rgb, now_ns, "wrist_camera"))
         self._states.publish(state)
         if now_ns % self._control_period_ns == 0:
             electrical = ElectricalState(connected=self._driver.electrical())
             electrical.header.stamp = stamp
             self._electrical_publisher.publish(electrical)
             self._lockstep.on_tick(now_ns, time.monotonic())
-        if self._camera is not None and self._camera_works and now_ns % self._camera_period_ns == 0:
-            rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
-            self._image_publisher.publish(image_to_msg(rgb, now_ns, "wrist_camera"))
 
     def _serve_until_time_may_go_on(self) -> None:
         wall_s = time.monotonic()

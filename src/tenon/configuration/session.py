@@ -157,8 +157,8 @@ class SessionConfig(Config):
 
     @property
     def image_tolerance_ns(self) -> int:
-        """How much older than its control tick a picture may be: one period of the camera."""
-        return round(NS_PER_S / self.camera_rate_hz)
+        """How much older than its control tick a picture may be: half a period, so that a newer one is awaited."""
+        return round(0.5 * NS_PER_S / self.camera_rate_hz)
 
     @model_validator(mode="after")
     def _rates_fit(self) -> SessionConfig:

@@ -19,7 +19,8 @@ from tenon.control.types import Pose, Vector
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tick:
-    """One complete control tick. force_n (3,): on the tool, base axes, tare subtracted. rgb: (h, w, 3).
+    """One complete control tick. force_n (3,): on the tool, base axes, tare subtracted. rgb: (h, w, 3), taken
+    at rgb_stamp_ns (0 without a picture).
 
     peak_force_n: longest force since the last tick. electrical: the connection is made.
     """
@@ -30,6 +31,7 @@ class Tick:
     peak_force_n: float
     electrical: bool
     rgb: NDArray[np.uint8] | None
+    rgb_stamp_ns: int
 
 
 class Observer:
@@ -78,9 +80,11 @@ class Observer:
             return None
         (stamp_ns, pose), self._open = self._open, None
         assert self._force is not None and self._electrical is not None
-        rgb = self._image[1] if self._image is not None and self._image_tolerance_ns is not None else None
+        rgb_stamp_ns, rgb = 0, None
+        if self._image is not None and self._image_tolerance_ns is not None:
+            rgb_stamp_ns, rgb = self._image
         peak_force_n, self._peak_force_n = self._peak_force_n, 0.0
-        return Tick(stamp_ns, pose, self._force[1], peak_force_n, self._electrical[1], rgb)
+        return Tick(stamp_ns, pose, self._force[1], peak_force_n, self._electrical[1], rgb, rgb_stamp_ns)
 
     def _restart(self, stamp_ns: int) -> None:
         self._next_tick_ns = -(-stamp_ns // self._period_ns) * self._period_ns

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
@@ -22,6 +25,10 @@ SWITCH_INTERVAL_S = 0.0005
 """Messages arrive on a thread of the middleware, which must not wait 5 ms for each turn while a callback computes."""
 AS_SESSION = "as_session"
 """Value of a parameter that leaves the session's file as it is; an empty string cannot be given in a launch file."""
+POLL_S = 0.1
+"""How soon a node that drains notices the signal."""
+DRAIN_S = 1.0
+"""How long it serves afterwards; the launcher waits for five seconds."""
 
 
 def text_parameter(node: Node, name: str, default: str, description: str) -> str:
@@ -55,6 +62,21 @@ class GraphNode(Node):
 
     def now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
+
+
+def spin_and_drain(node: Node) -> None:
+    """Like rclpy.spin; what was under way when the signal came is served too, so that nothing that was said is lost."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while not told.is_set():
+        executor.spin_once(timeout_sec=POLL_S)
+    deadline_s = time.monotonic() + DRAIN_S
+    while (remaining_s := deadline_s - time.monotonic()) > 0.0:
+        executor.spin_once(timeout_sec=remaining_s)
+    executor.shutdown()
 
 
 def run(

@@ -18,7 +18,7 @@ from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer, TrainerError
 from tenon_graph import contract
 from tenon_graph.learning import metrics_into_msg, snapshot_to_msg, transition_from_msg
-from tenon_graph.node import GraphNode, run
+from tenon_graph.node import GraphNode, run, spin_and_drain
 
 SLICE_S = 0.02
 """How long the node trains before it looks at its topics again."""
@@ -126,7 +126,9 @@ class TrainerNode(GraphNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    return run(TrainerNode, args, errors=(CheckpointError, StorageError, TrainerError, TransitionError))
+    return run(
+        TrainerNode, args, spin=spin_and_drain, errors=(CheckpointError, StorageError, TrainerError, TransitionError)
+    )
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ class ObservationNode(GraphNode):
         msg.state = array("f", self.setup.observe(tick.tcp_in_base, goal, force_n))
         if tick.rgb is not None:
             size = self.setup.config.observation_image
-            msg.image = image_to_msg(resize(tick.rgb, size.height, size.width), tick.stamp_ns, "wrist_camera")
+            msg.image = image_to_msg(resize(tick.rgb, size.height, size.width), tick.rgb_stamp_ns, "wrist_camera")
         return msg
 
 

@@ -17,7 +17,7 @@ from tenon.data.schemas import full_definition
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.interfaces import type_hash, type_name
-from tenon_graph.node import GraphNode, run
+from tenon_graph.node import GraphNode, run, spin_and_drain
 
 NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
 """Weights are kept as checkpoints; a copy in each episode would outweigh the episode."""
@@ -126,7 +126,7 @@ class RecorderNode(GraphNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    return run(RecorderNode, args)
+    return run(RecorderNode, args, spin=spin_and_drain)
 
 
 if __name__ == "__main__":

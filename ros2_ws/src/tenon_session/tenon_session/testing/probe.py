@@ -45,6 +45,7 @@ class Probe(Node):
         self._heard: dict[str, deque[Any]] = {}
         self._speakers: dict[str, Publisher] = {}
         self._callers: dict[str, Client] = {}
+        self.recoveries = 0
         self._run = ActionClient(self, RunSession, contract.RUN_SESSION_ACTION)
         for topic in (contract.SESSION_STATE, contract.SAFETY_STATE, contract.JOINT_COMMAND):
             self.listen(topic)
@@ -150,11 +151,12 @@ class Probe(Node):
         return handle.get_result_async()
 
     def finish_run(self, result: Future, timeout_s: float = WAIT_S) -> RunSession.Result:
-        """Waits for the end of a run. A fault that nobody made is cleared, with a warning: the machine was too busy."""
+        """Waits for the end of a run. A fault that nobody made (a busy machine) is cleared, warned of and counted."""
 
         def is_done() -> bool:
             if not result.done() and self.session.phase == SessionState.FAULT:
                 warnings.warn(f"a session on a busy machine had to be cleared. {self.describe()}", stacklevel=2)
+                self.recoveries += 1
                 self.recover()
             return bool(result.done())
 

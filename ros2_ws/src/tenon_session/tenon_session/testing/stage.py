@@ -112,6 +112,11 @@ class Stage:
         self._end_replaced()
         self._graph.kill()
 
+    def log(self, node: str) -> str:
+        """All that a node has written; empty before its first word."""
+        path = self.log_directory / f"{node}.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
     def logs(self) -> str:
         """The end of every node's log."""
         parts = []
