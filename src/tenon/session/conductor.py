@@ -109,6 +109,8 @@ class Conductor:
         self._ready = False
         self._fault_of_supervisor = False
         self._heartbeat_ns: int | None = None
+        self._heartbeat_steady_ns = 0
+        self._steady_ns = 0
         self._ticket = 0
         self._now_ns = 0
         self._outputs: list[Output] = []
@@ -166,9 +168,10 @@ class Conductor:
         self._assembler.on_reward(sample)
         self._assemble()
 
-    def on_safety(self, level: SafetyLevel, fault: str, detail: str, *, stamp_ns: int) -> None:
-        """The supervisor's heartbeat. stamp_ns: session time at which it was sent."""
+    def on_safety(self, level: SafetyLevel, fault: str, detail: str, *, stamp_ns: int, steady_ns: int) -> None:
+        """The supervisor's heartbeat. stamp_ns: session time at which it was sent. steady_ns: as for ``on_time``."""
         self._heartbeat_ns = stamp_ns
+        self._heartbeat_steady_ns = self._steady_ns = steady_ns
         if level is SafetyLevel.FAULT:
             self._fault_of_supervisor = True
             self.machine.on_fault(fault, detail)
@@ -191,20 +194,22 @@ class Conductor:
             # With the next observation, so that the phase changes at a tick and the tick is answered.
             self._ready = True
 
-    def on_time(self, now_ns: int) -> None:
-        """To be called a few times a second: finds streams that have stopped."""
+    def on_time(self, now_ns: int, *, steady_ns: int) -> None:
+        """To be called a few times a second: finds streams that have stopped. steady_ns: a steady clock's reading."""
         self._now_ns = max(self._now_ns, now_ns)
+        self._steady_ns = steady_ns
         self._assemble()
 
     def _silence_of_supervisor(self) -> str:
         """How long no heartbeat has come; empty while they do. The arm's process has stopped the arm long before.
 
-        Stamps are compared, so that a session manager that lags behind the graph sees no silence where there was none.
+        Stamps are compared, so that a session manager that lags behind the graph sees no silence where there was none; and
+        the steady clock, since a simulation may run on by half a second while a heartbeat is under way.
         """
         if self._heartbeat_ns is None:
             return "has not been heard yet: see whether it runs"
         silent_ns = self._now_ns - self._heartbeat_ns
-        if silent_ns <= self._heartbeat_limit_ns:
+        if min(silent_ns, self._steady_ns - self._heartbeat_steady_ns) <= self._heartbeat_limit_ns:
             return ""
         return f"has been silent for {silent_ns / 1e6:.0f} ms: see why it ended and start it, then resume"
 

@@ -104,13 +104,16 @@ class SessionManager(GraphNode):
 
     def _on_safety(self, msg: SafetyState) -> None:
         level, stamp_ns = SafetyLevel(msg.state), to_ns(msg.header.stamp)
-        self._conductor.on_safety(level, msg.fault, msg.detail, stamp_ns=stamp_ns)
+        self._conductor.on_safety(level, msg.fault, msg.detail, stamp_ns=stamp_ns, steady_ns=self._steady_ns())
         self._carry_out()
+
+    def _steady_ns(self) -> int:
+        return int(self.steady_clock.now().nanoseconds)
 
     def _on_time(self) -> None:
         if self._goal is not None and self._goal[0].is_cancel_requested:
             self._conductor.stop()
-        self._conductor.on_time(self.now_ns())
+        self._conductor.on_time(self.now_ns(), steady_ns=self._steady_ns())
         self._carry_out()
 
     def _offer(self, name: str, answer) -> None:
