@@ -1,2 +1,1 @@
 """Tenon: a ROS 2 robot-learning stack for real manipulators."""
-

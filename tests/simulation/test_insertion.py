@@ -247,3 +247,28 @@ def test_the_tool_ends_at_the_middle_of_the_plugs_tip(make_simulation):
     simulation = make_simulation()
     tool = tcp_in_flange(simulation.connector)
     assert tool.position_m[2] == pytest.approx(0.13 + simulation.connector.depth_m)
+
+
+def test_a_push_moves_the_arm_is_felt_and_ends(make_simulation):
+    simulation = make_simulation(name="easy")
+    start = simulation.tcp_in_base().position_m
+    simulation.push(np.array((0.0, 60.0, 0.0)), 0.1)
+    simulation.advance(50)
+    assert simulation.state().wrench_in_base[:3] == pytest.approx((0.0, 60.0, 0.0), abs=0.5)
+    assert simulation.peak_force_n > 50.0
+    assert simulation.tcp_in_base().position_m[1] - start[1] > 0.005
+    simulation.advance(1000)
+    assert simulation.state().wrench_in_base[:3] == pytest.approx(np.zeros(3), abs=0.1)
+    assert np.linalg.norm(simulation.tcp_in_base().position_m - start) < 0.001
+
+
+def test_a_push_is_part_of_a_snapshot(make_simulation):
+    simulation = make_simulation(name="easy")
+    simulation.push(np.array((20.0, 0.0, 0.0)), 0.1)
+    simulation.advance(10)
+    snapshot = simulation.snapshot()
+    simulation.advance(100)
+    moved = simulation.tcp_in_base().position_m
+    simulation.restore(snapshot)
+    simulation.advance(100)
+    np.testing.assert_array_equal(simulation.tcp_in_base().position_m, moved)

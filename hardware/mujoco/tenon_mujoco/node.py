@@ -76,14 +76,15 @@ class MujocoArm(GraphNode):
 
     def spin(self) -> None:
         """Turn by turn until the context ends: let time pass, publish, then serve the graph until time may go on."""
+        state = self._driver.read()
         while rclpy.ok():
-            self._publish(self._turn())
+            state = self._turn(state)
+            self._publish(state)
             self._serve_until_time_may_go_on()
 
-    def _turn(self) -> RobotState:
-        """One period of the inner loop."""
-        now_ns = self._driver.time_ns
-        state = self._driver.read()
+    def _turn(self, state: RobotState) -> RobotState:
+        """One period of the inner loop: from the newest reading to the next."""
+        now_ns = state.stamp_ns
         set_point = self._impedance.set_point(state, now_ns)
         self._impedance.publish_command(set_point, state.joint_effort_nm, now_ns)
         self._driver.write(self._reference(set_point, now_ns))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
-from tenon.control.geometry import compose, interpolate, pose, quaternion_from_matrix
+from tenon.control.geometry import compose, interpolate, pose
 from tenon.control.kinematics import Kinematics
 from tenon.control.types import Pose, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
@@ -78,6 +78,8 @@ class InsertionSimulation:
         self._smoothing = 1.0 - math.exp(-self._timestep_s / task.force_sensor.filter_time_constant_s)
         self._jacobian = np.zeros((6, self.model.nv))
         self._sensor = self.data.sensordata
+        self._warnings = self.data.warning.number
+        self._quaternion_wxyz = np.zeros(4)
         self._tcp = self.data.site_xpos[self._site]
         self._push = self.data.xfrc_applied[self._plug, :3]
         self._cameras = Cameras(self.model)
@@ -210,7 +212,9 @@ class InsertionSimulation:
 
     def tcp_in_base(self) -> Pose:
         """The true pose of the TCP."""
-        return Pose(self._tcp.copy(), quaternion_from_matrix(self.data.site_xmat[self._site].reshape(3, 3)))
+        mujoco.mju_mat2Quat(self._quaternion_wxyz, self.data.site_xmat[self._site])
+        w, x, y, z = self._quaternion_wxyz
+        return Pose(self._tcp.copy(), np.array((x, y, z, w)))
 
     def state(self) -> RobotState:
         """One reading of the arm: joints and TCP as they are, the wrench through the sensor (filter, bias, noise)."""
@@ -315,7 +319,7 @@ class InsertionSimulation:
         """Brings the poses, which mj_step leaves one step behind, up to the joints; refuses unstable physics."""
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
-        if any(warning.number for warning in self.data.warning) or not np.isfinite(self.data.qpos).all():
+        if self._warnings.any() or not np.isfinite(self.data.qpos).all():
             raise SimulationError(
                 f"the physics became unstable at {self._time_ns / NANOSECONDS:.3f} s: reset it, and see whether the "
                 "reference jumped or the impedance is too stiff for the timestep"

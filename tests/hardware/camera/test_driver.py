@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tenon_camera.driver import CameraDriver, CameraError
 
 from tenon.configuration.camera import CameraConfig
+from tenon_camera.driver import CameraDriver, CameraError
 
 FRAMES, WIDTH, HEIGHT = 5, 64, 48
 

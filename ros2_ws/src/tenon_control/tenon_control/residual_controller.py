@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from typing import Any
 
 import numpy as np
 from tenon_msgs.msg import Observation, PolicyAction, ResidualCommand, SessionState
@@ -16,6 +17,8 @@ from tenon_graph.conversions import pose_from_msg, reference_to_msg, to_ns
 from tenon_graph.node import GraphNode, run
 
 ACTION_SIZE = 3
+QUEUED_ACTIONS = 2
+"""A node that was held up for a control period still answers every observation; the supervisor judges their age."""
 NOWHERE_M = np.full(3, np.nan)
 """Target of a command that cannot be computed."""
 
@@ -32,13 +35,13 @@ class ResidualControllerNode(GraphNode):
         self._valid_for_ns = self.setup.config.command_validity_ns
         self._state: SessionState | None = None
         self._dither: Dither | None = None
-        self._observation: Observation | None = None
-        self._action: PolicyAction | None = None
+        self._observations: dict[int, Observation] = {}
+        self._actions: dict[int, PolicyAction] = {}
         self._reference_publisher = self.advertise(contract.RESIDUAL_REFERENCE)
         self._log_publisher = self.advertise(contract.RESIDUAL_COMMAND)
         self.subscribe(contract.SESSION_STATE, self._on_state)
         self.subscribe(contract.OBSERVATION, self._on_observation)
-        self.subscribe(contract.POLICY_ACTION, self._on_action)
+        self.subscribe(contract.POLICY_ACTION, self._on_action, depth=QUEUED_ACTIONS)
 
     def _on_state(self, msg: SessionState) -> None:
         self._state = msg
@@ -48,22 +51,24 @@ class ResidualControllerNode(GraphNode):
         if msg.phase != SessionState.RUNNING or self._state is None or self._state.episode != msg.episode:
             return
         if self._state.controller == "residual":
-            self._observation = msg
-            self._answer_if_complete()
+            self._match(self._observations, msg)
         elif self._state.controller == "p_dither" and self._dither is not None:
             self._answer(msg, self._dither.draw(), "dither", 0)
         else:
             self._answer(msg, np.zeros(ACTION_SIZE), "zero", 0)
 
     def _on_action(self, msg: PolicyAction) -> None:
-        self._action = msg
-        self._answer_if_complete()
+        self._match(self._actions, msg)
 
-    def _answer_if_complete(self) -> None:
-        observation, action = self._observation, self._action
-        if observation is None or action is None or observation.header.stamp != action.header.stamp:
+    def _match(self, waiting: dict[int, Any], msg: Any) -> None:
+        """Answers once observation and action of one stamp are there; they wait for as long as an answer is valid."""
+        stamp_ns = to_ns(msg.header.stamp)
+        waiting[stamp_ns] = msg
+        for old_ns in [other_ns for other_ns in waiting if other_ns < stamp_ns - self._valid_for_ns]:
+            del waiting[old_ns]
+        if stamp_ns not in self._observations or stamp_ns not in self._actions:
             return
-        self._observation = self._action = None
+        observation, action = self._observations.pop(stamp_ns), self._actions.pop(stamp_ns)
         self._answer(observation, np.array(action.action, dtype=np.float64), action.source, action.version)
 
     def _answer(self, observation: Observation, action: np.ndarray, source: str, version: int) -> None:

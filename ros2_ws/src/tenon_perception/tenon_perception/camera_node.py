@@ -7,11 +7,11 @@ import sys
 import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from tenon_camera.driver import CameraDriver, CameraError
 
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.control.rate import RateWatch
+from tenon_camera.driver import CameraDriver, CameraError
 from tenon_graph import contract
 from tenon_graph.conversions import image_to_msg
 from tenon_graph.node import run, text_parameter

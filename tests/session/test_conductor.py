@@ -1,0 +1,114 @@
+"""The conductor and the supervisor's heartbeat: silence ends the episode and is latched until a person goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenon.control.phase import SessionPhase
+from tenon.control.safety import SafetyLevel
+from tenon.session.conductor import Conductor, StateOut
+from tenon.session.machine import SessionPlan
+from tenon.session.setup import load_setup
+from tenon.session.transitions import ObservationSample
+
+MS = 1_000_000
+PERIOD_NS = 100 * MS
+PLAN = SessionPlan(
+    controller="p_controller",
+    episodes=2,
+    train=False,
+    deterministic=False,
+    goal_error_m=0.0,
+    seed=0,
+    stop_at_success=False,
+    record=False,
+)
+
+
+class Session:
+    """A conductor, a steady clock that goes with session time, and a supervisor that can be silenced."""
+
+    def __init__(self, run_directory: Path) -> None:
+        setup = load_setup("demo", {"run_directory": str(run_directory)})
+        self.conductor = Conductor(setup, first_episode=0)
+        self.start = setup.nominal_goal_in_base
+        self.now_ns = 0
+
+    def run(self, ticks: int, *, heartbeats: bool, level: SafetyLevel = SafetyLevel.OK) -> None:
+        """So many control ticks, with a heartbeat before each."""
+        conductor = self.conductor
+        for _ in range(ticks):
+            self.now_ns += PERIOD_NS
+            if heartbeats:
+                fault = "force" if level is SafetyLevel.FAULT else ""
+                conductor.on_safety(level, fault, "", stamp_ns=self.now_ns - 20 * MS, steady_ns=self.now_ns)
+            conductor.on_time(self.now_ns, steady_ns=self.now_ns)
+            sample = ObservationSample(conductor.machine.episode, self.now_ns, np.zeros(4))
+            phase = int(conductor.machine.phase)
+            conductor.on_observation(sample, phase=phase, tcp_in_base=self.start, peak_force_n=0.0)
+            conductor.take()
+
+    @property
+    def phase(self) -> SessionPhase:
+        return self.conductor.machine.phase
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """A session on the way to the start of its first episode."""
+    session = Session(tmp_path)
+    session.run(3, heartbeats=True)
+    assert session.conductor.start(PLAN).accepted
+    session.run(3, heartbeats=True)
+    assert session.phase is SessionPhase.RESETTING
+    return session
+
+
+def test_silent_supervisor_is_a_fault_that_names_it(session: Session) -> None:
+    session.run(3, heartbeats=False)
+    assert session.phase is SessionPhase.RESETTING, "a heartbeat or two may be late"
+    session.run(2, heartbeats=False)
+    assert session.phase is SessionPhase.FAULT
+    assert session.conductor.machine.detail.startswith("supervisor: has been silent for")
+
+
+def test_session_does_not_go_on_by_itself_when_the_supervisor_is_back(session: Session) -> None:
+    session.run(10, heartbeats=False)
+    session.run(10, heartbeats=True)
+    assert session.phase is SessionPhase.FAULT
+    assert session.conductor.resume().accepted
+    session.run(2, heartbeats=True)
+    assert session.phase is SessionPhase.RESETTING
+
+
+def test_resume_is_refused_while_the_supervisor_is_silent(session: Session) -> None:
+    session.run(10, heartbeats=False)
+    answer = session.conductor.resume()
+    assert not answer.accepted
+    assert "has been silent" in answer.message
+    assert session.phase is SessionPhase.FAULT
+
+
+def test_session_that_never_heard_a_supervisor_does_not_move(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    assert session.conductor.start(PLAN).accepted
+    session.run(1, heartbeats=False)
+    assert session.phase is SessionPhase.FAULT
+    assert "has not been heard yet" in session.conductor.machine.detail
+
+
+def test_fault_of_the_supervisor_is_not_cleared_by_resume(session: Session) -> None:
+    session.run(1, heartbeats=True, level=SafetyLevel.FAULT)
+    assert session.phase is SessionPhase.FAULT
+    assert not session.conductor.resume().accepted
+    session.run(1, heartbeats=True)
+    assert session.phase is SessionPhase.PAUSED, "a person has cleared it at the supervisor"
+
+
+def test_every_change_of_phase_is_told_with_the_time_from_which_it_holds(session: Session) -> None:
+    session.conductor.pause()
+    told = [output for output in session.conductor.take() if isinstance(output, StateOut)]
+    assert [output.stamp_ns for output in told] == [session.now_ns]
