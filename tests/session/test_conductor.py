@@ -1,7 +1,8 @@
-"""The conductor and the supervisor's heartbeat: silence ends the episode and is latched until a person goes on."""
+"""What a session waits for: the supervisor's heartbeat, whose silence is latched, and the first policy."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
-from tenon.session.conductor import Conductor, StateOut
+from tenon.session.conductor import CallOut, Conductor, StateOut
 from tenon.session.machine import SessionPlan
+from tenon.session.reset import start_pose
 from tenon.session.setup import load_setup
 from tenon.session.transitions import ObservationSample
 
@@ -34,7 +36,7 @@ class Session:
     def __init__(self, run_directory: Path) -> None:
         setup = load_setup("demo", {"run_directory": str(run_directory)})
         self.conductor = Conductor(setup, first_episode=0)
-        self.start = setup.nominal_goal_in_base
+        self.start = start_pose(setup.nominal_goal_in_base, setup.task.start_height_m)
         self.now_ns = 0
 
     def run(self, ticks: int, *, heartbeats: bool, level: SafetyLevel = SafetyLevel.OK) -> None:
@@ -49,7 +51,9 @@ class Session:
             sample = ObservationSample(conductor.machine.episode, self.now_ns, np.zeros(4))
             phase = int(conductor.machine.phase)
             conductor.on_observation(sample, phase=phase, tcp_in_base=self.start, peak_force_n=0.0)
-            conductor.take()
+            for output in conductor.take():
+                if isinstance(output, CallOut):
+                    conductor.on_service(output.ticket, success=True, message="")
 
     @property
     def phase(self) -> SessionPhase:
@@ -62,7 +66,7 @@ def session(tmp_path: Path) -> Session:
     session = Session(tmp_path)
     session.run(3, heartbeats=True)
     assert session.conductor.start(PLAN).accepted
-    session.run(3, heartbeats=True)
+    session.run(1, heartbeats=True)
     assert session.phase is SessionPhase.RESETTING
     return session
 
@@ -80,7 +84,7 @@ def test_session_does_not_go_on_by_itself_when_the_supervisor_is_back(session: S
     session.run(10, heartbeats=True)
     assert session.phase is SessionPhase.FAULT
     assert session.conductor.resume().accepted
-    session.run(2, heartbeats=True)
+    session.run(1, heartbeats=True)
     assert session.phase is SessionPhase.RESETTING
 
 
@@ -112,3 +116,28 @@ def test_every_change_of_phase_is_told_with_the_time_from_which_it_holds(session
     session.conductor.pause()
     told = [output for output in session.conductor.take() if isinstance(output, StateOut)]
     assert [output.stamp_ns for output in told] == [session.now_ns]
+
+
+def test_episode_begins_at_the_start_pose(session: Session) -> None:
+    session.run(10, heartbeats=True)
+    assert session.phase is SessionPhase.RUNNING
+
+
+def test_episode_of_the_residual_controller_waits_for_a_policy(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.run(3, heartbeats=True)
+    assert session.conductor.start(replace(PLAN, controller="residual")).accepted
+    session.run(50, heartbeats=True)
+    assert session.phase is SessionPhase.RESETTING
+    session.conductor.on_policy()
+    session.run(1, heartbeats=True)
+    assert session.phase is SessionPhase.RUNNING
+
+
+def test_policy_that_never_comes_is_a_fault_that_names_the_trainer(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.run(3, heartbeats=True)
+    assert session.conductor.start(replace(PLAN, controller="residual")).accepted
+    session.run(700, heartbeats=True)
+    assert session.phase is SessionPhase.FAULT
+    assert "see whether trainer_node runs" in session.conductor.machine.detail

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from tenon.control.mux import RESIDUAL
 from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
 from tenon.control.types import ControlMode, Pose, Reference
@@ -28,6 +29,8 @@ from tenon.session.transitions import (
 
 SILENT_PERIODS = 2
 """Control periods beyond the arm's own time-out for the supervisor after which the session takes it for dead."""
+POLICY_TIMEOUT_NS = 60_000_000_000
+"""Session time that an episode waits at its start for the first policy: a trainer needs a while to come up."""
 
 
 class Service(enum.Enum):
@@ -106,11 +109,13 @@ class Conductor:
         self._motion: ResetMotion | None = None
         self._target: Pose | None = None
         self._waiting: Service | None = None
-        self._ready = False
+        self._ready_ns: int | None = None
+        self._policy_is_there = False
         self._fault_of_supervisor = False
         self._heartbeat_ns: int | None = None
         self._heartbeat_steady_ns = 0
         self._steady_ns = 0
+        self._progress_steady_ns = 0
         self._ticket = 0
         self._now_ns = 0
         self._outputs: list[Output] = []
@@ -192,7 +197,11 @@ class Conductor:
             self._call(Service.TARE)
         else:
             # With the next observation, so that the phase changes at a tick and the tick is answered.
-            self._ready = True
+            self._ready_ns = self._now_ns
+
+    def on_policy(self) -> None:
+        """A policy has been published: episodes that need one may begin."""
+        self._policy_is_there = True
 
     def on_time(self, now_ns: int, *, steady_ns: int) -> None:
         """To be called a few times a second: finds streams that have stopped. steady_ns: a steady clock's reading."""
@@ -203,8 +212,8 @@ class Conductor:
     def _silence_of_supervisor(self) -> str:
         """How long no heartbeat has come; empty while they do. The arm's process has stopped the arm long before.
 
-        Stamps are compared, so that a session manager that lags behind the graph sees no silence where there was none; and
-        the steady clock, since a simulation may run on by half a second while a heartbeat is under way.
+        Stamps are compared, so that a session manager that lags behind the graph sees no silence where there was none.
+        And the steady clock is: a simulation may run on by half a second while a heartbeat is under way.
         """
         if self._heartbeat_ns is None:
             return "has not been heard yet: see whether it runs"
@@ -215,8 +224,7 @@ class Conductor:
 
     def _drive(self, tcp_in_base: Pose, stamp_ns: int) -> None:
         """One tick on the way to the start pose, or of standing there."""
-        if self._ready:
-            self.machine.reset_done()
+        if self._ready_ns is not None and self._may_begin(stamp_ns - self._ready_ns):
             return
         if self._target is None:
             self._step_motion(tcp_in_base, stamp_ns)
@@ -224,6 +232,18 @@ class Conductor:
             validity_ns = self._setup.config.command_validity_ns
             hold = Reference(stamp_ns, ControlMode.CARTESIAN, SOURCE, validity_ns, tcp_in_base=self._target)
             self._outputs.append(ReferenceOut(hold))
+
+    def _may_begin(self, waited_ns: int) -> bool:
+        """Begins the episode, unless it has to wait for a policy; a fault ends the waiting."""
+        plan = self.machine.plan
+        if plan is None or plan.controller != RESIDUAL or self._policy_is_there:
+            self.machine.reset_done()
+            return True
+        if waited_ns > POLICY_TIMEOUT_NS:
+            detail = f"none was published within {waited_ns * 1e-9:.0f} s: see whether trainer_node runs"
+            self.machine.on_fault("policy", detail)
+            return True
+        return False
 
     def _step_motion(self, tcp_in_base: Pose, stamp_ns: int) -> None:
         if self._motion is None:
@@ -255,8 +275,12 @@ class Conductor:
         try:
             transitions = self._assembler.take(self._now_ns)
         except AssemblyError as error:
-            self.machine.on_fault("stream", str(error))
+            # A fast simulation leaves the reward's way behind: a stream is dead only if real time has passed as well.
+            if self._steady_ns - self._progress_steady_ns > self._setup.config.stream_timeout_ns:
+                self.machine.on_fault("stream", str(error))
             return
+        if transitions:
+            self._progress_steady_ns = self._steady_ns
         plan = self.machine.plan
         for transition in transitions:
             self._outputs.append(TransitionOut(transition, train=plan is not None and plan.train))
@@ -275,9 +299,10 @@ class Conductor:
 
     def _follow(self, phase: SessionPhase) -> None:
         self._motion = self._target = self._waiting = None
-        self._ready = False
+        self._ready_ns = None
         if phase is SessionPhase.RUNNING:
             # The observation that ended the reset belongs to the reset: the episode begins with the next one.
+            self._progress_steady_ns = self._steady_ns
             self._assembler.begin(self.machine.episode, self.machine.end_rule, self._now_ns + 1)
         elif self._assembler.running:
             self._assembler.end()

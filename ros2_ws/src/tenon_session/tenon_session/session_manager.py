@@ -66,6 +66,8 @@ class SessionManager(GraphNode):
         self.subscribe(contract.RESIDUAL_COMMAND, self._on_action)
         self.subscribe(contract.REWARD, self._on_reward)
         self.subscribe(contract.SAFETY_STATE, self._on_safety)
+        weights = contract.POLICY_WEIGHTS
+        self._weights = self.create_subscription(weights.type, weights.name, self._on_weights, weights.qos, raw=True)
         for name, answer in (
             (contract.START_SERVICE, self._start_as_configured),
             (contract.PAUSE_SERVICE, self._conductor.pause),
@@ -101,6 +103,11 @@ class SessionManager(GraphNode):
     def _on_reward(self, msg: Reward) -> None:
         self._conductor.on_reward(RewardSample(msg.episode, to_ns(msg.header.stamp), msg.reward, msg.success))
         self._carry_out()
+
+    def _on_weights(self, _data: bytes) -> None:
+        """That there are some is all that the session has to know."""
+        self.destroy_subscription(self._weights)
+        self._conductor.on_policy()
 
     def _on_safety(self, msg: SafetyState) -> None:
         level, stamp_ns = SafetyLevel(msg.state), to_ns(msg.header.stamp)
