@@ -42,8 +42,8 @@ SENSOR = _qos(20, reliable=False)
 """Sensor data: newest counts, a lost sample is not sent again."""
 COMMAND = _qos(1, reliable=True)
 """Commands: only the newest, never lost."""
-STREAM = _qos(200, reliable=True)
-"""Streams that learning reads: every sample counts."""
+STREAM = QoSProfile(history=HistoryPolicy.KEEP_ALL, depth=0, reliability=ReliabilityPolicy.RELIABLE)
+"""Streams that learning reads: every sample counts, so a publisher waits rather than drop one."""
 LATCHED = _qos(1, reliable=True, latched=True)
 """State: whoever comes late gets the last one."""
 

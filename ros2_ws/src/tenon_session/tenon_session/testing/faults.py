@@ -22,7 +22,7 @@ from tenon.control.types import ControlMode
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.conversions import to_ns, to_stamp
-from tenon_session.testing.probe import Probe
+from tenon_session.testing.probe import NotObservedError, Probe
 from tenon_session.testing.stage import Stage
 
 PERIOD_NS, TURN_NS = 100_000_000, 10_000_000
@@ -45,7 +45,7 @@ ENDLESS = 1_000_000
 
 
 class DisturbedError(RuntimeError):
-    """Something broke by itself before the case did (a busy machine): the case has to be done again."""
+    """The case has to be done again: something broke by itself before it (a busy machine), or it was in vain."""
 
 
 @dataclass(slots=True)
@@ -70,6 +70,8 @@ class Fault(ABC):
     named: ClassVar[str]
     lasts: ClassVar[bool] = False
     """Whether the cause is still there after ``begin``, so that clearing must be refused until ``mend``."""
+    is_message: ClassVar[bool] = False
+    """Whether it is a single message. In a queue of depth 1 a newer one may replace it: then nothing happens at all."""
 
     def __init__(self, stage: Stage, rng: np.random.Generator) -> None:
         self.stage, self.rng = stage, rng
@@ -107,7 +109,7 @@ class StaleCommand(Fault):
 class TargetOutside(Fault):
     """Somebody asks for a point outside the workspace: a controller, or what sits behind the mux."""
 
-    kind, named = "target outside the box", "workspace"
+    kind, named, is_message = "target outside the box", "workspace", True
 
     def begin(self) -> int:
         topic = (contract.RESIDUAL_REFERENCE, contract.COMMAND_REFERENCE)[self.rng.integers(2)]
@@ -124,7 +126,7 @@ class TargetOutside(Fault):
 class NotFinite(Fault):
     """NaN, from the policy or in a reference."""
 
-    kind, named = "NaN", "not_finite"
+    kind, named, is_message = "NaN", "not_finite", True
 
     def begin(self) -> int:
         return self._nan_action() if self.rng.integers(2) else self._nan_reference()
@@ -265,20 +267,28 @@ class FaultBench:
         """Case ``number`` of a kind; the same again if the machine itself came in between."""
         for attempt in range(RETRIES):
             rng = np.random.default_rng((seed, FAULTS.index(kind), number, attempt))
+            result = CaseResult(kind.kind, number)
             try:
-                return self._run(kind(self._stage, rng), CaseResult(kind.kind, number))
+                self._run(kind(self._stage, rng), result)
             except DisturbedError:
                 self._probe.recover()
+                continue
+            except NotObservedError as error:
+                result.problems.append(str(error))
+                self._probe.recover()
+            return result
         raise DisturbedError(
             f"{kind.kind}: the session broke by itself {RETRIES} times, at last: {self._probe.describe()}. The machine "
             "is too busy for this real_time_factor: lower it"
         )
 
-    def _run(self, fault: Fault, result: CaseResult) -> CaseResult:
+    def _run(self, fault: Fault, result: CaseResult) -> None:
         self._wait_for_moment(fault.rng)
         try:
             begun_ns = fault.begin()
             self._probe.wait_until(begun_ns + WATCH_NS)
+            if fault.is_message and self._probe.safety.state != SafetyState.FAULT:
+                raise DisturbedError("the message was replaced by a newer one before it was read")
             self._judge_hold(fault, result, fault.began_ns(begun_ns))
             self._judge_name(fault, result, begun_ns)
             if fault.lasts:
@@ -287,7 +297,6 @@ class FaultBench:
             fault.mend()
         self._judge_latch(fault, result)
         self._judge_clearing(result)
-        return result
 
     def _wait_for_moment(self, rng: np.random.Generator) -> None:
         """A random step of an episode, and a random moment within it."""
