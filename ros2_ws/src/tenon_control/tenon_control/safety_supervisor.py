@@ -68,7 +68,7 @@ class SafetySupervisorNode(GraphNode):
             self._publish(self._supervisor.on_undecodable(f"{msg.source!r}: {error}", self._time_ns()))
             return
         self._judge_early()
-        if self._is_simulated and reference.stamp_ns > self._time_ns():
+        if self._is_simulated and reference.stamp_ns > self._newest_ns:
             # A fast simulation's command may overtake the reading that it answers: it is judged with that reading.
             self._early = (reference, self._time_ns())
             return
