@@ -122,7 +122,7 @@ def test_the_command_of_a_tick_is_applied_from_that_tick_on():
 def test_the_hard_socket_is_hard_for_the_p_controller_even_with_a_perfect_goal(robot):
     env = environment(robot=robot)
     assert 0.2 <= success_rate(env, lambda _: STILL, 0.0) <= 0.6
-    assert 0.05 <= success_rate(env, lambda _: STILL, 1.0) <= 0.45
+    assert 0.0 < success_rate(env, lambda _: STILL, 1.0) <= 0.45, "hard, but not out of reach"
 
 
 def test_random_dither_helps_but_does_not_solve_it():

@@ -1,8 +1,8 @@
 """Which episode a message belongs to, when an episode's file begins and when it is whole.
 
 A session's topics arrive each in its own order, not in that of all together: under load the word that an episode runs
-may come after its first transitions, its summary before its last ones, the next episode's beginning before either. Files
-of learning data must not suffer from that, so this sorts by the numbers in the messages instead of by their arrival.
+may come after its first transitions, its summary before its last ones, the next episode's beginning before either. The
+files of learning data must not suffer from that: this sorts by the numbers in the messages, not by their arrival.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class EpisodeSorter(Generic[BeginT, EndT]):
 
     begin(announcement) opens an episode. write(data) stores one of its transitions. end(summary, complete) closes it;
     summary is None for an episode that was never summed up, complete tells whether all of its transitions came.
+    open: number of the episode whose file is open, None between episodes.
     """
 
     def __init__(
@@ -31,15 +32,15 @@ class EpisodeSorter(Generic[BeginT, EndT]):
         end: Callable[[EndT | None, bool], None],
     ) -> None:
         self._begin, self._write, self._end = begin, write, end
-        self._announced: dict[int, tuple[BeginT, int]] = {}
+        self._announced: dict[int, tuple[BeginT | None, int]] = {}
         self._waiting: dict[int, list[bytes]] = {}
         self._summaries: dict[int, tuple[EndT, int]] = {}
         self._steps = 0
         self._last = -1
         self.open: int | None = None
 
-    def on_begin(self, episode: int, announcement: BeginT, now_ns: int) -> None:
-        """An episode runs. A second announcement of the same one is ignored."""
+    def on_begin(self, episode: int, announcement: BeginT | None, now_ns: int) -> None:
+        """An episode runs. announcement: None for one that is not to be kept. A second one of the same is ignored."""
         if episode > self._last:
             self._announced.setdefault(episode, (announcement, now_ns))
         self._advance()
@@ -90,17 +91,21 @@ class EpisodeSorter(Generic[BeginT, EndT]):
     def _start(self) -> bool:
         if self.open is not None or not self._announced:
             return False
-        episode = min(self._announced)
-        announcement, _ = self._announced.pop(episode)
-        self.open = self._last = episode
-        self._steps = 0
-        self._begin(announcement)
-        for data in self._waiting.pop(episode, []):
-            self._store(data)
-        for kept in (self._waiting, self._summaries):
-            for old in [number for number in kept if number < episode]:
-                del kept[old]
+        self._last = min(self._announced)
+        announcement, _ = self._announced.pop(self._last)
+        early = self._waiting.pop(self._last, [])
+        if announcement is not None:
+            self.open, self._steps = self._last, 0
+            self._begin(announcement)
+            for data in early:
+                self._store(data)
+        self._forget()
         return True
+
+    def _forget(self) -> None:
+        """What belongs to episodes that are over."""
+        self._waiting = {number: kept for number, kept in self._waiting.items() if number > self._last}
+        self._summaries = {number: kept for number, kept in self._summaries.items() if number >= self._last}
 
     def _store(self, data: bytes) -> None:
         self._steps += 1

@@ -33,9 +33,9 @@ def _goal_image(setup: SessionSetup) -> Image:
     if path is None:
         raise ConfigurationError(
             f"session {setup.config.name!r}: reward 'goal_image' needs goal_image, a picture of the finished state "
-            "taken by this session's camera (tenon goal-image)"
+            "taken by this session's camera"
         )
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise ConfigurationError(f"goal_image {path}: no picture that can be read. Take it anew (tenon goal-image)")
+        raise ConfigurationError(f"goal_image {path}: no picture that can be read. Take it anew")
     return resize(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), size.height, size.width)

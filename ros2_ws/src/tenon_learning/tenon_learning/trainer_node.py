@@ -60,8 +60,12 @@ class TrainerNode(GraphNode):
     def _catch_up(self) -> None:
         """Takes the episodes that were recorded while no trainer listened."""
         for transitions in missed_episodes(EpisodeStore(self.setup.episodes_directory), self._trainer):
-            added = self._trainer.add_episode(transitions)
             first = transitions[0]
+            try:
+                added = self._trainer.add_episode(transitions)
+            except TransitionError as error:
+                self.get_logger().error(f"an episode cannot be caught up with: {error}")
+                continue
             self.get_logger().info(f"caught up with {added} steps of {first.session}, episode {first.episode}")
 
     def _on_first_end(self, _msg: EpisodeSummary) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import deserialize_message
-from tenon_msgs.msg import EpisodeSummary, SessionState
+from tenon_msgs.msg import EpisodeSummary, SessionState, Transition
 
+from tenon.data.episode_sorter import EpisodeSorter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, QosProfile, TopicSpec, next_number
 from tenon.data.recorder import Admission, Recorder
 from tenon.data.schemas import full_definition
@@ -22,6 +23,9 @@ from tenon_graph.node import GraphNode, run, spin_and_drain
 NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
 """Weights are kept as checkpoints; a copy in each episode would outweigh the episode."""
 CLOSE_TIMEOUT_S = 30.0
+TICK_PERIOD_S = 0.5
+QUEUED_STATES = 100
+"""The contract keeps the newest state only; here every episode's beginning counts."""
 
 
 class RecorderNode(GraphNode):
@@ -34,9 +38,8 @@ class RecorderNode(GraphNode):
         self._names = {topic.name: self.resolve_topic_name(topic.name) for topic in self._topics}
         self._recorder = Recorder(self._directory, [self._spec(topic) for topic in self._topics])
         self._number = next_number(self._directory)
-        self._open: int | None = None
-        self._steps = 0
-        self._summary: EpisodeSummary | None = None
+        self._session = ""
+        self._sorter = self._new_sorter()
         read = {
             contract.SESSION_STATE.name: self._on_state,
             contract.TRANSITION.name: self._on_transition,
@@ -44,13 +47,17 @@ class RecorderNode(GraphNode):
         }
         for topic in self._topics:
             callback = read.get(topic.name, partial(self._write, topic.name))
-            self.create_subscription(topic.type, topic.name, callback, topic.qos, raw=True)
+            qos = topic.qos_of_depth(QUEUED_STATES if topic is contract.SESSION_STATE else None)
+            self.create_subscription(topic.type, topic.name, callback, qos, raw=True)
+        self.create_timer(TICK_PERIOD_S, lambda: self._sorter.tick(self.now_ns()))
 
     def destroy_node(self) -> None:
-        if self._summary is not None:
-            self._end(self._summary)
+        self._sorter.close()
         self._recorder.close(CLOSE_TIMEOUT_S)
         super().destroy_node()
+
+    def _new_sorter(self) -> EpisodeSorter[SessionState, EpisodeSummary]:
+        return EpisodeSorter(self._begin, partial(self._write, contract.TRANSITION.name), self._end)
 
     def _spec(self, topic: Topic) -> TopicSpec:
         name = type_name(topic.type)
@@ -60,18 +67,32 @@ class RecorderNode(GraphNode):
 
     def _on_state(self, data: bytes) -> None:
         msg = deserialize_message(data, SessionState)
-        if msg.phase == SessionState.RUNNING and msg.record and self._open != msg.episode:
-            self._begin(msg)
+        if msg.session != self._session:
+            self._sorter.close()
+            self._session, self._sorter = msg.session, self._new_sorter()
+        if msg.phase == SessionState.RUNNING:
+            self._sorter.on_begin(msg.episode, msg if msg.record else None, self.now_ns())
         self._write(contract.SESSION_STATE.name, data)
 
+    def _on_transition(self, data: bytes) -> None:
+        self._sorter.on_transition(deserialize_message(data, Transition).episode, bytes(data))
+
+    def _on_summary(self, data: bytes) -> None:
+        msg = deserialize_message(data, EpisodeSummary)
+        if self._sorter.open == msg.episode:
+            self._write(contract.EPISODE_SUMMARY.name, data)
+        self._sorter.on_summary(msg.episode, msg, msg.steps)
+
     def _begin(self, msg: SessionState) -> None:
-        if self._summary is not None:
-            self._end(self._summary)
-        elif self._open is not None:
-            self._recorder.abort("the next episode began before this one was summed up")
         self._recorder.begin(self._contract(msg))
-        self._open, self._steps, self._summary = msg.episode, 0, None
         self._number += 1
+
+    def _end(self, summary: EpisodeSummary | None, complete: bool) -> None:
+        if summary is None:
+            self._recorder.abort("it was never summed up")
+            return
+        outcome = EpisodeOutcome(result=summary.outcome, detail=summary.detail, complete=complete)
+        self._recorder.end(outcome).add_done_callback(self._report)
 
     def _contract(self, msg: SessionState) -> EpisodeContract:
         setup = self.setup
@@ -89,35 +110,13 @@ class RecorderNode(GraphNode):
             versions=setup.versions,
         )
 
-    def _on_transition(self, data: bytes) -> None:
-        self._write(contract.TRANSITION.name, data)
-        self._steps += 1
-        self._end_if_complete()
-
     def _write(self, name: str, data: bytes) -> None:
-        if self._open is None:
+        if self._sorter.open is None:
             return
         stamp_ns = self.now_ns()
         admission = self._recorder.write(self._names[name], bytes(data), log_time_ns=stamp_ns, publish_time_ns=stamp_ns)
         if admission is Admission.DROPPED:
             self.get_logger().error("the disk cannot keep up, messages are dropped", throttle_duration_sec=5.0)
-
-    def _on_summary(self, data: bytes) -> None:
-        self._write(contract.EPISODE_SUMMARY.name, data)
-        msg = deserialize_message(data, EpisodeSummary)
-        if self._open == msg.episode:
-            self._summary = msg
-            self._end_if_complete()
-
-    def _end_if_complete(self) -> None:
-        """The summary may overtake transitions, which come on another topic."""
-        if self._summary is not None and self._steps >= self._summary.steps:
-            self._end(self._summary)
-
-    def _end(self, summary: EpisodeSummary) -> None:
-        outcome = EpisodeOutcome(result=summary.outcome, detail=summary.detail, complete=self._steps >= summary.steps)
-        self._recorder.end(outcome).add_done_callback(self._report)
-        self._open = self._summary = None
 
     def _report(self, done: Future[Path]) -> None:
         error = done.exception()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import warnings
@@ -59,10 +60,12 @@ class Probe(Node):
                 self.create_subscription(topic.type, topic.name, lambda msg, heard=heard: self._keep(heard, msg), qos)
 
     def heard(self, topic: Topic, *, since_ns: int = 0) -> list[Any]:
-        """What was said on a topic, with stamps of ``since_ns`` or later."""
+        """What was said on a topic, from the first message with a stamp of ``since_ns`` or later on."""
         with self._changed:
-            kept = list(self._heard[topic.name])
-        return [msg for msg in kept if to_ns(msg.header.stamp) >= since_ns]
+            newest_first = itertools.takewhile(
+                lambda msg: to_ns(msg.header.stamp) >= since_ns, reversed(self._heard[topic.name])
+            )
+            return list(newest_first)[::-1]
 
     def last(self, topic: Topic) -> Any:
         """The newest message of a topic; None before the first."""
