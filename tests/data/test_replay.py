@@ -261,6 +261,30 @@ def test_killed_process_loses_nothing_that_it_stored(tmp_path: Path) -> None:
         acknowledged = stored
 
 
+@pytest.mark.parametrize("written", [("episode",), ("session", "episode", "step"), ("number", "episode", "step")])
+def test_row_that_a_kill_left_half_written_completes_no_episode(tmp_path: Path, written: tuple[str, ...]) -> None:
+    """The slot of the next transition holds the end of an old episode: half overwritten, it must not count as an end."""
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    slots = CONFIG.capacity + CONFIG.reserve + 1
+    next_number = 820
+    episode, step = divmod(next_number, EPISODE)
+    assert (next_number - slots) % EPISODE == EPISODE - 1
+    _fill(replay, 0, next_number)
+    row = replay._rows.array[next_number % slots]
+    for name, value in {"session": 0, "episode": episode, "step": step, "number": next_number}.items():
+        if name in written:
+            row[name] = value
+    replay._lock.close()
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    assert replay.complete_episodes == episode
+    assert replay.has_step("s", episode, step - 1)
+    assert not replay.has_step("s", episode, step)
+    with pytest.raises(StorageError, match="are held"):
+        replay.gather(torch.tensor([next_number - slots]))
+    _fill(replay, next_number, next_number + 60)
+    _assert_holds(replay, next_number - 30, next_number + 60)
+
+
 def test_full_disk_is_an_error_that_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(*_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

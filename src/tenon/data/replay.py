@@ -34,7 +34,7 @@ from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, chec
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 _ROW = np.dtype(
     [
         ("number", "<u8"),
@@ -92,7 +92,8 @@ class Replay:
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(directory)
         self._check_header()
-        self._slots = self.config.capacity + self.config.reserve
+        # One more than are held: a crash may have torn the slot that the next transition goes to.
+        self._slots = self.config.capacity + self.config.reserve + 1
         # The counters come last when a folder is made: where they are, everything else must be.
         create = not (directory / "counters").exists()
         self._fields = self._open_fields(create=create)
@@ -180,11 +181,11 @@ class Replay:
 
     def gather(self, numbers: Tensor) -> Batch:
         """The transitions with these numbers, (batch,) of int64. Raises StorageError for one that is not held."""
-        lowest, highest = int(numbers.min()), int(numbers.max())
-        if lowest < self.transitions - self._slots or highest >= self.transitions:
+        lowest, highest, held = int(numbers.min()), int(numbers.max()), self._held
+        if lowest < held.start or highest >= held.stop:
             raise StorageError(
                 f"{self._directory}: transitions {lowest} to {highest} are asked for, "
-                f"{max(0, self.transitions - self._slots)} to {self.transitions - 1} are held"
+                f"{held.start} to {held.stop - 1} are held"
             )
         slots = numbers % self._slots
         fields = {name: tensor.index_select(0, slots) for name, tensor in self._tensors.items()}
@@ -317,10 +318,13 @@ class Replay:
                 self._counters.array[_COMMITTED] = number
                 return
 
+    @property
+    def _held(self) -> range:
+        return range(max(0, self.transitions - self._slots + 1), self.transitions)
+
     def _held_rows(self) -> NDArray[np.void]:
-        newest = np.arange(max(0, self.transitions - self._slots), self.transitions)
-        held: NDArray[np.void] = self._rows.array[newest % self._slots]
-        return held
+        rows: NDArray[np.void] = self._rows.array[np.array(self._held, dtype=np.int64) % self._slots]
+        return rows
 
 
 class _Sessions:
