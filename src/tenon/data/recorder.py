@@ -19,6 +19,7 @@ from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, T
 
 log = logging.getLogger(__name__)
 
+_LOOK_EVERY_S = 0.02
 _MEBIBYTE = 1 << 20
 _MESSAGE_OVERHEAD_BYTES = 200
 """What a queued message costs beside its payload; keeps a flood of tiny messages within the queue's bound."""
@@ -183,12 +184,15 @@ class Recorder:
         return done
 
     def _put(self, item: _Begin | _Message | _End | _Stop) -> None:
+        """A message waits for the writer to look; waking it for each would cost more than writing does."""
         self._queue.append(item)
-        self._changed.notify()
+        if not isinstance(item, _Message):
+            self._changed.notify()
 
     def _take(self) -> _Begin | _Message | _End | _Stop:
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._queue))
+            while not self._queue:
+                self._changed.wait(_LOOK_EVERY_S)
             item = self._queue.popleft()
             if isinstance(item, _Message):
                 self._tally.queued_bytes -= len(item.data) + _MESSAGE_OVERHEAD_BYTES

@@ -109,7 +109,8 @@ class ZenohPublisher(ZenohEndpoint):
             "congestion_control": zenoh.CongestionControl.BLOCK if must_block else zenoh.CongestionControl.DROP,
             "reliability": zenoh.Reliability.RELIABLE if is_reliable else zenoh.Reliability.BEST_EFFORT,
             "allowed_destination": zenoh.Locality.REMOTE,
-            "express": True,
+            # A reading goes out with the others of its turn in one packet; a command waits for nothing.
+            "express": is_reliable,
         }
         if qos.durability is api.Durability.TRANSIENT_LOCAL:
             options["cache"] = zenoh.ext.CacheConfig(max(qos.depth, 1))
