@@ -1,4 +1,4 @@
-"""A node for tests: publishes a stamped and an unstamped topic."""
+"""A node for tests: publishes a stamped and an unstamped topic, and a picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool
 
 PERIOD_S = 0.02
@@ -19,6 +20,7 @@ class Talker(Node):
         super().__init__("talker")
         self._joints = self.create_publisher(JointState, "joint_states", 10)
         self._flag = self.create_publisher(Bool, "flag", 10)
+        self._camera = self.create_publisher(Image, "camera/image_raw", qos_profile_sensor_data)
         self._count = 0
         self.create_timer(PERIOD_S, self._speak)
 
@@ -29,6 +31,7 @@ class Talker(Node):
         message.header.stamp.sec, message.header.stamp.nanosec = seconds, nanoseconds
         self._joints.publish(message)
         self._flag.publish(Bool(data=True))
+        self._camera.publish(Image(height=1, width=2, encoding="rgb8", step=6, data=[250, 0, 0, 0, 0, 250]))
 
 
 def main() -> None:

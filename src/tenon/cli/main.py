@@ -16,6 +16,7 @@ from tenon.cli.demo import Demo
 from tenon.cli.doctor import Doctor
 from tenon.cli.errors import INTERRUPTED, USAGE, CommandError
 from tenon.cli.evaluate import Evaluate
+from tenon.cli.goal_image import GoalImage
 from tenon.cli.launch import Launch
 from tenon.cli.session import ClearFault, Pause, Resume, Run, Stop
 from tenon.cli.topic import Echo, Hz, List
@@ -68,6 +69,7 @@ class Dataset:
 Command = (
     Annotated[Session, tyro.conf.subcommand("session")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[GoalImage, tyro.conf.subcommand("goal-image")]
     | Annotated[Launch, tyro.conf.subcommand("launch")]
     | Annotated[Topic, tyro.conf.subcommand("topic")]
     | Annotated[Dataset, tyro.conf.subcommand("dataset")]

@@ -1,4 +1,4 @@
-"""From a name that a person types to a validated configuration: ``--task usb_a`` is ``config/tasks/usb_a.yaml``."""
+"""From a name that a person types to a validated configuration: ``--task usb`` is ``config/tasks/usb.yaml``."""
 
 from __future__ import annotations
 
