@@ -54,9 +54,8 @@ class GoalImage:
             raise UsageError("--robot and --task are for --simulated; on the graph the picture comes from its camera")
         rgb = self._simulated() if self.simulated else _from_graph()
         _write(self.out, rgb)
-        note(
-            f"{self.out}: {rgb.shape[1]} x {rgb.shape[0]} pixels. Use it with reward: goal_image, goal_image: {self.out}"
-        )
+        height, width, _ = rgb.shape
+        note(f"{self.out}: {width} x {height} pixels. Use it with reward: goal_image, goal_image: {self.out}")
         return SUCCESS
 
     def _simulated(self) -> NDArray[np.uint8]:
