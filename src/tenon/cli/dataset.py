@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Info:
-    """Show the episodes of a run: finished, cut off, damaged. Exits 1 when there are cut-off or damaged ones."""
+    """Show the episodes of a run: finished, cut off, damaged. Exits 1 when some are cut off or damaged and unrepaired."""
 
     directory: tyro.conf.Positional[Path]
     """A run directory, or its folder of episodes."""
@@ -38,11 +38,12 @@ class Info:
             cells = (episode.number, contract.controller, contract.seed, episode.outcome.result, episode.messages, size)
             table.add_row(*(str(cell) for cell in cells))
         OUT.print(table)
-        for partial in listing.partial:
-            note(f"cut off: {partial.layout.part}: tenon dataset repair {partial.layout.part}")
+        cut_off = [partial.layout for partial in listing.partial if not partial.layout.repaired.finished.exists()]
+        for layout in cut_off:
+            note(f"cut off: {layout.part}: tenon dataset repair {layout.part}")
         for damaged in listing.damaged:
             note(f"damaged: {damaged.problem}")
-        return FAILURE if listing.partial or listing.damaged else SUCCESS
+        return FAILURE if cut_off or listing.damaged else SUCCESS
 
 
 @dataclass(frozen=True)
