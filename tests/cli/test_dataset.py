@@ -1,4 +1,4 @@
-"""`tenon dataset`: shows what a run has recorded and recovers what was cut off. Videos are drawn from the same files."""
+"""`tenon dataset`: shows what a run has recorded and recovers what was cut off. Videos come from the same files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from embedded_ros2.interfaces import serialize
 from sensor_msgs.msg import JointState
 
+from embedded_ros2.interfaces import serialize
 from tenon.cli.footage import FootageError, Stand, find_episode, write_episode_video
 from tenon.configuration.resolve import resolve_session
 from tenon.data.episode_writer import EpisodeWriter

@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Info:
-    """Show the episodes of a run: finished, cut off, damaged. Exits 1 when some are cut off or damaged and unrepaired."""
+    """Show the episodes of a run: finished, cut off, damaged. Exits 1 when there are some to repair."""
 
     directory: tyro.conf.Positional[Path]
     """A run directory, or its folder of episodes."""
