@@ -65,7 +65,6 @@ class Subscription(Entity, Generic[MsgT]):
         qos = to_rmw(qos_profile)
         depth = None if qos.history is api.History.KEEP_ALL else qos.depth
         self._queue: deque[tuple[bytes | memoryview, api.MessageInfo]] = deque(maxlen=depth)
-        self._bypasses_executor = False
         self.callback = callback
 
     @property
@@ -94,9 +93,6 @@ class Subscription(Entity, Generic[MsgT]):
         return len(endpoints_of(self._context, api.EndpointKind.PUBLISHER, self._topic_name, self.msg_type))
 
     def _on_message(self, payload: bytes | memoryview, info: api.MessageInfo) -> None:
-        if self._bypasses_executor:
-            self._execute((payload, info))
-            return
         self._queue.append((payload, info))
         self._notify()
 

@@ -69,9 +69,6 @@ class TimeSource:
 
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._subscription = node.create_subscription(ClockMsg, CLOCK_TOPIC, self._on_clock, qos)
-        # Every node hears the clock most often of all, and few of its ticks make a timer due: waking the executor for
-        # each would cost more than the rest of a node. rclcpp has a thread of its own for it too.
-        self._subscription._bypasses_executor = True
 
     def _on_clock(self, msg: ClockMsg) -> None:
         self._last_time = Time.from_msg(msg.clock)
