@@ -10,7 +10,7 @@ import pytest
 
 from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
-from tenon.session.conductor import CallOut, Conductor, StateOut
+from tenon.session.conductor import FIRST_EPISODE_ATTEMPTS, CallOut, Conductor, StateOut
 from tenon.session.machine import SessionPlan
 from tenon.session.reset import start_pose
 from tenon.session.setup import load_setup
@@ -132,6 +132,25 @@ def test_episode_of_the_residual_controller_waits_for_a_policy(tmp_path: Path) -
     session.conductor.on_policy()
     session.run(1, heartbeats=True)
     assert session.phase is SessionPhase.RUNNING
+
+
+def test_graph_that_is_still_wiring_itself_gets_its_first_episode_again(session: Session) -> None:
+    machine = session.conductor.machine
+    seeds = set()
+    for _ in range(FIRST_EPISODE_ATTEMPTS - 1):
+        session.run(10, heartbeats=True)
+        assert session.phase is SessionPhase.RUNNING
+        seeds.add(machine.seed)
+        while session.phase is SessionPhase.RUNNING:
+            session.run(1, heartbeats=True)  # observations come, actions and rewards do not
+        assert session.phase is SessionPhase.RESETTING
+    assert len(seeds) == 1
+    assert machine.statistics.episodes == 0
+    session.run(10, heartbeats=True)
+    while session.phase is SessionPhase.RUNNING:
+        session.run(1, heartbeats=True)
+    assert session.phase is SessionPhase.FAULT
+    assert "look at policy_node and residual_controller" in machine.detail
 
 
 def test_policy_that_never_comes_is_a_fault_that_names_the_trainer(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ SILENT_PERIODS = 2
 """Control periods beyond the arm's own time-out for the supervisor after which the session takes it for dead."""
 POLICY_TIMEOUT_NS = 60_000_000_000
 """Session time that an episode waits at its start for the first policy: a trainer needs a while to come up."""
+FIRST_EPISODE_ATTEMPTS = 3
+"""A graph that has just come up may still be wiring itself: its first episode may find a stream without its reader."""
 
 
 class Service(enum.Enum):
@@ -116,6 +118,7 @@ class Conductor:
         self._heartbeat_steady_ns = 0
         self._steady_ns = 0
         self._progress_steady_ns = 0
+        self._attempts_to_begin = 1
         self._ticket = 0
         self._now_ns = 0
         self._outputs: list[Output] = []
@@ -277,7 +280,7 @@ class Conductor:
         except AssemblyError as error:
             # A fast simulation leaves the reward's way behind: a stream is dead only if real time has passed as well.
             if self._steady_ns - self._progress_steady_ns > self._setup.config.stream_timeout_ns:
-                self.machine.on_fault("stream", str(error))
+                self._on_dead_stream(str(error))
             return
         if transitions:
             self._progress_steady_ns = self._steady_ns
@@ -285,6 +288,14 @@ class Conductor:
         for transition in transitions:
             self._outputs.append(TransitionOut(transition, train=plan is not None and plan.train))
             self.machine.on_transition(transition)
+
+    def _on_dead_stream(self, what: str) -> None:
+        nothing_has_come = self._assembler.counters.transitions == 0
+        if nothing_has_come and self._attempts_to_begin < FIRST_EPISODE_ATTEMPTS:
+            self._attempts_to_begin += 1
+            self.machine.begin_again(what)
+        else:
+            self.machine.on_fault("stream", what)
 
     def _collect(self) -> None:
         """Turns what happened in the machine into outputs, and follows its phase."""

@@ -211,6 +211,12 @@ class SessionMachine:
             "way to the start pose, then clear and resume",
         )
 
+    def begin_again(self, reason: str) -> None:
+        """Resets and runs the same draws again, as after a pause: the episode could not even begin."""
+        if self.phase is SessionPhase.RUNNING:
+            self._abandon(Outcome.STOPPED, reason)
+            self._begin_reset()
+
     def on_transition(self, transition: AssembledTransition) -> None:
         """A step of the running episode. Steps of other episodes are ignored: they have ended."""
         if self.phase is not SessionPhase.RUNNING or transition.episode != self.episode:
