@@ -67,11 +67,12 @@ class SafetySupervisorNode(GraphNode):
         except ValueError as error:
             self._publish(self._supervisor.on_undecodable(f"{msg.source!r}: {error}", self._time_ns()))
             return
-        self._judge_early()
         if self._is_simulated and reference.stamp_ns > self._newest_ns:
-            # A fast simulation's command may overtake the reading that it answers: it is judged with that reading.
-            self._early = (reference, self._time_ns())
+            # A fast simulation's command may overtake the reading that it answers: it is judged with that reading. It
+            # takes the place of one that waits: answering that one first would let time run on ahead of the readings.
+            self._early = (reference, self._early[1] if self._early else self._time_ns())
             return
+        self._early = None
         self._publish(self._supervisor.on_reference(reference, self._time_ns()))
 
     def _judge_early(self) -> None:

@@ -8,8 +8,9 @@ import time
 from rclpy.clock import Clock, ClockType
 from tenon_msgs.msg import EpisodeSummary, TrainerState, Transition
 
-from tenon.algorithms.base import DivergenceError
+from tenon.algorithms.base import DivergenceError, StateError
 from tenon.data.checkpoint import CheckpointError
+from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
 from tenon.data.store import EpisodeStore
 from tenon.data.transitions import TransitionError
@@ -33,10 +34,15 @@ class TrainerNode(GraphNode):
 
     def __init__(self) -> None:
         super().__init__("trainer_node")
-        config = TrainerConfig.model_validate(dict(self.setup.algorithm))
-        self._publish_every = self.setup.config.weights_every_updates
+        session = self.setup.config
+        self._publish_every = session.weights_every_updates
         self._trainer = Trainer.open(
-            config, self.setup.environment_spec, self.setup.trainer_directory, seed=self.setup.config.seed
+            TrainerConfig.model_validate(dict(self.setup.algorithm)),
+            self.setup.environment_spec,
+            self.setup.trainer_directory,
+            seed=session.seed,
+            prior=session.prior_data,
+            initial=session.initial_checkpoint,
         )
         self._catch_up()
         self._metrics: dict[str, float] = {}
@@ -129,10 +135,11 @@ class TrainerNode(GraphNode):
         self._publish_weights()
 
 
+_FOR_OPERATORS = (CheckpointError, EpisodeError, StateError, StorageError, TrainerError, TransitionError)
+
+
 def main(args: list[str] | None = None) -> int:
-    return run(
-        TrainerNode, args, spin=spin_and_drain, errors=(CheckpointError, StorageError, TrainerError, TransitionError)
-    )
+    return run(TrainerNode, args, spin=spin_and_drain, errors=_FOR_OPERATORS)
 
 
 if __name__ == "__main__":
