@@ -5,7 +5,7 @@ SEED ?= 0
 export MUJOCO_GL ?= egl
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup test demo check format docs clean
+.PHONY: setup test demo reproduce check format docs clean
 
 setup: $(VENV)/.stamp
 
@@ -19,6 +19,11 @@ test: setup
 
 demo: setup
 	$(VENV)/bin/tenon demo --seed $(SEED)
+
+# All experiments, or NAME=iql-maze; OPTIONS=--seeds=5. Goes on where it was interrupted.
+NAME ?= residual-bias insertion-table demos-her-pick awac-drawer iql-maze
+reproduce: setup
+	status=0; for name in $(NAME); do $(VENV)/bin/tenon reproduce $$name $(OPTIONS) || status=1; done; exit $$status
 
 format: setup
 	$(PY) -m ruff check --fix .

@@ -91,6 +91,7 @@ def test_value_ends_where_the_task_does_and_goes_on_where_time_ran_out(
             next_observation=ObservationBatch(torch.ones(32, 1)),
             terminated=torch.full((32,), terminated),
             number=torch.arange(32),
+            prior=torch.zeros(32, dtype=torch.bool),
         )
         metrics = learner.update(batch).as_dict()
     assert metrics["q_mean"] == pytest.approx(value, rel=0.05)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tenon.algorithms import create, parse_config
-from tenon.configuration import ConfigurationError
+from tenon.algorithms import METHODS, create, parse_config
+from tenon.configuration import ConfigurationError, parse
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.session.setup import load_setup
+from tenon.training.config import TrainerConfig
+from tenon.training.trainer import Trainer
 
 SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)
 
@@ -24,6 +29,23 @@ def test_value_out_of_range_is_refused_with_its_key(key: str, value: object) -> 
         parse_config("sac", {key: value})
 
 
-def test_empty_range_of_log_std_is_refused() -> None:
+@pytest.mark.parametrize("name", ["sac", "bc", "awac", "iql"])
+def test_empty_range_of_log_std_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="log_std_minimum"):
-        parse_config("sac", {"log_std_minimum": 3.0})
+        parse_config(name, {"log_std_minimum": 3.0})
+
+
+@pytest.mark.parametrize("name", ["bc", "awac", "iql"])
+@pytest.mark.parametrize("std", [1e-4, 20.0])
+def test_initial_std_outside_its_range_is_refused(name: str, std: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"initial_std {std} .*inside the range"):
+        parse_config(name, {"initial_std": std})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_can_be_chosen_by_name_in_a_session(name: str, tmp_path: Path) -> None:
+    setup = load_setup("sim", {"algorithm": name})
+    config = parse(TrainerConfig, setup.algorithm, where=name)
+    trainer = Trainer.create(config, setup.environment_spec, tmp_path, seed=0)
+    assert trainer.status.method == name
+    trainer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -42,6 +43,7 @@ def _batch(seed: int = 0, size: int = 16) -> Batch:
         next_observation=ObservationBatch(normal(size, 3)),
         terminated=(torch.arange(size) % 4 == 0).to(torch.float32),
         number=torch.arange(size),
+        prior=torch.arange(size) % 3 == 0,
     )
 
 
@@ -168,11 +170,13 @@ def _flipped_target(values: Tensor, target: Tensor) -> Tensor:
     return (values + target).square().sum(dim=0).mean()
 
 
-def _flipped_bootstrap(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
+def _flipped_bootstrap(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: None) -> Tensor:
     return reward - discount * (1.0 - terminated) * next_value
 
 
-def _bootstrap_through_the_end(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
+def _bootstrap_through_the_end(
+    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: None
+) -> Tensor:
     return reward + discount * next_value
 
 
@@ -194,6 +198,59 @@ def test_check_notices_a_planted_bug(name: str, bug: Callable[..., Tensor], monk
     monkeypatch.setattr(sac, name, bug)
     with pytest.raises(AssertionError):
         check_update()
+
+
+def check_cloning_update() -> None:
+    """An update that clones takes Adam's step on the likelihood of the data's actions, by torch's own distributions."""
+    learner = create("sac", {**CONFIG, "cloning_updates": 1}, SPEC, seed=3)
+    assert isinstance(learner, SAC)
+    expected, batch = _WrittenOut(learner), _batch()
+    mean, log_std = _mlp(batch.observation.state.double(), *expected.policy).chunk(2, dim=1)
+    normal = torch.distributions.Normal(mean, log_std.exp())
+    squashed = torch.distributions.TransformedDistribution(normal, torch.distributions.TanhTransform())
+    loss = -squashed.log_prob(batch.action.double()).sum(dim=1).mean()
+    parameters = [*expected.policy[0], *expected.policy[1]]
+    loss.backward()
+    torch.optim.Adam(parameters, lr=1e-2).step()
+    assert learner.update(batch).as_dict()["actor_loss"] == pytest.approx(loss.item(), rel=1e-4)
+    own = learner.state().tensors
+    for name, tensor in expected.named_tensors().items():
+        if name.startswith("policy"):
+            np.testing.assert_allclose(own[name].numpy(), tensor.detach().numpy(), rtol=2e-3, atol=2e-5, err_msg=name)
+
+
+def test_cloning_update_is_that_of_the_written_out_formulas() -> None:
+    check_cloning_update()
+
+
+def test_cloning_check_notices_a_flipped_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sac, "likelihood_loss", lambda log_density: log_density.mean())
+    with pytest.raises(AssertionError):
+        check_cloning_update()
+
+
+def test_cloning_trains_the_critics_as_always_and_leaves_the_temperature() -> None:
+    cloning, plain = (create("sac", {**CONFIG, "cloning_updates": count}, SPEC, seed=0) for count in (2, 0))
+    start = cloning.state().tensors
+    cloning.update(_batch())
+    plain.update(_batch())
+    own, other = cloning.state().tensors, plain.state().tensors
+    for name in (name for name in own if name.startswith(("critic", "target_critic"))):
+        assert torch.equal(own[name], other[name])
+    assert torch.equal(own["temperature.log_value"], start["temperature.log_value"])
+    for number in (1, 2):
+        cloning.update(_batch(number))
+    assert not torch.equal(cloning.state().tensors["temperature.log_value"], start["temperature.log_value"])
+
+
+def test_policy_clones_while_the_critics_warm_up() -> None:
+    learner = create("sac", {**CONFIG, "cloning_updates": 1, "critic_warmup_updates": 2}, SPEC, seed=0)
+    weights = []
+    for _ in range(3):
+        weights.append(learner.state().tensors["policy.network.weights.0"])
+        learner.update(_batch())
+    weights.append(learner.state().tensors["policy.network.weights.0"])
+    assert [torch.equal(a, b) for a, b in itertools.pairwise(weights)] == [False, True, False]
 
 
 def test_entropy_target_is_reached() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +44,7 @@ def _batch() -> Batch:
         next_observation=ObservationBatch(normal(16, 3)),
         terminated=(torch.arange(16) % 4 == 0).to(torch.float32),
         number=torch.arange(16),
+        prior=torch.arange(16) % 3 == 0,
     )
 
 
@@ -70,7 +73,14 @@ def _written_out(learner: TD3, batch: Batch) -> tuple[dict[str, Tensor], dict[st
     critic = [v for k, v in trained.items() if k.startswith("critic")]
     policy = [v for k, v in trained.items() if k.startswith("policy")]
     critic_loss = sum(((_q(tensors, "critic", s, a, i) - y) ** 2).mean() for i in range(2))
-    actor_loss = -_q(tensors, "critic", s, _pi(tensors, "policy", s), 0).mean()
+    pi = _pi(tensors, "policy", s)
+    own_values, data_values = _q(tensors, "critic", s, pi, 0), _q(tensors, "critic", s, a, 0)
+    actor_loss = -learner.config.value_weight * own_values.mean()
+    if learner.config.cloning != "off":
+        demonstrations = [i for i in range(16) if batch.prior[i]]
+        for i in demonstrations:
+            if learner.config.cloning == "plain" or data_values[i] > own_values[i]:
+                actor_loss = actor_loss + ((pi[i] - a[i]) ** 2).sum() / len(demonstrations)
     gradients = [torch.autograd.grad(critic_loss, critic), torch.autograd.grad(actor_loss, policy)]
     for parameters, gradient, rate in zip((critic, policy), gradients, (2e-2, 1e-2), strict=True):
         for parameter, own in zip(parameters, gradient, strict=True):
@@ -89,9 +99,9 @@ def _written_out(learner: TD3, batch: Batch) -> tuple[dict[str, Tensor], dict[st
     }
 
 
-def check_update() -> None:
+def check_update(**overrides: Any) -> None:
     """One update of TD3 moves every parameter to where the written-out formulas move it."""
-    learner = create("td3", CONFIG, SPEC, seed=3)
+    learner = create("td3", {**CONFIG, **overrides}, SPEC, seed=3)
     assert isinstance(learner, TD3)
     batch = _batch()
     expected, expected_metrics = _written_out(learner, batch)
@@ -107,6 +117,26 @@ def test_update_is_that_of_the_written_out_formulas() -> None:
     check_update()
 
 
+@pytest.mark.parametrize("cloning", ["plain", "filtered"])
+def test_update_with_demonstrations_is_that_of_the_written_out_formulas(cloning: str) -> None:
+    check_update(cloning=cloning, value_weight=0.2)
+
+
+def test_filter_lets_some_demonstrations_through_and_not_all() -> None:
+    """Else the check above would say nothing about it."""
+    losses = {}
+    for cloning in ("off", "plain", "filtered"):
+        learner = create("td3", {**CONFIG, "cloning": cloning}, SPEC, seed=3)
+        losses[cloning] = learner.update(_batch()).as_dict()["cloning_loss"]
+    assert losses["off"] == 0.0 < losses["filtered"] < losses["plain"]
+
+
+def test_batch_without_demonstrations_clones_nothing() -> None:
+    learner = create("td3", {**CONFIG, "cloning": "plain"}, SPEC, seed=3)
+    batch = dataclasses.replace(_batch(), prior=torch.zeros(16, dtype=torch.bool))
+    assert learner.update(batch).as_dict()["cloning_loss"] == 0.0
+
+
 def _flipped_actor(values: Tensor) -> Tensor:
     return values[0].mean()
 
@@ -119,11 +149,13 @@ def _flipped_critic(values: Tensor, target: Tensor) -> Tensor:
     return -(values - target).square().sum(dim=0).mean()
 
 
-def _flipped_bootstrap(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
+def _flipped_bootstrap(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: None) -> Tensor:
     return reward - discount * (1.0 - terminated) * next_value
 
 
-def _bootstrap_through_the_end(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
+def _bootstrap_through_the_end(
+    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: None
+) -> Tensor:
     return reward + discount * next_value
 
 
@@ -151,6 +183,34 @@ def test_check_notices_a_planted_bug(name: str, bug: Callable[..., Tensor], monk
     monkeypatch.setattr(td3, name, bug)
     with pytest.raises(AssertionError):
         check_update()
+
+
+def _flipped_cloning(chosen: Tensor, demonstrated: Tensor, cloned: Tensor, demonstrations: Tensor) -> Tensor:
+    return -((chosen - demonstrated) ** 2)[cloned].sum() / demonstrations
+
+
+def _cloning_of_everything(chosen: Tensor, demonstrated: Tensor, cloned: Tensor, demonstrations: Tensor) -> Tensor:
+    return ((chosen - demonstrated) ** 2).sum() / demonstrations
+
+
+def _flipped_filter(demonstrated: Tensor, chosen: Tensor) -> Tensor:
+    return demonstrated < chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "bug"),
+    [
+        ("cloning_loss", _flipped_cloning),
+        ("cloning_loss", _cloning_of_everything),
+        ("passes_filter", _flipped_filter),
+    ],
+)
+def test_check_notices_a_bug_planted_in_cloning(
+    name: str, bug: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(td3, name, bug)
+    with pytest.raises(AssertionError):
+        check_update(cloning="filtered", value_weight=0.2)
 
 
 def test_actor_and_targets_move_every_second_update() -> None:

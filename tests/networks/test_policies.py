@@ -1,13 +1,12 @@
-"""Policies and encoders as a learner and a robot use them."""
+"""Policies as a learner and a robot use them."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from tenon.data.batch import ObservationBatch
-from tenon.data.transitions import ImageSpec, ObservationSpec
-from tenon.networks.encoders import FlatEncoder, encoded_size
-from tenon.networks.policies import DeterministicPolicy, TanhGaussianPolicy
+from tenon.configuration import ConfigurationError
+from tenon.networks.policies import DeterministicPolicy, GaussianPolicy, TanhGaussianPolicy
 
 
 def _gaussian(initial_std: float = 0.5) -> TanhGaussianPolicy:
@@ -45,10 +44,52 @@ def test_deterministic_policy_explores_within_the_box() -> None:
     torch.testing.assert_close(policy.action(features, None), policy(features))
 
 
-def test_encoder_scales_the_state_and_appends_the_pixels() -> None:
-    spec = ObservationSpec(state_size=2, state_scale=(0.001, 5.0), image=ImageSpec(height=2, width=3, channels=1))
-    state = torch.tensor([[0.002, -10.0]])
-    image = torch.tensor([0, 51, 102, 153, 204, 255], dtype=torch.uint8).reshape(1, 2, 3, 1)
-    features = FlatEncoder(spec)(ObservationBatch(state, image))
-    assert features.shape == (1, encoded_size(spec))
-    torch.testing.assert_close(features, torch.tensor([[2.0, -2.0, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0]]))
+def test_uniform_exploration_takes_its_share_and_the_rest_is_noisy() -> None:
+    policy = DeterministicPolicy(4, 3, (16,), exploration_std=0.1, last_layer_scale=1.0, uniform_probability=0.25)
+    assert policy.noise_size == 7
+    torch.manual_seed(0)
+    features, noise = torch.randn(1, 4).expand(8000, -1), torch.randn(8000, 7)
+    actions, greedy = policy.action(features, noise), policy(features)
+    noisy = (greedy + 0.1 * noise[:, :3]).clamp(-1, 1)
+    uniform = (actions != noisy).any(dim=1)
+    assert float(uniform.float().mean()) == pytest.approx(0.25, abs=0.02)
+    drawn = actions[uniform]
+    assert drawn.abs().max() <= 1.0
+    assert drawn.mean(dim=0).abs().max() < 0.06
+    torch.testing.assert_close(drawn.square().mean(dim=0), torch.full((3,), 1 / 3), rtol=0.06, atol=0.0)
+    torch.testing.assert_close(policy.action(features, None), greedy)
+
+
+def _unsquashed(initial_std: float = 0.2) -> GaussianPolicy:
+    return GaussianPolicy(4, 3, (16,), log_std_range=(-6.0, 0.0), initial_std=initial_std, last_layer_scale=1.0)
+
+
+def test_gaussian_density_is_that_of_torch() -> None:
+    policy, features = _unsquashed(), torch.randn(6, 4)
+    action = torch.tensor([1.0, -1.0, 0.3]).expand(6, -1)
+    mean = torch.tanh(policy.network(features))
+    expected = torch.distributions.Normal(mean, 0.2).log_prob(action).sum(dim=1)
+    torch.testing.assert_close(policy.log_density(features, action), expected)
+    torch.testing.assert_close(policy.log_std().exp(), torch.full((3,), 0.2))
+
+
+def test_gaussian_samples_around_its_mean_and_inside_the_box() -> None:
+    policy, features, noise = _unsquashed(), torch.randn(6, 4), torch.randn(6, 3)
+    torch.testing.assert_close(policy.action(features, noise), (policy.mean(features) + 0.2 * noise).clamp(-1.0, 1.0))
+    torch.testing.assert_close(policy.action(features, None), policy.mean(features))
+    assert policy.action(features, 100 * noise).abs().max() == 1.0
+
+
+def test_gaussian_log_std_stays_in_its_range_and_keeps_a_gradient() -> None:
+    policy = _unsquashed()
+    with torch.no_grad():
+        policy.squashed_log_std.copy_(torch.tensor([-9.0, 0.0, 9.0]))
+    log_std = policy.log_std()
+    log_std.sum().backward()
+    assert log_std.min() >= -6.0 and log_std.max() <= 0.0
+    assert policy.squashed_log_std.grad is not None and bool((policy.squashed_log_std.grad > 0).all())
+
+
+def test_spread_outside_the_range_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"initial_std 2\.0"):
+        _unsquashed(initial_std=2.0)

@@ -1,4 +1,4 @@
-"""The supervisor's node against a controlled clock: what it answers, and when, as messages come in this or that order."""
+"""The node of the supervisor against a controlled clock: what it answers, and when, in whatever order messages come."""
 
 from __future__ import annotations
 

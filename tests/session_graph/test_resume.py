@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from rosbags.highlevel import AnyReader
 
 from tenon.data.batch import Batch
 from tenon.data.mcap_check import check_mcap
 from tenon.data.store import Episode, EpisodeStore
+from tenon.data.transitions import EnvironmentSpec, Observation, Transition
+from tenon.session.setup import load_setup
+from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
 from tenon_graph import contract
 from tenon_session.testing.sessions import CHECKPOINT_EVERY_UPDATES, WARMUP_TRANSITIONS, learning_session, training_goal
@@ -21,6 +25,7 @@ from tenon_session.testing.stage import Stage
 RUN_TIMEOUT_S = 300.0
 EPISODES = 4
 KILLS = 3
+OFFLINE_UPDATES = 30
 SEED = 0
 
 pytestmark = [pytest.mark.session, pytest.mark.timeout(900)]
@@ -41,6 +46,36 @@ def test_stopped_and_resumed_session_trains_to_the_weights_of_an_uninterrupted_s
         result = again.probe.finish_run(run, RUN_TIMEOUT_S)
         assert result.episodes == 2, "four of the six were done before"
     _assert_trained_as_without_interruption(again.run_directory, tmp_path / "offline")
+
+
+def test_offline_training_is_continued_by_the_trainer_node_bit_equal(tmp_path: Path) -> None:
+    """The folder that an offline script left is the node's; what it practises then is as if nobody had stopped."""
+    session = learning_session(tmp_path)
+    algorithm = Path(session["algorithm"])
+    more = {"offline_updates": OFFLINE_UPDATES, "sampling": {"prior_share": 0.25, "n_step": 3}}
+    algorithm.write_text(yaml.safe_dump({**yaml.safe_load(algorithm.read_text()), **more}))
+    stage = Stage(session, tmp_path)
+    setup = load_setup(tmp_path / "session.yaml")
+    trainer = Trainer.create(
+        TrainerConfig.model_validate(dict(setup.algorithm)),
+        setup.environment_spec,
+        setup.trainer_directory,
+        seed=setup.config.seed,
+        prior=_demonstrations(setup.environment_spec),
+    )
+    trainer.train_offline()
+    trainer.close()
+    with stage.open():
+        stage.probe.finish_run(stage.probe.start_run(training_goal(EPISODES)), RUN_TIMEOUT_S)
+    trained = Trainer.resume(stage.run_directory / "trainer")
+    assert trained.updates > OFFLINE_UPDATES
+    versions = trained.replay.rows(torch.arange(trained.replay.transitions))["policy_version"]
+    assert versions.min() >= OFFLINE_UPDATES, "the robot began with what was learnt offline"
+    trained.replay.close()
+    assert trained.prior is not None
+    trained.prior.close()
+    demonstrations = _demonstrations(setup.environment_spec)
+    _assert_trained_as_without_interruption(stage.run_directory, tmp_path / "offline", demonstrations)
 
 
 def test_killed_trainer_and_killed_session_lose_no_finished_episode(tmp_path: Path) -> None:
@@ -66,6 +101,26 @@ def test_killed_trainer_and_killed_session_lose_no_finished_episode(tmp_path: Pa
     assert min(episode.number for episode in after[len(before) :]) > max(episode.number for episode in before)
     _assert_whole(after)
     _assert_trained_on(again.run_directory, after)
+
+
+def _demonstrations(spec: EnvironmentSpec) -> list[Transition]:
+    """Two episodes of nonsense that fits the task."""
+    rng, length = np.random.default_rng(SEED), 10
+    return [
+        Transition(
+            session="demonstration",
+            episode=episode,
+            step=step,
+            observation=Observation(rng.normal(size=spec.observation.state_size).astype(np.float32)),
+            action=rng.uniform(-1.0, 1.0, spec.action_size).astype(np.float32),
+            reward=float(rng.random()),
+            next_observation=Observation(rng.normal(size=spec.observation.state_size).astype(np.float32)),
+            terminated=False,
+            truncated=step == length - 1,
+        )
+        for episode in range(2)
+        for step in range(length)
+    ]
 
 
 def _train_through_kills(stage: Stage, generator: np.random.Generator) -> None:
@@ -115,11 +170,14 @@ def _assert_trained_on(run_directory: Path, episodes: tuple[Episode, ...]) -> No
             assert len(list(store.transitions(episode))) == episode.counts["/transition"]
 
 
-def _assert_trained_as_without_interruption(run_directory: Path, scratch: Path) -> None:
+def _assert_trained_as_without_interruption(
+    run_directory: Path, scratch: Path, prior: list[Transition] | None = None
+) -> None:
     """Feeds the recorded episodes, in order, to a trainer that is never interrupted."""
     store = EpisodeStore(run_directory / "episodes")
     trained = Trainer.resume(run_directory / "trainer")
-    offline = Trainer.create(trained.config, trained.spec, scratch, seed=trained.seed)
+    offline = Trainer.create(trained.config, trained.spec, scratch, seed=trained.seed, prior=prior)
+    offline.train_offline()
     for episode in store.episodes():
         for transition in store.transitions(episode):
             offline.add(transition)
@@ -129,7 +187,8 @@ def _assert_trained_as_without_interruption(run_directory: Path, scratch: Path) 
     everything = torch.arange(offline.replay.transitions)
     _assert_same_batch(offline.replay.gather(everything), trained.replay.gather(everything))
     assert offline.updates == trained.updates
-    assert trained.updates >= trained.replay.transitions - WARMUP_TRANSITIONS - 1, "all but what a stop cut off"
+    practised = trained.updates - trained.config.offline_updates
+    assert practised >= trained.replay.transitions - WARMUP_TRANSITIONS - 1, "all but what a stop cut off"
     ours, theirs = offline.learner.state(), trained.learner.state()
     assert ours.tensors.keys() == theirs.tensors.keys()
     for name, tensor in ours.tensors.items():

@@ -10,9 +10,18 @@ import pytest
 import torch
 
 from tenon.algorithms import Metrics
-from tenon.data.transitions import EnvironmentSpec, ImageSpec, ObservationSpec, Transition
+from tenon.data.sampling import RelabelConfig, SamplingConfig
+from tenon.data.transitions import (
+    EnvironmentSpec,
+    GoalSpec,
+    ImageSpec,
+    Observation,
+    ObservationSpec,
+    Transition,
+)
 from tenon.training.config import TrainerConfig
-from tenon.training.loop import EpisodeResult, LoopCallback, evaluate_gym, observation_from_gym, train_gym
+from tenon.training.loop import EpisodeResult, LoopCallback, Reset, evaluate_gym, observation_from_gym, train_gym
+from tenon.training.snapshot import load_actor
 from tenon.training.trainer import Trainer
 
 SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=1), action_size=1)
@@ -32,10 +41,14 @@ class Counting:
     def __init__(self) -> None:
         self.episodes = -1
         self.seeds: list[int | None] = []
+        self.options: list[dict[str, Any] | None] = []
 
-    def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         self.episodes += 1
         self.seeds.append(seed)
+        self.options.append(options)
         self.steps = 0
         return np.zeros(1), {}
 
@@ -97,6 +110,95 @@ def test_evaluation_leaves_the_trainer_alone(tmp_path: Path) -> None:
     assert (trainer.replay.transitions, trainer.updates) == (0, 0)
 
 
+class Zero:
+    """A script: always the same action."""
+
+    def act(self, observation: Observation, *, deterministic: bool) -> np.ndarray:
+        return np.zeros(1, np.float32)
+
+
+def test_whatever_acts_can_be_evaluated(tmp_path: Path) -> None:
+    trainer = Trainer.create(CONFIG, SPEC, tmp_path, seed=0)
+    for actor in (Zero(), trainer, trainer.learner, load_actor(trainer.snapshot())):
+        results = evaluate_gym(Counting(), actor, [5, 6, 7], deterministic=True)
+        assert [result.success for result in results] == [True, False, True]
+
+
+def test_trainer_that_explores_in_an_evaluation_needs_a_generator(tmp_path: Path) -> None:
+    trainer = Trainer.create(CONFIG, SPEC, tmp_path, seed=0)
+    with pytest.raises(ValueError, match="hand in the generator"):
+        evaluate_gym(Counting(), trainer, [5], deterministic=False)
+
+
+def test_success_on_the_way_is_told_apart_from_success_at_the_end() -> None:
+    class Passing(Counting):
+        def step(self, action: np.ndarray, /) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+            *rest, _ = super().step(action)
+            return (*rest, {"success": self.steps == 3 if self.episodes == 0 else self.steps >= 3})
+
+    results = evaluate_gym(Passing(), Zero(), [0, 1], deterministic=True)
+    assert [(result.success, result.final_success) for result in results] == [(True, False), (True, True)]
+
+
+def test_episodes_begin_as_they_are_told_to(tmp_path: Path) -> None:
+    environment = Counting()
+    evaluate_gym(environment, Zero(), [3, Reset(4), Reset(5, {"demonstration": 1})], deterministic=True)
+    assert environment.seeds == [3, 4, 5]
+    assert environment.options == [None, None, {"demonstration": 1}]
+
+    trainer, environment = Trainer.create(CONFIG, SPEC, tmp_path, seed=0), Counting()
+    train_gym(
+        environment,
+        trainer,
+        3,
+        rng=np.random.default_rng(0),
+        first_episode=7,
+        resets=lambda episode: Reset(episode, {"start": episode} if episode % 2 else None),
+    )
+    assert environment.seeds == [7, 8, 9]
+    assert environment.options == [{"start": 7}, None, {"start": 9}]
+
+
+def test_versions_are_those_of_the_policy_that_acted(tmp_path: Path) -> None:
+    trainer, record = Trainer.create(CONFIG, SPEC, tmp_path, seed=0), Record()
+    train_gym(Counting(), trainer, 3, rng=np.random.default_rng(0), callbacks=[record])
+    assert [t.policy_version for t in record.transitions] == [0] * 7 + [2, 4, 6, 8, 10]
+
+
+class Reach:
+    """Move a point on a line to the goal. State [position, goal]; the reward is that of the goal's specification."""
+
+    spec = EnvironmentSpec(
+        observation=ObservationSpec(state_size=2, goal=GoalSpec(size=1, tolerance=0.2, reward="miss_penalty")),
+        action_size=1,
+    )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        self.goal, self.position, self.steps = float(np.random.default_rng(seed).uniform(-2.0, 2.0)), 0.0, 0
+        return self._see(), {}
+
+    def step(self, action: np.ndarray, /) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        self.position += 0.3 * float(action[0])
+        self.steps += 1
+        success = abs(self.position - self.goal) < 0.2
+        return self._see(), float(success) - 1.0, False, self.steps == 10, {"success": success}
+
+    def _see(self) -> dict[str, np.ndarray]:
+        return {"state": np.array([self.position, self.goal]), "achieved_goal": np.array([self.position])}
+
+
+def test_goals_of_an_environment_reach_the_replay(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"sampling": SamplingConfig(relabel=RelabelConfig())})
+    trainer = Trainer.create(config, Reach.spec, tmp_path, seed=0)
+    train_gym(Reach(), trainer, 3, rng=np.random.default_rng(0))
+    numbers = torch.arange(30)
+    positions = trainer.replay.gather(numbers).next_observation.state[:, 0]
+    assert torch.equal(trainer.replay.values("achieved_goal", numbers.numpy())[:, 0], positions)
+    assert trainer.updates == 2 * (30 - 6)
+
+
 def test_mapping_with_an_image_becomes_an_observation() -> None:
     image = np.zeros((2, 2, 1), np.uint8)
     observation = observation_from_gym({"state": np.array([1.0]), "image": image})
@@ -109,7 +211,9 @@ def test_learns_from_an_image(tmp_path: Path) -> None:
     """The best action is told by the picture alone: +1 for white, -1 for black."""
 
     class Lamp:
-        def reset(self, *, seed: int | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        def reset(
+            self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             self.white = bool(np.random.default_rng(seed).integers(2))
             return self._see(), {}
 

@@ -33,10 +33,10 @@ def test_actor_acts_as_the_learner_did_when_the_snapshot_was_taken() -> None:
     np.testing.assert_array_equal(load_actor(snapshot).act(OBSERVATION, deterministic=True), expected)
 
 
-def test_snapshot_holds_the_policy_alone() -> None:
+def test_snapshot_holds_encoder_and_policy_alone() -> None:
     snapshot = take_snapshot(_learner())
     names = safetensors.torch.load(snapshot.weights).keys()
-    assert names == {"network.weights.0", "network.weights.1", "network.biases.0", "network.biases.1"}
+    assert names == {f"policy.network.{kind}.{layer}" for kind in ("weights", "biases") for layer in (0, 1)}
     assert (snapshot.version, snapshot.method) == (0, "sac")
 
 
@@ -58,7 +58,7 @@ def _with_manifest(snapshot: PolicySnapshot, **changes: Any) -> PolicySnapshot:
 
 def _with_weights(snapshot: PolicySnapshot, value: float, shape: tuple[int, ...]) -> PolicySnapshot:
     weights = safetensors.torch.load(snapshot.weights)
-    weights["network.biases.1"] = torch.full(shape, value)
+    weights["policy.network.biases.1"] = torch.full(shape, value)
     return dataclasses.replace(snapshot, weights=safetensors.torch.save(weights))
 
 

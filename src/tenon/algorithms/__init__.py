@@ -9,7 +9,11 @@ from typing import Any
 
 import torch
 
+from tenon.algorithms.awac import AWAC, AWACConfig
 from tenon.algorithms.base import Algorithm, AlgorithmConfig, DivergenceError, LearnerState, Metrics, StateError
+from tenon.algorithms.bc import BC, BCConfig
+from tenon.algorithms.ddpg_her import DDPGHER, DDPGHERConfig
+from tenon.algorithms.iql import IQL, IQLConfig
 from tenon.algorithms.sac import SAC, SACConfig
 from tenon.algorithms.td3 import TD3, TD3Config
 from tenon.configuration import ConfigurationError, parse
@@ -39,6 +43,10 @@ class Method:
 
 
 METHODS: Mapping[str, Method] = {
+    "awac": Method(AWACConfig, AWAC),
+    "bc": Method(BCConfig, BC),
+    "ddpg_her": Method(DDPGHERConfig, DDPGHER),
+    "iql": Method(IQLConfig, IQL),
     "sac": Method(SACConfig, SAC),
     "td3": Method(TD3Config, TD3),
 }

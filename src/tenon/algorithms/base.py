@@ -15,14 +15,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from tenon.algorithms.actor import Actor
+from tenon.algorithms.actor import Actor, ActorNetwork
 from tenon.algorithms.randomness import derived_seed, reseed
 from tenon.configuration import Config
-from tenon.data.batch import Batch
+from tenon.data.batch import Batch, ObservationBatch
 from tenon.data.transitions import EnvironmentSpec, FloatArray, Observation
-from tenon.networks.encoders import FlatEncoder
+from tenon.networks.encoders import Encoder, EncoderConfig
 from tenon.networks.parameters import Adam
 from tenon.networks.policies import Policy
+from tenon.networks.shift import random_shift
 
 
 class DivergenceError(RuntimeError):
@@ -34,15 +35,26 @@ class StateError(ValueError):
 
 
 class AlgorithmConfig(Config):
-    """Fields that all actor-critic methods have."""
+    """Fields that all methods have."""
 
     hidden_sizes: tuple[int, ...] = Field(
-        default=(128, 128), min_length=1, description="units of the ReLU layers of actor and critics; insertion.md 8.1"
+        default=(128, 128), min_length=1, description="units of the ReLU layers of all networks; insertion.md 8.1"
+    )
+    encoder: EncoderConfig = Field(
+        default_factory=EncoderConfig, description="how observations become features; insertion.md 2.3, DrQ"
     )
     discount: float = Field(
         default=0.98, ge=0.0, lt=1.0, description="gamma; 1 - 1/50 for episodes of 50 steps, insertion.md section 3"
     )
     actor_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size; insertion.md section 3")
+    last_layer_scale: float = Field(
+        default=0.01, gt=0.0, description="initial scale of the actor's last layer; residual-rl.md pitfall 1"
+    )
+
+
+class ActorCriticConfig(AlgorithmConfig):
+    """Fields that all methods with a critic and its target have."""
+
     critic_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size; insertion.md section 3")
     target_rate: float = Field(
         default=0.005,
@@ -54,9 +66,6 @@ class AlgorithmConfig(Config):
         default=0,
         ge=0,
         description="first updates that leave the actor alone; residual-rl.md pitfall 2 (Silver et al., 2018)",
-    )
-    last_layer_scale: float = Field(
-        default=0.01, gt=0.0, description="initial scale of the actor's last layer; residual-rl.md pitfall 1"
     )
 
 
@@ -89,8 +98,12 @@ MetricsT = TypeVar("MetricsT", bound=Metrics)
 class Algorithm(ABC, Generic[ConfigT, MetricsT]):
     """A learner: knows its networks and its losses, and nothing of where a batch comes from.
 
-    A subclass builds its networks, calls ``_register`` with them, and implements ``update``. ``updates`` counts
-    gradient steps. Randomness inside update number k depends on (seed, k) alone.
+    A subclass builds its networks, calls ``_register`` with them, and implements ``update``: it takes its losses from
+    ``_prepared(batch)``, has them ``_checked``, and only then steps. ``updates`` counts gradient steps. Randomness
+    inside update number k depends on (seed, k) alone.
+
+    A learnt encoder belongs to the loss that trains it: it stands behind the critic (or, without one, the policy) in
+    that network's ParameterVector; all others read its features detached.
     """
 
     name: ClassVar[str]
@@ -102,8 +115,10 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
         self.seed = seed
         self.device = device
         self.updates = 0
-        self.encoder = FlatEncoder(spec.observation).to(device)
+        with self._initialisation("initialise encoder"):
+            self.encoder = Encoder(spec.observation, config.encoder)
         self._generator = torch.Generator(device)
+        self._shift_generator = torch.Generator(device)
         self._exploration = np.random.default_rng(derived_seed(seed, "exploration", 0))
         self._modules: dict[str, nn.Module] = {}
         self._optimizers: dict[str, Adam] = {}
@@ -111,15 +126,25 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
     @staticmethod
     @abstractmethod
     def build_policy(config: Any, spec: EnvironmentSpec) -> Policy:
-        """The policy with fresh weights, as the policy node needs it: without critics and optimisers."""
+        """The policy with fresh weights, without critics and optimisers."""
+
+    @classmethod
+    def build_actor_network(cls, config: Any, spec: EnvironmentSpec) -> ActorNetwork:
+        """Encoder and policy with fresh weights, as the policy node needs them."""
+        return ActorNetwork(Encoder(spec.observation, config.encoder), cls.build_policy(config, spec))
 
     @abstractmethod
     def update(self, batch: Batch) -> MetricsT:
         """One gradient step on ``batch``. Raises DivergenceError before any parameter is changed."""
 
+    @property
+    def actor_network(self) -> ActorNetwork:
+        """The live encoder and policy."""
+        return ActorNetwork(self.encoder, self.policy)
+
     def actor(self, rng: np.random.Generator) -> Actor:
         """An actor on the live networks, which explores with ``rng``."""
-        return Actor(self.policy, self.encoder, self.spec, rng)
+        return Actor(self.actor_network, self.spec, rng)
 
     def act(self, observation: Observation, *, deterministic: bool) -> FloatArray:
         """An action (A,) in [-1, 1]; exploration draws from the learner's own generator, part of ``state``."""
@@ -152,16 +177,36 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
         self._exploration.bit_generator.state = state.exploration
 
     def _register(self, modules: Mapping[str, nn.Module], optimizers: Mapping[str, Adam]) -> None:
-        """Names what makes up the learner's state."""
-        self._modules = dict(modules)
+        """Names what makes up the learner's state; the encoder is part of it always."""
+        self._modules = {"encoder": self.encoder, **modules}
         self._optimizers = dict(optimizers)
 
     @contextlib.contextmanager
-    def _initialisation(self) -> Iterator[None]:
+    def _initialisation(self, stream: str = "initialise") -> Iterator[None]:
         """Within it, torch draws initial weights from the seed, and places them on the learner's device."""
         with torch.random.fork_rng(devices=[]), torch.device(self.device):
-            torch.manual_seed(derived_seed(self.seed, "initialise", 0))
+            torch.manual_seed(derived_seed(self.seed, stream, 0))
             yield
+
+    def _prepared(self, batch: Batch) -> Batch:
+        """The batch on the learner's device, with its images shifted at random where the encoder is learnt.
+
+        Each image moves by its own draw, the next one of a transition by another (DrQ, Yarats et al., 2021). The draws
+        depend on the seed and the number of the update alone; the caller's batch stays as it is.
+        """
+        batch = batch.to(self.device)
+        pixels = self.config.encoder.random_shift_px
+        if self.encoder.convolutions is None or pixels == 0:
+            return batch
+        generator = reseed(self._shift_generator, self.seed, "shift", self.updates + 1)
+
+        def moved(observation: ObservationBatch) -> ObservationBatch:
+            assert observation.image is not None  # there are no convolutions without images
+            return dataclasses.replace(observation, image=random_shift(observation.image, pixels, generator))
+
+        return dataclasses.replace(
+            batch, observation=moved(batch.observation), next_observation=moved(batch.next_observation)
+        )
 
     def _noise(self, count: int, batch: Batch) -> Tensor:
         """(count, batch, A) standard normal numbers that depend on the seed and the number of the update alone."""
@@ -169,11 +214,16 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
         return torch.randn(count, *batch.action.shape, generator=self._generator, device=self.device)
 
     def _checked(self, metrics: type[MetricsT], batch: Batch, **values: Tensor) -> MetricsT:
-        """``metrics`` of scalar tensors, read back in one go. Raises DivergenceError if one of them is not finite."""
+        """``metrics`` of scalar tensors, read back in one go. Raises DivergenceError if one of them is not finite.
+
+        Past this gate nothing fails any more: the encoder's running statistics take in the batch's states here, for
+        the updates to come.
+        """
         numbers = torch.stack(list(values.values())).tolist()
         named = dict(zip(values, numbers, strict=True))
         if not all(map(math.isfinite, numbers)):
             raise DivergenceError(self._diagnosis(named, batch))
+        self.encoder.observe(batch.observation.state)
         return metrics(**named)
 
     def _diagnosis(self, numbers: Mapping[str, float], batch: Batch) -> str:
@@ -223,7 +273,7 @@ def check_tensors(seen: Mapping[str, Tensor], needed: Mapping[str, Tensor]) -> N
         if other.shape != tensor.shape or other.dtype != tensor.dtype:
             raise StateError(
                 f"{name} has shape {tuple(other.shape)} of {other.dtype}, this learner has {tuple(tensor.shape)} of "
-                f"{tensor.dtype}: set the same hidden_sizes"
+                f"{tensor.dtype}: set the same hidden_sizes and encoder"
             )
         if not bool(torch.isfinite(other).all()):
             raise StateError(f"{name} holds numbers that are not finite: take an earlier checkpoint")

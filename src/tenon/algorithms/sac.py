@@ -2,6 +2,9 @@
 
 Deviation from the paper: the three losses are taken at the same parameters, before any of them takes its step, so that
 a diverged loss changes nothing.
+
+With ``cloning_updates`` and prior data it is SAC from demonstrations, a baseline of awac.md section 5 (SACfD): the
+policy starts from behaviour cloning, the critics from the same data.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from tenon.algorithms.base import Algorithm, AlgorithmConfig, Metrics
-from tenon.algorithms.losses import bellman_target, critic_loss
+from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
+from tenon.algorithms.losses import bellman_target, critic_loss, likelihood_loss
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.critics import CriticEnsemble
@@ -23,7 +26,7 @@ from tenon.networks.parameters import Adam, ParameterVector, frozen_view, target
 from tenon.networks.policies import TanhGaussianPolicy
 
 
-class SACConfig(AlgorithmConfig):
+class SACConfig(ActorCriticConfig):
     """Soft actor-critic: a policy that maximises E[r + alpha H(pi)], reward plus temperature times entropy."""
 
     name: Literal["sac"] = "sac"
@@ -34,6 +37,12 @@ class SACConfig(AlgorithmConfig):
     )
     initial_std: float = Field(
         default=1.0, gt=0.0, description="the policy's standard deviation at the start, before the tanh"
+    )
+    cloning_updates: int = Field(
+        default=0,
+        ge=0,
+        description="first updates that fit the policy to the data's actions by likelihood, whatever the critics say, "
+        "and leave the temperature alone; awac.md section 5 (SACfD)",
     )
     log_std_minimum: float = Field(default=-10.0, description="lower clamp of the policy's log-std; -20 in rlkit")
     log_std_maximum: float = Field(default=2.0, description="upper clamp of the policy's log-std; 2 in rlkit")
@@ -49,7 +58,10 @@ class SACConfig(AlgorithmConfig):
 
 @dataclass(frozen=True)
 class SACMetrics(Metrics):
-    """One update in numbers. Norms are Euclidean, of the gradients. entropy: of the policy, -E[log pi], in nats."""
+    """One update in numbers. Norms are Euclidean, of the gradients. entropy: of the policy, -E[log pi], in nats.
+
+    actor_loss: while the policy clones, its -E[log pi] of the data's actions.
+    """
 
     critic_loss: float
     critic_gradient_norm: float
@@ -89,10 +101,12 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         super().__init__(config, spec, seed, device)
         with self._initialisation():
             self.policy = self.build_policy(config, spec)
-            self.critic = CriticEnsemble(encoded_size(spec.observation), spec.action_size, config.hidden_sizes)
+            self.critic = CriticEnsemble(
+                encoded_size(spec.observation, config.encoder), spec.action_size, config.hidden_sizes
+            )
             self.temperature = Temperature(config.initial_temperature)
         self._policy_vector = ParameterVector(self.policy)
-        self._critic_vector = ParameterVector(self.critic)
+        self._critic_vector = ParameterVector(self.critic, self.encoder)
         self._temperature_vector = ParameterVector(self.temperature)
         self.target_critic, self._target_vector = target_of(self.critic)
         self._frozen_critic = frozen_view(self.critic, self._critic_vector)
@@ -117,7 +131,7 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
     @staticmethod
     def build_policy(config: SACConfig, spec: EnvironmentSpec) -> TanhGaussianPolicy:
         return TanhGaussianPolicy(
-            encoded_size(spec.observation),
+            encoded_size(spec.observation, config.encoder),
             spec.action_size,
             config.hidden_sizes,
             log_std_range=(config.log_std_minimum, config.log_std_maximum),
@@ -126,7 +140,7 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         )
 
     def update(self, batch: Batch) -> SACMetrics:
-        batch = batch.to(self.device)
+        batch = self._prepared(batch)
         next_noise, noise = self._noise(2, batch)
         features = self.encoder(batch.observation)
         temperature = self.temperature.log_value.detach().exp()
@@ -134,8 +148,12 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         target = self._target(batch, next_noise, temperature)
         values = self.critic(features, batch.action)
         of_critic = critic_loss(values, target)
-        action, log_density = self.policy.sample(features, noise)
-        of_actor = actor_loss(log_density, self._frozen_critic(features, action), temperature)
+        seen = features.detach()  # the critic alone trains the encoder
+        action, log_density = self.policy.sample(seen, noise)
+        if self._cloning:
+            of_actor = likelihood_loss(self.policy.log_density(seen, batch.action))
+        else:
+            of_actor = actor_loss(log_density, self._frozen_critic(seen, action), temperature)
         of_temperature = temperature_loss(self.temperature.log_value, log_density, self._target_entropy)
 
         for vector in (self._critic_vector, self._policy_vector, self._temperature_vector):
@@ -162,12 +180,20 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         features = self.encoder(batch.next_observation)
         action, log_density = self.policy.sample(features, noise)
         value = self.target_critic(features, action).amin(dim=0) - temperature * log_density
-        return bellman_target(batch.reward, batch.terminated, value, self.config.discount)
+        return bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
+
+    @property
+    def _cloning(self) -> bool:
+        """Whether the next update fits the policy to the data instead of the critics."""
+        return self.updates < self.config.cloning_updates
 
     def _step(self) -> None:
+        """The critics every time; the policy once they are warm, or while it needs none; the temperature with SAC."""
         self._critic_adam.step()
-        if self.updates >= self.config.critic_warmup_updates:
+        warm = self.updates >= self.config.critic_warmup_updates
+        if warm or self._cloning:
             self._policy_adam.step()
+        if warm and not self._cloning:
             self._temperature_adam.step()
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
         self.updates += 1

@@ -2,6 +2,9 @@
 
 Deviations from rlkit: the smoothed target action is clipped to the action box, and the losses of an update are taken at
 the same parameters, before any of them takes its step, so that a diverged loss changes nothing.
+
+With ``cloning`` it is the baseline RL + LfD of insertion.md 2.4: the demonstrations, which ``Batch.prior`` marks, are
+also cloned.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from tenon.algorithms.base import Algorithm, AlgorithmConfig, Metrics
-from tenon.algorithms.losses import bellman_target, critic_loss
+from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
+from tenon.algorithms.losses import bellman_target, cloning_loss, critic_loss, passes_filter
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.critics import CriticEnsemble
@@ -23,7 +26,7 @@ from tenon.networks.parameters import Adam, ParameterVector, frozen_view, target
 from tenon.networks.policies import DeterministicPolicy
 
 
-class TD3Config(AlgorithmConfig):
+class TD3Config(ActorCriticConfig):
     """Twin delayed DDPG: a deterministic policy, and critics made pessimistic and smooth."""
 
     name: Literal["td3"] = "td3"
@@ -37,11 +40,21 @@ class TD3Config(AlgorithmConfig):
     exploration_std: float = Field(
         default=0.1, ge=0.0, description="Gaussian noise on actions; residual-rl.md section 3 (rlkit)"
     )
+    value_weight: float = Field(
+        default=1.0, gt=0.0, description="l1, weight of Q in the policy's loss; 1e-3 with cloning, insertion.md 2.4"
+    )
+    cloning: Literal["off", "plain", "filtered"] = Field(
+        default="off",
+        description="demonstrations are cloned never, always, or where the critic prefers them; insertion.md 2.4",
+    )
 
 
 @dataclass(frozen=True)
 class TD3Metrics(Metrics):
-    """One update in numbers. Norms are Euclidean, of the gradients. saturation: fraction of |pi(s)| above 0.95."""
+    """One update in numbers. Norms are Euclidean, of the gradients. saturation: fraction of |pi(s)| above 0.95.
+
+    actor_loss: of both parts, weighted; cloning_loss: the part of the demonstrations alone.
+    """
 
     critic_loss: float
     critic_gradient_norm: float
@@ -49,6 +62,7 @@ class TD3Metrics(Metrics):
     target_mean: float
     actor_loss: float
     actor_gradient_norm: float
+    cloning_loss: float
     saturation: float
 
 
@@ -75,9 +89,11 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         super().__init__(config, spec, seed, device)
         with self._initialisation():
             self.policy = self.build_policy(config, spec)
-            self.critic = CriticEnsemble(encoded_size(spec.observation), spec.action_size, config.hidden_sizes)
+            self.critic = CriticEnsemble(
+                encoded_size(spec.observation, config.encoder), spec.action_size, config.hidden_sizes
+            )
         self._policy_vector = ParameterVector(self.policy)
-        self._critic_vector = ParameterVector(self.critic)
+        self._critic_vector = ParameterVector(self.critic, self.encoder)
         self.target_policy, self._target_policy_vector = target_of(self.policy)
         self.target_critic, self._target_critic_vector = target_of(self.critic)
         self._frozen_critic = frozen_view(self.critic, self._critic_vector)
@@ -96,7 +112,7 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
     @staticmethod
     def build_policy(config: TD3Config, spec: EnvironmentSpec) -> DeterministicPolicy:
         return DeterministicPolicy(
-            encoded_size(spec.observation),
+            encoded_size(spec.observation, config.encoder),
             spec.action_size,
             config.hidden_sizes,
             exploration_std=config.exploration_std,
@@ -104,14 +120,17 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         )
 
     def update(self, batch: Batch) -> TD3Metrics:
-        batch = batch.to(self.device)
+        batch = self._prepared(batch)
         features = self.encoder(batch.observation)
 
         target = self._target(batch, self._noise(1, batch)[0])
         values = self.critic(features, batch.action)
         of_critic = critic_loss(values, target)
-        action = self.policy(features)
-        of_actor = actor_loss(self._frozen_critic(features, action))
+        seen = features.detach()  # the critic alone trains the encoder
+        action = self.policy(seen)
+        own_values = self._frozen_critic(seen, action)
+        of_cloning = self._cloning_loss(batch, action, values, own_values)
+        of_actor = self.config.value_weight * actor_loss(own_values) + of_cloning
 
         self._critic_vector.zero_gradients()
         self._policy_vector.zero_gradients()
@@ -125,6 +144,7 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
             target_mean=target.mean(),
             actor_loss=of_actor,
             actor_gradient_norm=self._policy_vector.gradient_norm(),
+            cloning_loss=of_cloning,
             saturation=(action.detach().abs() > _SATURATED_FROM).to(torch.float32).mean(),
         )
         self._step()
@@ -138,7 +158,16 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
             self.target_policy(features), noise, self.config.target_noise_std, self.config.target_noise_clip
         )
         value = self.target_critic(features, action).amin(dim=0)
-        return bellman_target(batch.reward, batch.terminated, value, self.config.discount)
+        return bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
+
+    def _cloning_loss(self, batch: Batch, action: Tensor, values: Tensor, own_values: Tensor) -> Tensor:
+        """l2 sum_demo |pi(s) - a|^2 with l2 = 1 / demonstrations, insertion.md 2.4. values: of the data's actions."""
+        if self.config.cloning == "off":
+            return action.new_zeros(())
+        cloned = batch.prior
+        if self.config.cloning == "filtered":
+            cloned = cloned & passes_filter(values.detach()[0], own_values.detach()[0])
+        return cloning_loss(action, batch.action, cloned, batch.prior.to(action.dtype).sum())
 
     def _step(self) -> None:
         """The critics every time; the actor (once they are warm) and the targets every ``policy_delay`` updates."""

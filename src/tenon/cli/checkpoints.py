@@ -14,6 +14,20 @@ TRAINER_FOLDER = Path("trainer", "checkpoints")
 EXPLORATION = "exploration"
 
 
+def newest_of(place: Path) -> Path:
+    """The checkpoint in ``place``: itself, or the newest of a training. Raises UsageError for a training without."""
+    from tenon.data.checkpoint import CheckpointFolder
+
+    for folder in (place / "checkpoints", place / TRAINER_FOLDER):
+        if folder.is_dir():
+            checkpoints = CheckpointFolder(folder)
+            updates = checkpoints.updates()
+            if not updates:
+                raise UsageError(f"{folder} holds no checkpoint: train first")
+            return checkpoints.path(updates[-1])
+    return place
+
+
 def newest_checkpoint(run_directory: Path) -> Path:
     """The newest checkpoint of a run. Raises UsageError when it has none."""
     from tenon.data.checkpoint import CheckpointFolder

@@ -30,6 +30,7 @@ class Evaluate:
     """Evaluate a controller on fixed draws: the same episodes for every controller and every checkpoint.
 
     Draw number i has the seed 1000000000 + i (tenon.cli.evaluation.EVALUATION_SEED), which no training session uses.
+    With --env, a checkpoint acts in that environment, in this process and without a graph.
     """
 
     controller: Controller = "residual"
@@ -40,8 +41,11 @@ class Evaluate:
     """Robot, where not the session's."""
     task: str | None = None
     """Task, where not the session's."""
+    env: str | None = None
+    """An environment by name: the checkpoint acts in it, without a graph. What a session or a goal error is, it knows
+    itself."""
     checkpoint: Path | None = None
-    """Directory of a checkpoint whose policy acts."""
+    """Directory of a checkpoint whose policy acts; with --env, a training's folder means its newest checkpoint."""
     run_directory: Path | None = None
     """A run whose newest checkpoint acts. Nothing in it is changed."""
     draws: int = 100
@@ -59,6 +63,8 @@ class Evaluate:
         from tenon.cli import run_directory as runs
 
         self._check()
+        if self.env is not None:
+            return self._run_in_environment(self.env)
         policy = self._policy()
         setup = self._setup()
         with runs.locked(setup.config.run_directory):
@@ -71,11 +77,39 @@ class Evaluate:
             raise UsageError(f"--goal-error-mm {self.goal_error_mm}: it must not be negative")
         if self.checkpoint is not None and self.run_directory is not None:
             raise UsageError("--checkpoint and --run-directory both name a policy: give one of them")
+        if self.env is not None:
+            self._check_environment_options()
         if self.controller == "residual" and self.checkpoint is None and self.run_directory is None:
             raise UsageError(
                 "the residual controller needs a policy: name a --checkpoint or a --run-directory, or evaluate "
                 "--controller p_controller"
             )
+
+    def _check_environment_options(self) -> None:
+        given = {
+            "--session": self.session is not None,
+            "--robot": self.robot is not None,
+            "--task": self.task is not None,
+            "--run-directory": self.run_directory is not None,
+            "--record": self.record,
+            "--controller": self.controller != "residual",
+        }
+        wrong = [option for option, is_given in given.items() if is_given]
+        if wrong:
+            raise UsageError(f"--env evaluates without a graph: leave out {', '.join(wrong)}")
+        if self.checkpoint is None:
+            raise UsageError("--env needs a policy: name a --checkpoint")
+
+    def _run_in_environment(self, env: str) -> int:
+        from tenon.cli.console import write_json
+        from tenon.cli.environment_evaluation import evaluate_in_environment
+
+        assert self.checkpoint is not None  # _check has seen to it
+        result = evaluate_in_environment(env, self.checkpoint, self.draws, deterministic=self.deterministic)
+        OUT.print(result.table())
+        if self.json is not None:
+            write_json(self.json, result.to_json())
+        return SUCCESS
 
     def _policy(self) -> PolicySnapshot | None:
         from tenon.cli.checkpoints import newest_checkpoint, policy_of

@@ -18,8 +18,10 @@ from tenon.cli.errors import INTERRUPTED, USAGE, CommandError
 from tenon.cli.evaluate import Evaluate
 from tenon.cli.goal_image import GoalImage
 from tenon.cli.launch import Launch
+from tenon.cli.reproduce import Reproduce
 from tenon.cli.session import ClearFault, Pause, Resume, Run, Stop
 from tenon.cli.topic import Echo, Hz, List
+from tenon.cli.train import Train
 
 SessionCommand = (
     Annotated[Run, tyro.conf.subcommand("run")]
@@ -75,6 +77,8 @@ Command = (
     | Annotated[Dataset, tyro.conf.subcommand("dataset")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
 )
 
 

@@ -1,5 +1,5 @@
 """Configuration: strict YAML, checked by pydantic."""
 
-from tenon.configuration.base import Config, ConfigurationError, load, load_yaml, parse
+from tenon.configuration.base import Config, ConfigurationError, differences, load, load_yaml, parse
 
-__all__ = ["Config", "ConfigurationError", "load", "load_yaml", "parse"]
+__all__ = ["Config", "ConfigurationError", "differences", "load", "load_yaml", "parse"]

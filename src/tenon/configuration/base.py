@@ -60,6 +60,19 @@ def load(model: type[ConfigT], path: Path) -> ConfigT:
     return parse(model, load_yaml(path), where=str(path))
 
 
+def differences(seen: Config, own: Config) -> str:
+    """The leaves in which two models differ, as ``key = seen (asked for: own)``."""
+
+    def leaves(data: object, prefix: str = "") -> dict[str, object]:
+        if isinstance(data, dict):
+            return {k: v for key, value in data.items() for k, v in leaves(value, f"{prefix}{key}.").items()}
+        return {prefix.rstrip("."): data}
+
+    a, b = leaves(seen.model_dump(mode="json")), leaves(own.model_dump(mode="json"))
+    keys = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    return ", ".join(f"{key} = {a.get(key)!r} (asked for: {b.get(key)!r})" for key in keys)
+
+
 def _describe(error: ValidationError, model: type[BaseModel], where: str) -> str:
     lines = []
     for item in error.errors():

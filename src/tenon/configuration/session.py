@@ -82,6 +82,9 @@ class SessionConfig(Config):
     teleoperator hands back; None: teleoperation is off. service_timeout_s: seconds of real time for a service's answer.
     goal_image: picture of the finished state, for the reward of that name.
     weights_every_updates: gradient steps from one publication of the weights to the next.
+    prior_data: demonstrations or logs that the trainer starts from: the folder of a training, of a replay or of
+    recorded episodes. initial_checkpoint: folder of a checkpoint whose networks are trained further. Both are read
+    once, when the trainer's folder is made.
     run_directory: where episodes, replay and checkpoints go.
     """
 
@@ -111,6 +114,8 @@ class SessionConfig(Config):
     service_timeout_s: PositiveFloat = 10.0
     weights_every_updates: PositiveInt = 25
     goal_image: Path | None = None
+    prior_data: Path | None = None
+    initial_checkpoint: Path | None = None
     observation_image: ImageSizeConfig = ImageSizeConfig()
     success_ticks: PositiveInt = 3
     reset: ResetConfig = ResetConfig()

@@ -52,12 +52,13 @@ class FenceConfig(Config):
 
 
 class ResidualConfig(Config):
-    """base: the hand-written controller. authority_m: k, the displacement of action 1, per axis.
+    """base: the hand-written controller; None for none, where the action alone is the command (pure RL, a baseline).
 
-    step_limit_m: bound of the sum per axis. force_guard, fence: off where they are left out.
+    authority_m: k, the displacement of action 1, per axis. step_limit_m: bound of the sum per axis.
+    force_guard, fence: off where they are left out.
     """
 
-    base: PControllerConfig = PControllerConfig()
+    base: PControllerConfig | None = PControllerConfig()
     authority_m: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.001, 0.001, 0.001)
     step_limit_m: PositiveFloat = 0.011
     box: BoxConfig = BoxConfig()
@@ -92,7 +93,7 @@ class ResidualController:
 
     def __init__(self, config: ResidualConfig) -> None:
         self.config = config
-        self._base = PController(config.base)
+        self._base = None if config.base is None else PController(config.base)
         self._authority = np.array(config.authority_m)
         self._lower, self._upper = np.array(config.box.lower_m), np.array(config.box.upper_m)
 
@@ -106,7 +107,7 @@ class ResidualController:
         if action.shape != (3,) or not np.isfinite(action).all():
             raise ValueError(f"a residual action is 3 finite numbers in [-1, 1], got {action.tolist()}")
         action = np.clip(action, -1.0, 1.0)
-        base = self._base.step(position_m, goal_m)
+        base = np.zeros(3) if self._base is None else self._base.step(position_m, goal_m)
         wanted = base + self._authority * action
         limited = np.clip(wanted, -self.config.step_limit_m, self.config.step_limit_m)
         step, guard = self._guarded(limited, position_m - goal_m, press_n)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tenon.data.transitions import EnvironmentSpec
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObservationBatch:
@@ -23,6 +25,9 @@ class Batch:
 
     action (batch, A); reward (batch,); terminated (batch,) of float32, 1 where nothing follows. A truncated transition
     has 0 there, so that its value is bootstrapped through. number (batch,) of int64: which transitions these are.
+    prior (batch,) of bool: True where they come from the prior data (demonstrations, logs), whose numbers are its own.
+    steps (batch,) of float32: how many rewards, discounted, ``reward`` is the sum of, so that ``next_observation`` is
+    so many steps ahead; None where it is one throughout.
     """
 
     observation: ObservationBatch
@@ -31,9 +36,46 @@ class Batch:
     next_observation: ObservationBatch
     terminated: Tensor
     number: Tensor
+    prior: Tensor
+    steps: Tensor | None = None
 
     def __len__(self) -> int:
         return self.reward.shape[0]
+
+    @classmethod
+    def empty(cls, count: int, spec: EnvironmentSpec, *, n_step: int = 1) -> Batch:
+        """Room for ``count`` transitions of ``spec``, to be filled in."""
+
+        def observation() -> ObservationBatch:
+            image = spec.observation.image
+            return ObservationBatch(
+                state=torch.empty(count, spec.observation.state_size),
+                image=None if image is None else torch.empty((count, *image.shape), dtype=torch.uint8),
+            )
+
+        return cls(
+            observation=observation(),
+            action=torch.empty(count, spec.action_size),
+            reward=torch.empty(count),
+            next_observation=observation(),
+            terminated=torch.empty(count),
+            number=torch.empty(count, dtype=torch.int64),
+            prior=torch.zeros(count, dtype=torch.bool),
+            steps=None if n_step == 1 else torch.empty(count),
+        )
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Rows ``start`` to ``stop`` as views: what is written there is written here."""
+        return Batch(
+            observation=_observation_part(self.observation, start, stop),
+            action=self.action[start:stop],
+            reward=self.reward[start:stop],
+            next_observation=_observation_part(self.next_observation, start, stop),
+            terminated=self.terminated[start:stop],
+            number=self.number[start:stop],
+            prior=self.prior[start:stop],
+            steps=None if self.steps is None else self.steps[start:stop],
+        )
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """The floating-point contents with the names that errors use."""
@@ -54,7 +96,14 @@ class Batch:
             next_observation=_observation_to(self.next_observation, device),
             terminated=self.terminated.to(device, non_blocking=True),
             number=self.number,
+            prior=self.prior.to(device, non_blocking=True),
+            steps=None if self.steps is None else self.steps.to(device, non_blocking=True),
         )
+
+
+def _observation_part(observation: ObservationBatch, start: int, stop: int) -> ObservationBatch:
+    image = observation.image
+    return ObservationBatch(observation.state[start:stop], None if image is None else image[start:stop])
 
 
 def _observation_to(observation: ObservationBatch, device: torch.device) -> ObservationBatch:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -64,6 +65,13 @@ class MappedArray:
         """Waits until the disk holds what was stored."""
         self._map.flush()
 
+    def cut(self, rows: int) -> None:
+        """Leaves the file with its first ``rows`` rows, on the disk. The array must not be used any more."""
+        self.flush()
+        with self.path.open("r+b") as file:
+            file.truncate(rows * self._row_bytes)
+            os.fsync(file.fileno())
+
 
 def _reservation_error(path: Path, needed_bytes: int, error: OSError) -> StorageError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -73,6 +81,19 @@ def _reservation_error(path: Path, needed_bytes: int, error: OSError) -> Storage
             f"All that was stored before is safe; free some space and go on"
         )
     return StorageError(f"{path}: cannot reserve {needed_bytes} bytes: {error}")
+
+
+def locked(directory: Path) -> TextIO:
+    """The open lock file; the kernel frees the lock when the process ends, however it ends."""
+    file = (directory / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StorageError(
+            f"{directory}: another process uses this replay: stop that trainer, or give this one a folder of its own"
+        ) from error
+    return file
 
 
 def write_beside(path: Path, content: bytes) -> None:

@@ -7,18 +7,17 @@ more than the window that is sampled, so that no valid row of the window is ever
 not yet written at a power cut is found by checksum and cut off when the folder is opened.
 
 With images, each frame is stored once: the next frame of a step is the frame of the following step.
+With goals, what the next observation achieved is stored beside it, so that another goal can be put in its place.
 """
 
 from __future__ import annotations
 
 import bisect
-import fcntl
 import json
 import logging
 import math
 import zlib
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import torch
@@ -26,15 +25,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from tenon.configuration import Config, ConfigurationError, parse
-from tenon.data.batch import Batch, ObservationBatch
+from tenon.configuration import Config, ConfigurationError, differences, parse
+from tenon.data.batch import Batch
 from tenon.data.episode_ledger import EpisodeLedger
-from tenon.data.mapped_array import MappedArray, StorageError, write_beside
+from tenon.data.mapped_array import MappedArray, StorageError, locked, write_beside
+from tenon.data.sessions import SessionNames
+from tenon.data.spans import EpisodeSpans
 from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, check_transition
 
 _log = logging.getLogger(__name__)
 
 _FORMAT = 2
+_HEADER = "replay.json"
 _ROW = np.dtype(
     [
         ("number", "<u8"),
@@ -71,6 +73,21 @@ class ReplayConfig(Config):
     reserve: int = Field(default=20_000, gt=0)
     frames_per_transition: float = Field(default=1.05, ge=1.0, le=2.0)
 
+    @property
+    def slots(self) -> int:
+        """Rows on disk: one more than are held, as a crash may have torn the slot that the next transition goes to."""
+        return self.capacity + self.reserve + 1
+
+    @property
+    def frame_capacity(self) -> int:
+        """Frames that the transitions of the window may need."""
+        return math.ceil(self.capacity * self.frames_per_transition) + 1
+
+    @property
+    def frame_slots(self) -> int:
+        """Frames on disk."""
+        return self.frame_capacity + 2 * self.reserve
+
 
 class _Header(Config):
     format: int
@@ -90,10 +107,9 @@ class Replay:
         self.config = config or ReplayConfig()
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(directory)
+        self._lock = locked(directory)
         self._check_header()
-        # One more than are held: a crash may have torn the slot that the next transition goes to.
-        self._slots = self.config.capacity + self.config.reserve + 1
+        self._slots, self._frame_slots = self.config.slots, self.config.frame_slots
         # The counters come last when a folder is made: where they are, everything else must be.
         create = not (directory / "counters").exists()
         self._fields = self._open_fields(create=create)
@@ -102,10 +118,19 @@ class Replay:
         self._tensors = {name: torch.from_numpy(field.array) for name, field in self._fields.items()}
         self._counters = MappedArray(directory / "counters", np.uint64, 2, create=create)
         self._counters.reserve(2)
-        self._sessions = _Sessions(directory / "sessions.json")
+        self._sessions = SessionNames(directory / "sessions.json")
         self._recover()
         self._ledger = EpisodeLedger(directory / "episodes", self.transitions)
-        self._ledger.restore(self._held_rows())
+        held_rows = self._held_rows()
+        self._ledger.restore(held_rows)
+        self._spans = EpisodeSpans(held_rows)
+
+    @classmethod
+    def open(cls, directory: Path, spec: EnvironmentSpec) -> Replay:
+        """The replay that is in ``directory``, with the sizes it was made with. Raises StorageError, as above."""
+        if not (directory / _HEADER).exists():
+            raise StorageError(f"{directory}: holds no replay ({_HEADER} is missing): choose another folder")
+        return cls(directory, spec, _read_header(directory / _HEADER).config)
 
     @property
     def transitions(self) -> int:
@@ -146,17 +171,20 @@ class Replay:
             "reward": transition.reward,
             "next_state": transition.next_observation.state,
             "terminated": transition.terminated,
+            "achieved_goal": transition.next_observation.achieved_goal,
         }
-        for name, value in values.items():
-            self._fields[name].array[slot] = value
+        for name, field in self._fields.items():
+            field.array[slot] = values[name]
         row = self._rows.array[slot]
         row["number"], row["frame"], row["next_frame"] = number, *frames
         row["session"], row["episode"], row["step"] = session, transition.episode, transition.step
         for name in ("stamp_ns", "policy_version", "truncated", "success", "saturated", "ended"):
             row[name] = getattr(transition, name)
         row["checksum"] = self._checksum(slot)
+        key = (session, transition.episode, transition.step)
+        self._spans.add(number, *key, ended=transition.ended, oldest=number + 1 - self._slots)
         self._counters.array[_COMMITTED] = number + 1
-        self._ledger.add(session, transition.episode, transition.step, ended=transition.ended, transitions=number + 1)
+        self._ledger.add(*key, ended=transition.ended, transitions=number + 1)
         if number + 1 - int(self._counters.array[_FLUSHED]) >= self.config.reserve:
             self.flush()
         return number
@@ -165,7 +193,7 @@ class Replay:
         """Numbers of the transitions that are sampled once ``until`` have come in: a function of these alone."""
         start = max(0, until - self.config.capacity)
         if self._frames is not None and until:
-            oldest_frame = int(self._row(until - 1)["next_frame"]) + 1 - self._frame_capacity
+            oldest_frame = int(self._row(until - 1)["next_frame"]) + 1 - self.config.frame_capacity
             start = bisect.bisect_left(range(until), oldest_frame, lo=start, key=lambda n: int(self._row(n)["frame"]))
         return range(start, until)
 
@@ -181,23 +209,46 @@ class Replay:
 
     def gather(self, numbers: Tensor) -> Batch:
         """The transitions with these numbers, (batch,) of int64. Raises StorageError for one that is not held."""
-        lowest, highest, held = int(numbers.min()), int(numbers.max()), self._held
+        batch = Batch.empty(len(numbers), self.spec)
+        self.gather_into(batch, numbers, numbers)
+        return batch
+
+    def gather_into(self, batch: Batch, numbers: Tensor, ends: Tensor) -> None:
+        """Fills ``batch``: next observation and termination are those of ``ends``, all else is that of ``numbers``.
+
+        Raises StorageError for a transition that is not held.
+        """
+        lowest, highest, held = int(numbers.min()), int(ends.max()), self._held
         if lowest < held.start or highest >= held.stop:
             raise StorageError(
                 f"{self._directory}: transitions {lowest} to {highest} are asked for, "
                 f"{held.start} to {held.stop - 1} are held"
             )
-        slots = numbers % self._slots
-        fields = {name: tensor.index_select(0, slots) for name, tensor in self._tensors.items()}
-        image, next_image = self._gather_images(slots)
-        return Batch(
-            observation=ObservationBatch(fields["state"], image),
-            action=fields["action"],
-            reward=fields["reward"],
-            next_observation=ObservationBatch(fields["next_state"], next_image),
-            terminated=fields["terminated"],
-            number=numbers,
-        )
+        slots, end_slots = numbers % self._slots, ends % self._slots
+        self._pick("state", slots, batch.observation.state)
+        self._pick("action", slots, batch.action)
+        self._pick("reward", slots, batch.reward)
+        self._pick("next_state", end_slots, batch.next_observation.state)
+        self._pick("terminated", end_slots, batch.terminated)
+        if batch.observation.image is not None and batch.next_observation.image is not None:
+            self._pick_frames("frame", slots, batch.observation.image)
+            self._pick_frames("next_frame", end_slots, batch.next_observation.image)
+        batch.number.copy_(numbers)
+
+    def values(self, name: str, numbers: NDArray[np.int64]) -> Tensor:
+        """The field ``name`` (reward, achieved_goal) of these transitions, with the shape of ``numbers`` in front."""
+        return torch.from_numpy(self._fields[name].array[numbers % self._slots])
+
+    def spans(self, numbers: NDArray[np.int64], window: range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and last transition, (batch,) each, of the steps that follow one another around ``numbers``.
+
+        A span is of one episode, has no gap and lies within ``window``; it is a function of the window alone.
+        """
+        return self._spans.around(numbers, window)
+
+    def session_name(self, number: int) -> str:
+        """The session that ``rows`` names by number."""
+        return self._sessions.name(number)
 
     def rows(self, numbers: Tensor) -> NDArray[np.void]:
         """A copy of what is known of transitions beyond their values: session, episode, step, flags, stamp, version."""
@@ -217,21 +268,36 @@ class Replay:
         self.flush()
         self._lock.close()
 
+    def seal(self) -> None:
+        """Closes a replay that gets no more, and cuts its files down to what they hold. ``open`` opens it again.
+
+        Raises StorageError, with nothing changed, where the ring has dropped something or is empty.
+        """
+        committed = self.transitions
+        if not 0 < committed <= self.config.capacity:
+            raise StorageError(
+                f"{self._directory}: {committed} transitions came in; from 1 to {self.config.capacity} can be sealed"
+            )
+        self.flush()
+        config = ReplayConfig(capacity=committed, reserve=1, frames_per_transition=2.0)
+        for field in (*self._fields.values(), self._rows):
+            field.cut(config.slots)
+        if self._frames is not None:
+            self._frames.cut(config.frame_slots)
+        header = _Header(format=_FORMAT, spec=self.spec, config=config)
+        write_beside(self._directory / _HEADER, header.model_dump_json(indent=2).encode())
+        self._lock.close()
+
     def _check_header(self) -> None:
-        path = self._directory / "replay.json"
+        path = self._directory / _HEADER
         own = _Header(format=_FORMAT, spec=self.spec, config=self.config)
         if not path.exists():
             write_beside(path, own.model_dump_json(indent=2).encode())
             return
-        try:
-            seen = parse(_Header, json.loads(path.read_bytes()), where=str(path))
-        except (ConfigurationError, ValueError) as error:
-            raise StorageError(f"{path}: cannot be used: {error}") from error
+        seen = _read_header(path)
         if seen != own:
             raise StorageError(
-                f"{path}: holds a replay of format {seen.format} with {seen.spec!r} and {seen.config!r}, but "
-                f"format {own.format} with {own.spec!r} and {own.config!r} is needed: use the same configuration or "
-                f"another folder"
+                f"{path}: holds a replay with {differences(seen, own)}: use the same configuration or another folder"
             )
 
     def _open_fields(self, *, create: bool) -> dict[str, MappedArray]:
@@ -243,6 +309,8 @@ class Replay:
             "next_state": state,
             "terminated": (),
         }
+        if self.spec.observation.goal is not None:
+            shapes["achieved_goal"] = (self.spec.observation.goal.size,)
         return {
             name: MappedArray(self._directory / name, np.float32, self._slots, shape, create=create)
             for name, shape in shapes.items()
@@ -252,8 +320,6 @@ class Replay:
         image = self.spec.observation.image
         if image is None:
             return None
-        self._frame_capacity = math.ceil(self.config.capacity * self.config.frames_per_transition) + 1
-        self._frame_slots = self._frame_capacity + 2 * self.config.reserve
         return MappedArray(self._directory / "frames", np.uint8, self._frame_slots, image.shape, create=create)
 
     def _mapped(self) -> list[MappedArray]:
@@ -282,19 +348,18 @@ class Replay:
         frame: ImageArray = self._frames.array[number % self._frame_slots]
         return frame
 
-    def _gather_images(self, slots: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        if self._frames is None:
-            return None, None
-        rows = self._rows.array[slots.numpy()]
+    def _pick(self, name: str, slots: Tensor, out: Tensor) -> None:
+        torch.index_select(self._tensors[name], 0, slots, out=out)
+
+    def _pick_frames(self, name: str, slots: Tensor, out: Tensor) -> None:
+        assert self._frames is not None
+        numbers = self._rows.array[name][slots.numpy()].astype(np.int64)
         oldest = int(self._row(self.transitions - 1)["next_frame"]) + 1 - self._frame_slots
-        if int(rows["frame"].min()) < oldest:
+        if int(numbers.min()) < oldest:
             raise StorageError(f"{self._directory}: frames of a transition that is asked for were overwritten since")
-        frames = torch.from_numpy(self._frames.array)
-
-        def pick(name: str) -> Tensor:
-            return frames.index_select(0, torch.from_numpy((rows[name] % self._frame_slots).astype(np.int64)))
-
-        return pick("frame"), pick("next_frame")
+        torch.index_select(
+            torch.from_numpy(self._frames.array), 0, torch.from_numpy(numbers % self._frame_slots), out=out
+        )
 
     def _checksum(self, slot: int) -> int:
         row = self._rows.array[slot]
@@ -327,38 +392,8 @@ class Replay:
         return rows
 
 
-class _Sessions:
-    """Numbers of sessions by name, in a small JSON file."""
-
-    def __init__(self, path: Path):
-        self._path = path
-        try:
-            names = json.loads(path.read_bytes()) if path.exists() else []
-        except ValueError as error:
-            raise StorageError(
-                f"{path}: is damaged: {error}. It is the list of the sessions' names: restore it"
-            ) from error
-        self._numbers: dict[str, int] = {name: number for number, name in enumerate(names)}
-
-    def find(self, name: str) -> int | None:
-        return self._numbers.get(name)
-
-    def number(self, name: str) -> int:
-        if name not in self._numbers:
-            names = [*self._numbers, name]
-            write_beside(self._path, json.dumps(names).encode())
-            self._numbers[name] = len(names) - 1
-        return self._numbers[name]
-
-
-def _locked(directory: Path) -> TextIO:
-    """The open lock file; the kernel frees the lock when the process ends, however it ends."""
-    file = (directory / "lock").open("w")
+def _read_header(path: Path) -> _Header:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise StorageError(
-            f"{directory}: another process uses this replay: stop that trainer, or give this one a folder of its own"
-        ) from error
-    return file
+        return parse(_Header, json.loads(path.read_bytes()), where=str(path))
+    except (ConfigurationError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be used: {error}") from error

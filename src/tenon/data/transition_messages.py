@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenon.data.decode import ImageMessage, float32_array, image_to_array, stamp_to_ns
-from tenon.data.transitions import ImageArray, Observation, Transition
+from tenon.data.transitions import FloatArray, ImageArray, Observation, Transition
 
 
 def transition_from_message(message: Any) -> Transition:
@@ -17,7 +17,9 @@ def transition_from_message(message: Any) -> Transition:
         observation=Observation(float32_array(message.state), _image_or_none(message.image)),
         action=float32_array(message.action),
         reward=float(message.reward),
-        next_observation=Observation(float32_array(message.next_state), _image_or_none(message.next_image)),
+        next_observation=Observation(
+            float32_array(message.next_state), _image_or_none(message.next_image), _goal_or_none(message)
+        ),
         terminated=bool(message.terminated),
         truncated=bool(message.truncated),
         success=bool(message.success),
@@ -25,6 +27,12 @@ def transition_from_message(message: Any) -> Transition:
         policy_version=int(message.policy_version),
         stamp_ns=stamp_to_ns(message.header.stamp),
     )
+
+
+def _goal_or_none(message: Any) -> FloatArray | None:
+    """Empty where the task has no goals; recordings of before there were any lack the field."""
+    goal = float32_array(getattr(message, "achieved_goal", ()))
+    return goal if goal.size else None
 
 
 def _image_or_none(image: ImageMessage) -> ImageArray | None:

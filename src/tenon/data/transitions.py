@@ -6,7 +6,7 @@ Without torch, so that the nodes that only carry them start quickly.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,29 @@ class ImageSpec(Config):
         return self.height * self.width * self.channels
 
 
+class GoalSpec(Config):
+    """The goal of a goal-conditioned task: the last ``size`` entries of its state are the desired goal.
+
+    Sources: demos-her.md, eq. (20) to (22).
+    """
+
+    size: int = Field(gt=0, description="entries of a goal")
+    parts: int = Field(
+        default=1, gt=0, description="a goal is so many equal vectors, each compared on its own (stacked blocks)"
+    )
+    tolerance: float = Field(
+        gt=0.0, description="a part is reached when its Euclidean distance is below this, in the unit of the goal"
+    )
+    reward: Literal["miss_penalty", "all_reached", "per_part"] = Field(
+        description="miss_penalty: 0 when all parts are reached, else -1, eq. (20). all_reached: 1, else 0, eq. (21). "
+        "per_part: -1 plus the number of parts that are reached, eq. (22)"
+    )
+
+    def model_post_init(self, context: Any, /) -> None:
+        if self.size % self.parts:
+            raise ValueError(f"a goal of size {self.size} cannot be {self.parts} equal parts")
+
+
 class ObservationSpec(Config):
     """What an observation holds.
 
@@ -48,13 +71,17 @@ class ObservationSpec(Config):
     image: sizes of the camera image; None where the task uses none.
     state_scale: what counts as one unit of each entry, in that entry's unit (0.001 for a position error that matters
         in millimetres): networks see state / state_scale, data are stored as measured. None: 1 throughout.
+    goal: what the state's last entries ask for; None where the task has no goals.
     """
 
     state_size: int = Field(gt=0)
     image: ImageSpec | None = None
     state_scale: tuple[float, ...] | None = None
+    goal: GoalSpec | None = None
 
     def model_post_init(self, context: Any, /) -> None:
+        if self.goal is not None and self.goal.size > self.state_size:
+            raise ValueError(f"a goal of size {self.goal.size} cannot be a part of a state of size {self.state_size}")
         scale = self.state_scale
         if scale is not None and (len(scale) != self.state_size or min(scale) <= 0.0):
             raise ValueError(f"state_scale is {scale}: {self.state_size} positive numbers are needed")
@@ -69,10 +96,15 @@ class EnvironmentSpec(Config):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """state (S,) of float32; image (height, width, channels) of uint8, or None."""
+    """state (S,) of float32; image (height, width, channels) of uint8, or None.
+
+    achieved_goal: (goal.size,) of float32, what has been reached, in the form of the desired goal; None where the task
+    has no goals, or where nobody learns from this observation.
+    """
 
     state: FloatArray
     image: ImageArray | None = None
+    achieved_goal: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +141,11 @@ def check_transition(transition: Transition, spec: EnvironmentSpec) -> None:
         raise TransitionError(f"{where}: episode and step count from 0")
     check_observation(transition.observation, spec.observation, f"{where}: observation")
     check_observation(transition.next_observation, spec.observation, f"{where}: next observation")
+    if spec.observation.goal is not None and transition.next_observation.achieved_goal is None:
+        raise TransitionError(
+            f"{where}: next observation: holds no achieved goal, ({spec.observation.goal.size},) is needed: the task's "
+            f"rewards are those of reaching a goal"
+        )
     _check_vector(transition.action, spec.action_size, f"{where}: action")
     if np.abs(transition.action).max() > 1.0 + _ACTION_TOLERANCE:
         raise TransitionError(f"{where}: action is {transition.action}: every entry must be in [-1, 1]")
@@ -117,8 +154,15 @@ def check_transition(transition: Transition, spec: EnvironmentSpec) -> None:
 
 
 def check_observation(observation: Observation, spec: ObservationSpec, where: str) -> None:
-    """Raises TransitionError unless ``observation`` has the sizes of ``spec`` and only finite numbers."""
+    """Raises TransitionError unless ``observation`` has the sizes of ``spec`` and only finite numbers.
+
+    The achieved goal may be missing: nobody needs it to act.
+    """
     _check_vector(observation.state, spec.state_size, f"{where}: state")
+    if observation.achieved_goal is not None:
+        if spec.goal is None:
+            raise TransitionError(f"{where}: holds an achieved goal, but the task has none: remove it or configure one")
+        _check_vector(observation.achieved_goal, spec.goal.size, f"{where}: achieved goal")
     if spec.image is None:
         if observation.image is not None:
             raise TransitionError(f"{where}: holds an image, but the task uses none: remove it or configure one")

@@ -2,6 +2,9 @@
 
 ``tenon/Insert-v0``: a connector under a full arm, ``gymnasium.make("tenon/Insert-v0", robot="ur5", task="hard")``.
 ``tenon/FlyingPeg-v0``: the same task without an arm, for fast tests.
+
+``tenon.environments.registry`` makes these and all others by name, as they are: ``gymnasium.make`` puts Gymnasium's own
+``spec`` over the one that learners need.
 """
 
 import gymnasium

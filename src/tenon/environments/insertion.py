@@ -20,12 +20,13 @@ from tenon.control.residual import ResidualCommand, ResidualController
 from tenon.control.types import Pose, RobotState
 from tenon.data.transitions import EnvironmentSpec
 from tenon.environments.observation import insertion_spec, insertion_state
-from tenon.rewards import DenseInsertionConfig, DenseInsertionReward, ElectricalReward, Reward, RewardObservation
+from tenon.environments.rewards import make_reward
+from tenon.rewards import RewardObservation
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import InsertionSimulation
 from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig, draw_episode
 
-RewardName = Literal["electrical", "dense"]
+ArmRewardName = Literal["electrical", "dense"]
 Array = NDArray[np.float32]
 
 SEED_RANGE = 2**31
@@ -52,7 +53,7 @@ class InsertionEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
         connector: ConnectorConfig,
         task: InsertionTaskConfig,
         *,
-        reward: RewardName = "electrical",
+        reward: ArmRewardName = "electrical",
         render_mode: str | None = None,
         render_size_px: tuple[int, int] = (640, 480),
     ) -> None:
@@ -61,7 +62,7 @@ class InsertionEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
         self.controller = ResidualController(task.residual)
         self.command: ResidualCommand | None = None
         self.spec: EnvironmentSpec = insertion_spec(task.observation_scale)
-        self._reward = make_reward(reward, connector, task)
+        self._reward = make_reward(reward, connector, task.success_tolerance_m)
         self._render_size_px = render_size_px
         self._substeps = round(task.control_period_s / task.scene.physics.timestep_s)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float32)
@@ -124,21 +125,11 @@ class InsertionEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
         return self._reward.reward(observation).value
 
 
-def make_reward(name: RewardName, connector: ConnectorConfig, task: InsertionTaskConfig) -> Reward:
-    """The task's reward. "dense" counts as inserted what is deeper than the onset of the retention."""
-    if name == "electrical":
-        return ElectricalReward()
-    inserted_below_m = connector.depth_m * (1.0 - connector.retention.begins_at)
-    return DenseInsertionReward(
-        DenseInsertionConfig(inserted_below_m=inserted_below_m, success_within_m=task.success_tolerance_m)
-    )
-
-
 def make_insertion(
     robot: str = "ur5",
     task: str = "hard",
     *,
-    reward: RewardName = "electrical",
+    reward: ArmRewardName = "electrical",
     render_mode: str | None = None,
 ) -> InsertionEnv:
     """The environment of named (or user-written, by path) configurations. Raises ConfigurationError."""

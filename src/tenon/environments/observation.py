@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.control.types import Vector
-from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.data.transitions import EnvironmentSpec, ImageSpec, ObservationSpec
 from tenon.simulation.tasks import ObservationScaleConfig
 
 STATE_SIZE, ACTION_SIZE = 4, 3
@@ -17,9 +17,9 @@ def insertion_state(position_m: Vector, estimated_goal_m: Vector, press_n: float
     return np.append(position_m - estimated_goal_m, press_n).astype(np.float32)
 
 
-def insertion_spec(scale: ObservationScaleConfig) -> EnvironmentSpec:
-    """Sizes and scale of the above for a learner; the action is the residual."""
+def insertion_spec(scale: ObservationScaleConfig, image: ImageSpec | None = None) -> EnvironmentSpec:
+    """Sizes and scale of the above for a learner; the action is the residual. image: of the camera, if any."""
     divisors = tuple(float(value) for value in scale.divisors)
     return EnvironmentSpec(
-        observation=ObservationSpec(state_size=STATE_SIZE, state_scale=divisors), action_size=ACTION_SIZE
+        observation=ObservationSpec(state_size=STATE_SIZE, image=image, state_scale=divisors), action_size=ACTION_SIZE
     )

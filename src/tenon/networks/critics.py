@@ -1,4 +1,4 @@
-"""Critics: ensembles of action values."""
+"""Critics: ensembles of action values, and the value of a state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tenon.networks.mlp import EnsembleMLP
+from tenon.networks.mlp import MLP, EnsembleMLP
 
 
 class CriticEnsemble(nn.Module):
@@ -19,4 +19,16 @@ class CriticEnsemble(nn.Module):
 
     def forward(self, features: Tensor, action: Tensor) -> Tensor:
         values: Tensor = self.network(torch.cat((features, action), dim=1))
+        return values.squeeze(-1)
+
+
+class StateValue(nn.Module):
+    """V(s). features (batch, F) -> (batch,)."""
+
+    def __init__(self, features: int, hidden_sizes: Sequence[int]):
+        super().__init__()
+        self.network = MLP(features, hidden_sizes, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        values: Tensor = self.network(features)
         return values.squeeze(-1)

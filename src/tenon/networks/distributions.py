@@ -1,4 +1,4 @@
-"""The tanh-Gaussian: a normal variable squashed into (-1, 1), with its exact log-density."""
+"""The diagonal Gaussian, and the tanh-Gaussian: a normal variable squashed into (-1, 1), with exact log-densities."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 _TWO_LOG_TWO = 2.0 * math.log(2.0)
 # The largest action below 1 whose pre-image a float32 still resolves; actions are pulled inside it before atanh.
 _INSIDE = 1.0 - 1e-6
+
+
+def normal_log_density(mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
+    """log N(action; mean, diag(exp(log_std))^2), (batch,), of actions (batch, A). log_std: (batch, A) or (A,)."""
+    standardised = (action - mean) * torch.exp(-log_std)
+    return (-0.5 * standardised.square() - _HALF_LOG_TWO_PI - log_std).sum(-1)
 
 
 def squashed_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""All parameters of a module as one vector.
+"""All parameters of a module, or of several, as one vector.
 
 A learner on one CPU core spends its time on calls, not on arithmetic. With the parameters (and gradients) of a module
 side by side in memory, an Adam step, a target update or a gradient norm is a handful of calls in all instead of a
@@ -8,6 +8,7 @@ handful per layer.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -20,19 +21,20 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class ParameterVector:
-    """Moves the parameters of ``module`` into ``values`` and their gradients into ``gradients``, both (size,).
+    """Moves the parameters of ``modules`` into ``values`` and their gradients into ``gradients``, both (size,).
 
-    The module is used as before: its parameters are views of ``values``. ``backward`` adds to ``gradients``; call
-    ``zero_gradients`` before it. ``load_state_dict`` writes through; ``module.to`` and ``zero_grad`` break the tie.
+    The modules are used as before: their parameters are views of ``values``, one module behind the other. ``backward``
+    adds to ``gradients``; call ``zero_gradients`` before it. ``load_state_dict`` writes through; ``module.to`` and
+    ``zero_grad`` break the tie.
     """
 
-    def __init__(self, module: nn.Module):
-        parameters = list(module.parameters())
+    def __init__(self, *modules: nn.Module):
+        parameters = [parameter for module in modules for parameter in module.parameters()]
         size = sum(_padded(p.numel()) for p in parameters)
         self.values = torch.zeros(size, device=parameters[0].device)
         self.gradients = torch.zeros_like(self.values)
         for parameter, value, gradient in zip(
-            parameters, _views(self.values, module), _views(self.gradients, module), strict=True
+            parameters, _views(self.values, parameters), _views(self.gradients, parameters), strict=True
         ):
             value.copy_(parameter.detach())
             parameter.data = value
@@ -48,8 +50,11 @@ class ParameterVector:
         return norm
 
     def move_towards(self, other: ParameterVector, rate: float) -> None:
-        """Polyak averaging: values <- (1 - rate) * values + rate * other.values."""
-        self.values.lerp_(other.values, rate)
+        """Polyak averaging: values <- (1 - rate) * values + rate * other.values.
+
+        other may hold further modules behind those that this vector is a target of: an encoder has no target.
+        """
+        self.values.lerp_(other.values[: self.values.numel()], rate)
 
 
 def target_of(module: ModuleT) -> tuple[ModuleT, ParameterVector]:
@@ -61,28 +66,36 @@ def target_of(module: ModuleT) -> tuple[ModuleT, ParameterVector]:
 def frozen_view(module: ModuleT, vector: ParameterVector) -> ModuleT:
     """A second module on the same memory that collects no gradients for its parameters, only for its inputs.
 
-    The actor's loss goes through the critic without a gradient for the critic: half of that backward pass.
+    module: the first one of ``vector``. The actor's loss goes through the critic without a gradient for the critic:
+    half of that backward pass.
     """
     frozen = copy.deepcopy(module).requires_grad_(False)
-    for parameter, value in zip(frozen.parameters(), _views(vector.values, frozen), strict=True):
+    parameters = list(frozen.parameters())
+    for parameter, value in zip(parameters, _views(vector.values, parameters), strict=True):
         parameter.data = value
     return frozen
 
 
 class Adam:
-    """Adam (Kingma and Ba, 2015, algorithm 1) on a ParameterVector."""
+    """Adam (Kingma and Ba, 2015, algorithm 1) on a ParameterVector.
+
+    learning_rate: can be set between steps, for a schedule. weight_decay: of the L2 penalty whose gradient is added to
+    the loss's, as in torch.optim.Adam.
+    """
 
     def __init__(
         self,
         vector: ParameterVector,
         learning_rate: float,
         *,
+        weight_decay: float = 0.0,
         first_decay: float = 0.9,
         second_decay: float = 0.999,
         epsilon: float = 1e-8,
     ):
         self._vector = vector
-        self._learning_rate = learning_rate
+        self.learning_rate = learning_rate
+        self._weight_decay = weight_decay
         self._first_decay = first_decay
         self._second_decay = second_decay
         self._epsilon = epsilon
@@ -95,12 +108,14 @@ class Adam:
         """Moves the parameters against the gradients. The bias corrections are folded into the step size."""
         self.steps += 1
         gradients = self._vector.gradients
+        if self._weight_decay:
+            gradients.add_(self._vector.values, alpha=self._weight_decay)
         self.first_moment.lerp_(gradients, 1.0 - self._first_decay)
         self.second_moment.mul_(self._second_decay).addcmul_(gradients, gradients, value=1.0 - self._second_decay)
         first_correction = 1.0 - self._first_decay**self.steps
         second_correction = (1.0 - self._second_decay**self.steps) ** 0.5
         denominator = torch.sqrt(self.second_moment, out=self._scratch).add_(self._epsilon * second_correction)
-        step_size = self._learning_rate * second_correction / first_correction
+        step_size = self.learning_rate * second_correction / first_correction
         self._vector.values.addcdiv_(self.first_moment, denominator, value=-step_size)
 
 
@@ -108,9 +123,9 @@ def _padded(elements: int) -> int:
     return -(-elements // _ALIGNMENT_ELEMENTS) * _ALIGNMENT_ELEMENTS
 
 
-def _views(vector: Tensor, module: nn.Module) -> list[Tensor]:
+def _views(vector: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     views, offset = [], 0
-    for parameter in module.parameters():
+    for parameter in parameters:
         views.append(vector[offset : offset + parameter.numel()].view(parameter.shape))
         offset += _padded(parameter.numel())
     return views

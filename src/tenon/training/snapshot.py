@@ -1,4 +1,4 @@
-"""A policy on its way from a trainer to a robot: weights as safetensors, and a manifest that says what they are."""
+"""A policy with its encoder on its way from a trainer to a robot: weights as safetensors, and what they are of."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from tenon.algorithms.base import check_tensors
 from tenon.algorithms.randomness import derived_seed
 from tenon.configuration import ConfigurationError, parse
 from tenon.data.transitions import EnvironmentSpec
-from tenon.networks.encoders import FlatEncoder
 
-_FORMAT = 1
+_FORMAT = 2
 _MANIFEST_KEYS = {"format", "method", "version", "seed", "config", "spec"}
 
 
@@ -40,7 +39,7 @@ class PolicySnapshot:
 
 
 def take_snapshot(learner: Algorithm[Any, Any]) -> PolicySnapshot:
-    """The learner's policy as it is now."""
+    """The learner's encoder and policy as they are now."""
     manifest = {
         "format": _FORMAT,
         "method": learner.name,
@@ -49,7 +48,7 @@ def take_snapshot(learner: Algorithm[Any, Any]) -> PolicySnapshot:
         "config": learner.config.model_dump(mode="json"),
         "spec": learner.spec.model_dump(mode="json"),
     }
-    weights = {name: tensor.cpu().clone() for name, tensor in learner.policy.state_dict().items()}
+    weights = {name: tensor.cpu().clone() for name, tensor in learner.actor_network.state_dict().items()}
     return PolicySnapshot(
         version=learner.updates,
         method=learner.name,
@@ -61,7 +60,7 @@ def take_snapshot(learner: Algorithm[Any, Any]) -> PolicySnapshot:
 def load_actor(
     snapshot: PolicySnapshot, *, spec: EnvironmentSpec | None = None, rng: np.random.Generator | None = None
 ) -> Actor:
-    """The actor of a snapshot: the policy alone, on the CPU.
+    """The actor of a snapshot: encoder and policy alone, on the CPU.
 
     spec: what the robot's task has; a snapshot of another is refused. rng: exploration draws from it; without one, from
     a stream that the snapshot's seed and version determine. Raises SnapshotError.
@@ -70,9 +69,9 @@ def load_actor(
     try:
         config = parse_config(manifest["method"], manifest["config"], where="policy manifest: config")
         own_spec = parse(EnvironmentSpec, manifest["spec"], where="policy manifest: spec")
-        policy = method_named(manifest["method"]).learner.build_policy(config, own_spec)
+        network = method_named(manifest["method"]).learner.build_actor_network(config, own_spec)
         weights = safetensors.torch.load(snapshot.weights)
-        check_tensors(weights, policy.state_dict())
+        check_tensors(weights, network.state_dict())
     except (ConfigurationError, StateError, safetensors.SafetensorError, TypeError) as error:
         raise SnapshotError(f"policy weights, version {snapshot.version}: {error}") from error
     if spec is not None and spec != own_spec:
@@ -80,11 +79,11 @@ def load_actor(
             f"policy weights, version {snapshot.version}, are for {own_spec!r}, this task has {spec!r}: start trainer "
             f"and policy with the same task"
         )
-    policy.load_state_dict(weights)
-    policy.requires_grad_(False)
+    network.load_state_dict(weights)
+    network.requires_grad_(False)
     if rng is None:
         rng = np.random.default_rng(derived_seed(int(manifest["seed"]), "act", snapshot.version))
-    return Actor(policy, FlatEncoder(own_spec.observation), own_spec, rng)
+    return Actor(network, own_spec, rng)
 
 
 def _read_manifest(snapshot: PolicySnapshot) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The trainer: one object that an offline script, a Gymnasium loop and the trainer node drive alike.
 
-Training is a pure function of the stream of transitions: update number k draws from the first n_k of them, with random
-numbers that depend on the seed and k alone. So a node that lags behind the robot, or one that is killed and resumed,
-ends with the weights, bit for bit on a CPU, of a loop that did each update as soon as it was due.
+Training is a pure function of the prior data and the stream of transitions: update number k draws from the former and
+the first n_k of the latter (none while it is offline), with random numbers that depend on the seed and k alone. So a
+node that lags behind the robot, or one that is killed and resumed, ends with the weights, bit for bit on a CPU, of a
+loop that did each update as soon as it was due.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,12 @@ import torch
 from tenon.algorithms import LearnerState, Metrics, create
 from tenon.algorithms.actor import Actor
 from tenon.algorithms.randomness import reseed
-from tenon.configuration import Config, ConfigurationError, parse
+from tenon.configuration import Config, ConfigurationError, differences, parse
 from tenon.data.checkpoint import Checkpoint, CheckpointFolder, load_checkpoint
 from tenon.data.mapped_array import StorageError, write_beside
+from tenon.data.prior import read_prior, write_prior
 from tenon.data.replay import Replay
+from tenon.data.sampling import Sampler, check_sampling
 from tenon.data.transitions import EnvironmentSpec, Transition, TransitionError
 from tenon.training.config import TrainerConfig
 from tenon.training.snapshot import PolicySnapshot, take_snapshot
@@ -33,6 +36,7 @@ _log = logging.getLogger(__name__)
 _FORMAT = 1
 _DESCRIPTION = "trainer.json"
 _CHECKPOINTS = "checkpoints"
+_PRIOR = "prior"
 _EXPLORATION = "exploration"
 
 
@@ -41,10 +45,11 @@ class TrainerError(RuntimeError):
 
 
 class _Description(Config):
-    """What a folder is a training of."""
+    """What a folder is a training of. prior_transitions: how many prior data it has, 0 where it has none."""
 
     format: int
     seed: int
+    prior_transitions: int = 0
     config: TrainerConfig
     spec: EnvironmentSpec
 
@@ -66,7 +71,10 @@ class Trainer:
     ``add`` and ``update`` may be called from two threads; everything else belongs to the thread that updates.
     """
 
-    def __init__(self, config: TrainerConfig, spec: EnvironmentSpec, directory: Path, *, seed: int):
+    def __init__(
+        self, config: TrainerConfig, spec: EnvironmentSpec, directory: Path, *, seed: int, prior_transitions: int = 0
+    ):
+        _check_data(config, spec, has_prior=prior_transitions > 0)
         self.config = config
         self.spec = spec
         self.seed = seed
@@ -74,6 +82,8 @@ class Trainer:
         torch.set_num_threads(config.threads)
         self.learner = create(config.method, config.algorithm, spec, seed, device=config.device)
         self.replay = Replay(directory / "replay", spec, config.replay)
+        self.prior = _open_prior(directory / _PRIOR, spec, prior_transitions)
+        self._sampler = Sampler(self.replay, self.prior, config.sampling, self.learner.config.discount)
         self.updates = 0
         self.durable_updates = 0
         self._checkpoints = CheckpointFolder(directory / _CHECKPOINTS)
@@ -88,26 +98,34 @@ class Trainer:
         directory: Path,
         *,
         seed: int,
+        prior: Iterable[Transition] | Path | None = None,
         initial: Path | None = None,
     ) -> Trainer:
         """Starts a training in ``directory``.
 
-        initial: a checkpoint folder whose learner is trained further (fine-tuning); its replay is not taken over.
-        Raises StorageError, CheckpointError or StateError; TrainerError where there is a training already.
+        prior: demonstrations or logs, or the folder that ``read_prior`` finds them in; they are copied. initial: a
+        checkpoint folder whose learner is trained further (fine-tuning); its replay is not taken over.
+        Raises StorageError, TransitionError, CheckpointError, StateError or ConfigurationError; TrainerError where
+        there is a training already.
         """
         if cls.exists(directory):
             raise TrainerError(f"{directory}: holds a training already: resume it, or choose another folder")
-        description = _Description(format=_FORMAT, seed=seed, config=config, spec=spec)
         if CheckpointFolder(directory / _CHECKPOINTS).updates():
             raise TrainerError(
                 f"{directory}: holds checkpoints, but no {_DESCRIPTION}: restore it, or choose another folder"
             )
-        trainer = cls(config, spec, directory, seed=seed)
+        _check_data(config, spec, has_prior=prior is not None)
+        count = 0
+        if prior is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            count = write_prior(directory / _PRIOR, spec, read_prior(prior, spec) if isinstance(prior, Path) else prior)
+        trainer = cls(config, spec, directory, seed=seed, prior_transitions=count)
         if initial is not None:
             checkpoint = load_checkpoint(initial, method=config.method, spec=spec.model_dump(mode="json"))
             trainer.learner.load_state(_learner_state(checkpoint))
             trainer.save()
         # The description comes last: a folder that has one can be resumed.
+        description = _Description(format=_FORMAT, seed=seed, prior_transitions=count, config=config, spec=spec)
         write_beside(directory / _DESCRIPTION, description.model_dump_json(indent=2).encode())
         return trainer
 
@@ -123,20 +141,42 @@ class Trainer:
         Updates done after that checkpoint are due again, with the same result. Raises StorageError or CheckpointError.
         """
         description = _read_description(directory)
-        trainer = cls(description.config, description.spec, directory, seed=description.seed)
+        trainer = cls(
+            description.config,
+            description.spec,
+            directory,
+            seed=description.seed,
+            prior_transitions=description.prior_transitions,
+        )
         trainer._restore()
         return trainer
 
     @classmethod
-    def open(cls, config: TrainerConfig, spec: EnvironmentSpec, directory: Path, *, seed: int) -> Trainer:
-        """Resumes where there is a training, else starts one. Raises TrainerError when that training is another."""
+    def open(
+        cls,
+        config: TrainerConfig,
+        spec: EnvironmentSpec,
+        directory: Path,
+        *,
+        seed: int,
+        prior: Iterable[Transition] | Path | None = None,
+        initial: Path | None = None,
+    ) -> Trainer:
+        """Resumes where there is a training, else starts one as ``create`` does: ``prior`` and ``initial`` matter then.
+
+        Raises TrainerError when the training that is there is another.
+        """
         if not cls.exists(directory):
-            return cls.create(config, spec, directory, seed=seed)
+            return cls.create(config, spec, directory, seed=seed, prior=prior, initial=initial)
         seen = _read_description(directory)
-        own = _Description(format=_FORMAT, seed=seed, config=config, spec=spec)
+        if prior is not None and not seen.prior_transitions:
+            raise TrainerError(
+                f"{directory}: holds a training without prior data: leave them out, or use another folder"
+            )
+        own = seen.model_copy(update={"format": _FORMAT, "seed": seed, "config": config, "spec": spec})
         if seen != own:
             raise TrainerError(
-                f"{directory}: holds a training with {_differences(seen, own)}: use the same configuration and seed, "
+                f"{directory}: holds a training with {differences(seen, own)}: use the same configuration and seed, "
                 f"or another folder"
             )
         return cls.resume(directory)
@@ -189,10 +229,19 @@ class Trainer:
                     f"update {number} needs {needed} transitions, {self.replay.transitions} are there: ask update_due()"
                 )
             reseed(self._generator, self.seed, "sample", number)
-            batch = self.replay.sample(self.config.batch_size, self._generator, until=needed)
+            batch = self._sampler.sample(self.config.batch_size, self._generator, until=needed)
             metrics: Metrics = self.learner.update(batch)
             self.updates = number
             return metrics
+
+    def train_offline(self, callback: Callable[[Metrics], None] | None = None) -> None:
+        """The rest of the updates on the prior data alone; saves when that is due. callback: after each of them."""
+        while self.updates < self.config.offline_updates:
+            metrics = self.update()
+            if callback is not None:
+                callback(metrics)
+            if self.save_due():
+                self.save()
 
     def save_due(self) -> bool:
         """Whether ``checkpoint_every_updates`` have passed since the last checkpoint."""
@@ -218,6 +267,8 @@ class Trainer:
         """Saves and lets go of the folder."""
         self.save()
         self.replay.close()
+        if self.prior is not None:
+            self.prior.close()
 
     def _restore(self) -> None:
         checkpoint = self._checkpoints.load_newest(method=self.config.method, spec=self.spec.model_dump(mode="json"))
@@ -287,17 +338,26 @@ def _read_description(directory: Path) -> _Description:
         raise StorageError(f"{path}: is damaged: {error}. Restore it from the session's configuration") from error
 
 
-def _differences(seen: Config, own: Config) -> str:
-    """The leaves in which two models differ, as ``key: seen (asked for: own)``."""
+def _check_data(config: TrainerConfig, spec: EnvironmentSpec, *, has_prior: bool) -> None:
+    """Raises ConfigurationError for a configuration that wants what is not there."""
+    check_sampling(config.sampling, spec, has_prior=has_prior)
+    if config.offline_updates and not has_prior:
+        raise ConfigurationError(
+            f"offline_updates: is {config.offline_updates}, but there are no prior data: hand in demonstrations or "
+            f"logs, or set it to 0"
+        )
 
-    def leaves(data: object, prefix: str = "") -> dict[str, object]:
-        if isinstance(data, dict):
-            return {k: v for key, value in data.items() for k, v in leaves(value, f"{prefix}{key}.").items()}
-        return {prefix.rstrip("."): data}
 
-    a, b = leaves(seen.model_dump(mode="json")), leaves(own.model_dump(mode="json"))
-    keys = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-    return ", ".join(f"{key} = {a.get(key)!r} (asked for: {b.get(key)!r})" for key in keys)
+def _open_prior(directory: Path, spec: EnvironmentSpec, transitions: int) -> Replay | None:
+    """The prior data, which must be as many as were written. Raises StorageError."""
+    if not transitions:
+        return None
+    prior = Replay.open(directory, spec)
+    if prior.transitions != transitions:
+        raise StorageError(
+            f"{directory}: holds {prior.transitions} transitions, {transitions} were written: restore the folder"
+        )
+    return prior
 
 
 def _check_whole_episode(transitions: Sequence[Transition]) -> None:

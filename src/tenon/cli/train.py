@@ -1,0 +1,170 @@
+"""`tenon train`: a method on a task, from data, by practice, or from data and then by practice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+import yaml
+
+from tenon.cli.console import note
+from tenon.cli.errors import FAILURE, SUCCESS, UsageError
+from tenon.cli.reproduce import check_counts, executor, run_with_progress, show
+
+if TYPE_CHECKING:
+    from tenon.experiments.training import TrainingSize
+    from tenon.training.config import TrainerConfig
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+OFFLINE_UPDATES, PRACTICE_STEPS = 10_000, 15_000
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a method: offline from --data, by practice in --env, or offline first and then by practice.
+
+    Starting again with the same arguments goes on where it was. OUT holds report.json, table.md, plot.png, and a folder
+    per seed in work/ with the trainer's checkpoints and TensorBoard's files (`tensorboard --logdir OUT`).
+    """
+
+    method: tyro.conf.Positional[str]
+    """Name of the method: sac, td3, ddpg_her, bc, awac, iql."""
+    out: Path
+    """Folder of this training."""
+    data: str | None = None
+    """Prior data: `scripted` for demonstrations of the environment's script, or a folder with a replay (a training's, a
+    session's run) or with recorded episodes."""
+    env: str | None = None
+    """Name of an environment: for practice and for evaluation."""
+    updates: int | None = None
+    """Offline updates, from the prior data alone. Default: 10000 with data, 0 without."""
+    steps: int | None = None
+    """Steps of practice. Default: 0 with data, 15000 without."""
+    demonstrations: int = 100
+    """Episodes of `--data scripted`."""
+    seeds: int = 1
+    """Seeds 0, 1, ... side by side."""
+    config: str | None = None
+    """Name of a file in config/algorithms, or a path. Default: the one named like the method, where there is one."""
+    set: tuple[str, ...] = ()
+    """Keys of that configuration to change: `batch_size=256 algorithm.discount=0.95`."""
+    evaluate_every: int = 1_000
+    """Updates or steps from one evaluation to the next."""
+    draws: int = 20
+    """Evaluation episodes, the same every time."""
+    deterministic: Flag = False
+    """Evaluate the mean action instead of sampled ones."""
+    jobs: int | None = None
+    """Trainings side by side. Default: as many as there are cores."""
+    cluster: Flag = False
+    """Send the seeds to Ray. The trainers' folders stay where they ran."""
+
+    def run(self) -> int:
+        check_counts(self.seeds, self.jobs)
+        size = self._size()
+        from tenon.experiments.experiment import ExperimentError
+        from tenon.experiments.training import Training
+
+        try:
+            where = executor(self.jobs, cluster=self.cluster)
+            report = run_with_progress(Training(size), self.out, self.seeds, where, draws=self.draws)
+        except ExperimentError as error:
+            raise UsageError(str(error)) from error
+        show(report, self.out)
+        for folder in sorted((self.out / "work").glob("*/trainer/checkpoints")):
+            note(f"checkpoints: {folder}")
+        return SUCCESS if report.passed else FAILURE
+
+    def _size(self) -> TrainingSize:
+        """Checks everything that can be checked before a worker starts. Raises UsageError or ConfigurationError."""
+        from tenon.environments.registry import make_environment
+        from tenon.experiments.training import TrainingSize, task_and_data
+        from tenon.simulation.robotics_package import RoboticsPackageError
+
+        updates, steps = self._amounts()
+        size = TrainingSize(
+            trainer=self._trainer(updates),
+            environment=self.env,
+            data=self.data,
+            demonstrations=self.demonstrations,
+            steps=steps,
+            evaluate_every=self.evaluate_every,
+            draws=self.draws,
+            deterministic=self.deterministic,
+        )
+        try:
+            task = None if self.env is None else make_environment(self.env).spec
+        except RoboticsPackageError as error:
+            raise UsageError(str(error)) from error
+        task_and_data(size, task, 0)
+        return size
+
+    def _amounts(self) -> tuple[int, int]:
+        """Offline updates, and steps of practice."""
+        for option, value, least in (
+            ("updates", self.updates, 0),
+            ("steps", self.steps, 0),
+            ("demonstrations", self.demonstrations, 1),
+            ("evaluate-every", self.evaluate_every, 1),
+            ("draws", self.draws, 1),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"--{option} {value}: {least} or more are needed")
+        if self.data is None and self.env is None:
+            raise UsageError("nothing to learn from: name --data, --env or both")
+        default_updates, default_steps = (0, PRACTICE_STEPS) if self.data is None else (OFFLINE_UPDATES, 0)
+        updates = default_updates if self.updates is None else self.updates
+        steps = default_steps if self.steps is None else self.steps
+        if updates and self.data is None:
+            raise UsageError(f"--updates {updates}: offline updates need --data")
+        if steps and self.env is None:
+            raise UsageError(f"--steps {steps}: practice needs --env")
+        if not updates and not steps:
+            raise UsageError("nothing to do: --updates and --steps are both 0")
+        return updates, steps
+
+    def _trainer(self, updates: int) -> TrainerConfig:
+        from tenon.algorithms import method_named
+        from tenon.configuration import load_yaml, parse
+        from tenon.configuration.resolve import ConfigKind, names, resolve
+        from tenon.training.config import TrainerConfig
+
+        method_named(self.method)
+        data: dict[str, Any] = {"method": self.method}
+        where = self.config or (self.method if self.method in names(ConfigKind.ALGORITHMS) else None)
+        if where is not None:
+            data = load_yaml(resolve(ConfigKind.ALGORITHMS, where))
+        if data.get("method") != self.method:
+            raise UsageError(f"--config {where} is of method {data.get('method')!r}, asked for is {self.method!r}")
+        data = {**data, "offline_updates": updates}
+        for assignment in self.set:
+            _assign(data, assignment)
+        return parse(TrainerConfig, data, where=f"{where or self.method} with --set")
+
+
+def _assign(data: dict[str, Any], assignment: str) -> None:
+    """Sets one ``key.of.a.key=value``, the value as YAML has it. Raises UsageError."""
+    path, separator, text = assignment.partition("=")
+    *parents, key = path.split(".")
+    if not separator or not key:
+        raise UsageError(f"--set {assignment}: key=value is needed, for example algorithm.discount=0.95")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {assignment}: {text!r} is not valid YAML: {error}") from error
+    # YAML 1.1 takes 1e-4 for a word.
+    if isinstance(value, str):
+        value = _number_or(value)
+    for parent in parents:
+        data[parent] = dict(data.get(parent) or {})
+        data = data[parent]
+    data[key] = value
+
+
+def _number_or(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

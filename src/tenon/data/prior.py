@@ -1,0 +1,129 @@
+"""Prior data: transitions from elsewhere (demonstrations, logs, another training) that a learner starts from.
+
+They are copied into a replay of their own that drops nothing, so that the training that uses them does not change when
+their source does.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+
+from tenon.data.episodes import EpisodeError
+from tenon.data.mapped_array import StorageError, sync_folder
+from tenon.data.replay import Replay, ReplayConfig
+from tenon.data.store import EpisodeStore
+from tenon.data.transitions import EnvironmentSpec, Observation, Transition, TransitionError
+
+_log = logging.getLogger(__name__)
+
+# The files are sparse until they are sealed: this bounds their nominal size alone.
+_MOST_TRANSITIONS = 2**24
+_CHUNK = 1024
+
+
+def read_prior(path: Path, spec: EnvironmentSpec) -> Iterator[Transition]:
+    """The transitions in ``path``: the folder of a training or of its replay, or a folder of recorded episodes.
+
+    Raises StorageError where it is none of these, of another task, or in use; EpisodeError for a damaged recording.
+    """
+    for replay in (path, path / "replay"):
+        if (replay / "replay.json").exists():
+            return _from_replay(replay, spec)
+    store = EpisodeStore(path)
+    if store.scan().finished:
+        return _from_episodes(store)
+    raise StorageError(
+        f"{path}: holds no transitions: the folder of a training (with replay/replay.json), of a replay (with "
+        f"replay.json) or of recorded episodes (with episode_000000, ...) is needed"
+    )
+
+
+def write_prior(directory: Path, spec: EnvironmentSpec, transitions: Iterable[Transition]) -> int:
+    """Stores ``transitions`` as the sealed replay ``directory`` and returns how many they are.
+
+    It is there as a whole or not at all, and survives a power cut afterwards; one that was there is replaced. Raises
+    TransitionError or StorageError, with nothing changed.
+    """
+    building = directory.with_name(directory.name + ".new")
+    shutil.rmtree(building, ignore_errors=True)
+    replay = Replay(building, spec, ReplayConfig(capacity=_MOST_TRANSITIONS, frames_per_transition=2.0))
+    try:
+        for transition in transitions:
+            _add_once(replay, transition)
+        if not replay.transitions:
+            raise StorageError("the prior data hold no transition: hand in at least one, or none at all")
+        replay.seal()
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    sync_folder(building)
+    shutil.rmtree(directory, ignore_errors=True)
+    building.rename(directory)
+    sync_folder(directory.parent)
+    return replay.transitions
+
+
+def _add_once(replay: Replay, transition: Transition) -> None:
+    if replay.has_step(transition.session, transition.episode, transition.step):
+        raise TransitionError(
+            f"prior data: session {transition.session!r}, episode {transition.episode}, step {transition.step} comes "
+            f"twice: count the steps of each episode, and the episodes of each session, from 0"
+        )
+    if replay.transitions == replay.config.capacity:
+        raise StorageError(f"prior data: there are more than {replay.config.capacity} transitions: take fewer")
+    replay.add(transition)
+
+
+def _from_replay(directory: Path, spec: EnvironmentSpec) -> Iterator[Transition]:
+    replay = Replay.open(directory, spec)
+    try:
+        window = replay.window(replay.transitions)
+        for start in range(window.start, window.stop, _CHUNK):
+            yield from _chunk(replay, torch.arange(start, min(start + _CHUNK, window.stop)))
+    finally:
+        replay.close()
+
+
+def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
+    batch, rows = replay.gather(numbers), replay.rows(numbers)
+    images, next_images = batch.observation.image, batch.next_observation.image
+    goals = None if replay.spec.observation.goal is None else replay.values("achieved_goal", numbers.numpy())
+    for i, row in enumerate(rows):
+        yield Transition(
+            session=replay.session_name(int(row["session"])),
+            episode=int(row["episode"]),
+            step=int(row["step"]),
+            observation=Observation(batch.observation.state[i].numpy(), None if images is None else images[i].numpy()),
+            action=batch.action[i].numpy(),
+            reward=float(batch.reward[i]),
+            next_observation=Observation(
+                batch.next_observation.state[i].numpy(),
+                None if next_images is None else next_images[i].numpy(),
+                None if goals is None else goals[i].numpy(),
+            ),
+            terminated=bool(batch.terminated[i]),
+            truncated=bool(row["truncated"]),
+            success=bool(row["success"]),
+            saturated=bool(row["saturated"]),
+            policy_version=int(row["policy_version"]),
+            stamp_ns=int(row["stamp_ns"]),
+        )
+
+
+def _from_episodes(store: EpisodeStore) -> Iterator[Transition]:
+    """Of the episodes that were recorded without loss; those that were not are told and left out."""
+    found = False
+    for episode in store.episodes():
+        if not episode.outcome.complete:
+            _log.warning("%s: left out of the prior data: %s", episode.path, episode.outcome.detail or "incomplete")
+            continue
+        for transition in store.transitions(episode):
+            found = True
+            yield transition
+    if not found:
+        raise EpisodeError(f"{store.directory}: its episodes hold no transitions: record the topic /transition")

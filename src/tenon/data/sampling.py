@@ -1,0 +1,187 @@
+"""What a learner draws: own and prior data in the wanted proportion, hindsight goals, n-step returns.
+
+Everything that is drawn is a function of the generator, the prior data and the first ``until`` own transitions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from tenon.configuration import Config, ConfigurationError
+from tenon.data.batch import Batch
+from tenon.data.goals import goal_reward
+from tenon.data.mapped_array import StorageError
+from tenon.data.replay import Replay
+from tenon.data.transitions import EnvironmentSpec
+
+
+class RelabelConfig(Config):
+    """Hindsight goals (Andrychowicz et al., 2017; demos-her.md 2.2): the goal is replaced by one that was reached.
+
+    The reward is computed anew; termination stays as it was, since episodes with goals run on once a goal is reached.
+    """
+
+    strategy: Literal["future", "final", "episode"] = Field(
+        default="future",
+        description="which step's achieved goal: one from here on, the last, or any of the episode; demos-her.md 2.2",
+    )
+    probability: float = Field(
+        default=0.8, ge=0.0, le=1.0, description="of replacing a transition's goal; k = 4, demos-her.md 2.2"
+    )
+
+
+class SamplingConfig(Config):
+    """How a batch is drawn."""
+
+    relabel: RelabelConfig | None = Field(
+        default=None, description="hindsight goals, for tasks with goals; None: the goals that were asked for"
+    )
+    prior_share: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="share of every batch, rounded, from the prior data (N_D / N of demos-her.md 2.3); "
+        "None: uniform over prior and own data together (awac.md 2.4, iql.md)",
+    )
+    n_step: int = Field(default=1, ge=1, description="rewards summed up before the value of a state is used")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draw:
+    """Transitions of one source. window: the numbers that may be looked at."""
+
+    replay: Replay
+    numbers: Tensor
+    window: range
+
+
+class Sampler:
+    """Draws batches from ``replay`` and, where there are any, the ``prior`` data.
+
+    Raises ConfigurationError for what the data cannot give: hindsight goals without goals, a share of no prior data.
+    """
+
+    def __init__(self, replay: Replay, prior: Replay | None, config: SamplingConfig, discount: float):
+        check_sampling(config, replay.spec, has_prior=prior is not None)
+        self._replay = replay
+        self._prior = prior
+        self._config = config
+        self._goal = replay.spec.observation.goal
+        self._offsets = np.arange(config.n_step)
+        self._discounts = discount ** torch.arange(config.n_step, dtype=torch.float32)
+
+    def sample(self, count: int, generator: torch.Generator, *, until: int) -> Batch:
+        """``count`` transitions with replacement: first those from the prior data, then from the own window.
+
+        until: how many own transitions count; with 0, all come from the prior data. Raises StorageError when there is
+        nothing to draw from.
+        """
+        batch = Batch.empty(count, self._replay.spec, n_step=self._config.n_step)
+        start = 0
+        for draw in self._draws(count, generator, until):
+            stop = start + len(draw.numbers)
+            part = batch if stop - start == count else batch.part(start, stop)
+            part.prior.fill_(draw.replay is self._prior)
+            self._fill(part, draw, generator)
+            start = stop
+        return batch
+
+    def _draws(self, count: int, generator: torch.Generator, until: int) -> list[_Draw]:
+        own = self._replay.window(until)
+        prior = range(0) if self._prior is None else self._prior.window(self._prior.transitions)
+        if not own and not prior:
+            raise StorageError("the replay is empty and there are no prior data: add transitions before sampling")
+        if not prior or not own:
+            from_prior = count if prior else 0
+        elif self._config.prior_share is not None:
+            from_prior = round(self._config.prior_share * count)
+        else:
+            of_both = torch.randint(len(prior) + len(own), (count,), generator=generator)
+            from_prior = int((of_both < len(prior)).sum())
+        draws = []
+        for replay, window, size in ((self._prior, prior, from_prior), (self._replay, own, count - from_prior)):
+            if replay is not None and size:
+                numbers = torch.randint(window.start, window.stop, (size,), generator=generator)
+                draws.append(_Draw(replay, numbers, window))
+        return draws
+
+    def _fill(self, part: Batch, draw: _Draw, generator: torch.Generator) -> None:
+        relabel, n_step, replay = self._config.relabel, self._config.n_step, draw.replay
+        if relabel is None and n_step == 1:
+            replay.gather_into(part, draw.numbers, draw.numbers)
+            return
+        # At the size of a batch, NumPy's calls on indices cost a third of torch's.
+        numbers = draw.numbers.numpy()
+        first, last = replay.spans(numbers, draw.window)
+        ends = np.minimum(numbers + (n_step - 1), last)
+        replay.gather_into(part, draw.numbers, torch.from_numpy(ends))
+        relabelled = None
+        if relabel is not None and self._goal is not None:
+            source = _source(relabel.strategy, numbers, first, last, generator)
+            relabelled = torch.rand(len(numbers), generator=generator) < relabel.probability
+            _replace_goals(part, relabelled[:, None], replay.values("achieved_goal", source))
+        if n_step == 1:
+            part.reward.copy_(self._rewards(part, replay, numbers[:, None], relabelled)[:, 0])
+            return
+        # (batch, n_step): the transitions whose rewards are summed, the last one repeated where fewer follow.
+        rewarded = np.minimum(numbers[:, None] + self._offsets, ends[:, None])
+        steps = ends - numbers + 1
+        counted = torch.from_numpy(self._offsets < steps[:, None])
+        rewards = self._rewards(part, replay, rewarded, relabelled)
+        torch.sum(rewards * self._discounts * counted, dim=1, out=part.reward)
+        if part.steps is not None:
+            part.steps.copy_(torch.from_numpy(steps))
+
+    def _rewards(self, part: Batch, replay: Replay, numbers: NDArray[np.int64], relabelled: Tensor | None) -> Tensor:
+        """Of the transitions ``numbers`` (batch, n), under the goals of ``part`` where they are relabelled."""
+        rewards = replay.values("reward", numbers)
+        if relabelled is None or self._goal is None:
+            return rewards
+        desired = part.observation.state[:, None, -self._goal.size :]
+        paid = goal_reward(replay.values("achieved_goal", numbers), desired, self._goal)
+        return torch.where(relabelled[:, None], paid, rewards)
+
+
+def check_sampling(config: SamplingConfig, spec: EnvironmentSpec, *, has_prior: bool) -> None:
+    """Raises ConfigurationError for what the data of ``spec`` cannot give."""
+    if config.relabel is not None and spec.observation.goal is None:
+        raise ConfigurationError(
+            "sampling.relabel: the task has no goals to replace (goal is null in its observation): remove relabel"
+        )
+    if config.prior_share is not None and not has_prior:
+        raise ConfigurationError(
+            f"sampling.prior_share: is {config.prior_share}, but there are no prior data: hand in demonstrations or "
+            f"logs, or remove prior_share"
+        )
+
+
+def _source(
+    strategy: str,
+    numbers: NDArray[np.int64],
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    generator: torch.Generator,
+) -> NDArray[np.int64]:
+    """The transitions, (batch,), whose achieved goals take the place of those of ``numbers``; demos-her.md 2.2."""
+    if strategy == "final":
+        return last
+    start = numbers if strategy == "future" else first
+    length = last - start + 1
+    drawn = torch.rand(len(numbers), generator=generator, dtype=torch.float64).numpy()
+    # The product may round up to the length itself.
+    source: NDArray[np.int64] = start + np.minimum((drawn * length).astype(np.int64), length - 1)
+    return source
+
+
+def _replace_goals(part: Batch, where: Tensor, goals: Tensor) -> None:
+    """Puts ``goals`` (batch, size) into both states of ``part`` where (batch, 1) it is asked for."""
+    for observation in (part.observation, part.next_observation):
+        desired = observation.state[:, -goals.shape[1] :]
+        torch.where(where, goals, desired, out=desired)

@@ -1,0 +1,144 @@
+"""A drawer and a hook (Nair et al., 2020): offline from mixed data, then practice, without a dip between the two.
+
+Set-up, figures and gate: awac.md section 8. Most of the data miss the handle and nothing is filtered out, so cloning
+them is as poor as they are. SAC from the same data starts from the cloned policy, as in the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from tenon.configuration import Config
+from tenon.data.replay import ReplayConfig
+from tenon.data.transitions import Transition
+from tenon.environments.drawer import DrawerEnv, DrawerScriptConfig, drawer_episodes
+from tenon.experiments import episodes
+from tenon.experiments.experiment import Experiment, ExperimentError, Job, JobContext
+from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.results import Condition, Results, Row, above, at_least, difference
+from tenon.training.config import TrainerConfig
+from tenon.training.trainer import Trainer
+
+AWAC, SACFD, BC, DATA = "AWAC", "SACfD", "BC", "data"
+DRAWER = "drawer"
+_SCRIPT_STREAM = 5
+
+
+class AWACDrawerSize(Config):
+    """How much is done."""
+
+    trajectories: PositiveInt = Field(default=100, description="of the script, none filtered; awac.md 8")
+    offline_updates: PositiveInt = Field(default=5_000, description="awac.md 8")
+    steps: PositiveInt = Field(default=5_000, description="of practice; awac.md 8")
+    cloning_updates: PositiveInt = Field(default=3_000, description="of BC, and first of those of SACfD; awac.md 8")
+    evaluate_every: PositiveInt = Field(default=1_200, description="steps from one evaluation to the next; awac.md 8")
+    draws: PositiveInt = Field(default=50, description="evaluation episodes; awac.md 8")
+    batch_size: PositiveInt = Field(default=256, description="awac.md 8")
+
+
+class AWACDrawer(Experiment[AWACDrawerSize]):
+    """AWAC, SAC from demonstrations, BC, and the data themselves."""
+
+    name: ClassVar[str] = "awac-drawer"
+    shows: ClassVar[str] = "AWAC learns from data that mostly fail, and goes on with practice without a dip"
+    source: ClassVar[str] = "awac.md 8"
+
+    @classmethod
+    def small(cls) -> AWACDrawer:
+        return cls(AWACDrawerSize())
+
+    @classmethod
+    def full(cls) -> AWACDrawer:
+        raise ExperimentError(
+            "awac-drawer --full is Adroit's pen, door and relocate with human demonstrations (awac.md 8, GPU): Tenon "
+            "has neither these environments nor their data. Run it without --full"
+        )
+
+    def jobs(self, seeds: int) -> list[Job]:
+        size = self.size
+        updates = size.offline_updates + size.steps
+        jobs = []
+        for seed in range(seeds):
+            jobs += [Job(AWAC, DRAWER, seed, updates * 2e-4), Job(SACFD, DRAWER, seed, updates * 2.4e-4)]
+            jobs += [Job(BC, DRAWER, seed, size.cloning_updates * 0.8e-4), Job(DATA, DRAWER, seed, 0.2)]
+        return jobs
+
+    def run(self, context: JobContext) -> list[Row]:
+        job, size = context.job, self.size
+        env = DrawerEnv()
+        prior = self._data(env, job.seed)
+        if job.method == DATA:
+            ends = [transition.success for transition in prior() if transition.ended]
+            return context.rows(success=float(np.mean(ends)))
+
+        def look(trainer: Trainer, step: int) -> dict[str, float]:
+            choose = policy_chooser(trainer, deterministic=True, step=step)
+            seen = episodes.roll_out(env, choose, episodes.evaluation_seeds(size.draws))
+            return {"success": episodes.success_rate(seen)}
+
+        config = self._trainer(job.method)
+        practises = job.method != BC
+        plan = Plan(size.steps if practises else 0, size.evaluate_every, config.offline_updates)
+        practice = practised(context, config, env.spec, plan, look, env=env if practises else None, prior=prior)
+        with practice:
+            at = {point.step: point.value for point in context.points}
+            return context.rows(success=at[max(at)], success_offline=at[config.offline_updates])
+
+    def bar(self, results: Results) -> list[Condition]:
+        offline, cloned = results.mean(AWAC, DRAWER, "success_offline"), results.mean(BC, DRAWER, "success")
+        return [
+            at_least(f"{AWAC} offline over {BC}", difference(offline, cloned), 0.40),
+            at_least(f"{AWAC} after practice", results.mean(AWAC, DRAWER, "success"), 0.90),
+            at_least("deepest dip of any seed below its offline value", self._dip(results), -0.15),
+            above(f"{AWAC} over {SACFD} at the closest checkpoint", self._lead(results), 0.0),
+        ]
+
+    def _dip(self, results: Results) -> float | None:
+        """The lowest evaluation in practice minus the offline one, of the worst seed."""
+        start = self.size.offline_updates
+        curves = results.curves(AWAC, DRAWER, "success").values()
+        dips = [value - curve[start] for curve in curves for step, value in curve.items() if step > start]
+        return min(dips, default=None)
+
+    def _lead(self, results: Results) -> float | None:
+        """AWAC minus SACfD, means over seeds, at the checkpoint where it is least."""
+        ours, theirs = (_mean_curve(results, method) for method in (AWAC, SACFD))
+        if not ours or not theirs:
+            return None
+        return min(ours[step] - theirs[step] for step in ours.keys() & theirs.keys())
+
+    def _data(self, env: DrawerEnv, seed: int) -> Callable[[], Iterator[Transition]]:
+        def transitions() -> Iterator[Transition]:
+            rng = np.random.default_rng((seed, _SCRIPT_STREAM))
+            shown = drawer_episodes(env, self.size.trajectories, rng, DrawerScriptConfig(), "script")
+            return (transition for episode in shown for transition in episode.transitions)
+
+        return transitions
+
+    def _trainer(self, method: str) -> TrainerConfig:
+        size = self.size
+        algorithm: dict[str, Any] = {"hidden_sizes": (256, 256), "discount": 0.98}
+        if method == AWAC:
+            algorithm |= {"temperature": 0.3, "baseline_action": "mean", "value_maximum": 0.0}
+        if method == SACFD:
+            algorithm["cloning_updates"] = size.cloning_updates
+        return TrainerConfig(
+            method={AWAC: "awac", SACFD: "sac", BC: "bc"}[method],
+            algorithm=algorithm,
+            batch_size=size.batch_size,
+            offline_updates=size.cloning_updates if method == BC else size.offline_updates,
+            warmup_transitions=0,
+            replay=ReplayConfig(capacity=max(size.steps + 1_000, size.batch_size)),
+            checkpoint_every_updates=1_000,
+        )
+
+
+def _mean_curve(results: Results, method: str) -> dict[int, float]:
+    """Step -> mean over the seeds, where all of them have been evaluated."""
+    curves = list(results.curves(method, DRAWER, "success").values())
+    common = set.intersection(*(set(curve) for curve in curves)) if curves else set()
+    return {step: float(np.mean([curve[step] for curve in curves])) for step in common}

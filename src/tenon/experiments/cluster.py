@@ -1,0 +1,75 @@
+"""The same jobs on Ray: on the cluster that ``RAY_ADDRESS`` names, else on this machine.
+
+Workers share no disk with the one who asked: results travel back as JSON and are stored here. A job that is interrupted
+starts anew.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tenon.experiments.experiment import ExperimentError, Job, JobResult
+from tenon.experiments.runner import AnyExperiment, RunObserver, perform, reason_of, store
+
+INSTALL = "pip install 'tenon[cluster]'"
+
+
+class RayCluster:
+    """One core per job; as many at a time as the cluster has cores, at most ``count`` where it is given."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self._ray = _import_ray()
+        self._count = count
+
+    def run(self, experiment: AnyExperiment, jobs: Sequence[Job], out: Path, observer: RunObserver) -> None:
+        """Starts Ray where it does not run, and ends it if it did so."""
+        ray = self._ray
+        own = not ray.is_initialized()
+        if own:
+            ray.init(num_cpus=self._count, include_dashboard=False, log_to_driver=False)
+        try:
+            remote = ray.remote(num_cpus=1, max_retries=0)(_remote)
+            running = {remote.remote(experiment, job): job for job in jobs}
+            for job in jobs:
+                observer.on_start(job)
+            while running:
+                done, _ = ray.wait(list(running))
+                for reference in done:
+                    self._take(experiment, reference, running.pop(reference), out, observer)
+        finally:
+            if own:
+                ray.shutdown()
+
+    def _take(self, experiment: AnyExperiment, reference: Any, job: Job, out: Path, observer: RunObserver) -> None:
+        try:
+            answer = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            observer.on_failed(job, f"its worker was lost: {error}")
+            return
+        if "error" in answer:
+            observer.on_failed(job, answer["error"])
+            return
+        result = JobResult.from_json(answer["result"])
+        store(experiment, out, result)
+        observer.on_done(result)
+
+
+def _remote(experiment: AnyExperiment, job: Job) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="tenon-job-") as directory:
+        try:
+            result = perform(experiment, job, Path(directory))
+        except Exception as error:
+            return {"error": reason_of(error)}
+    return {"result": json.loads(json.dumps(result.to_json()))}
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ExperimentError(f"--cluster needs Ray, which is not installed ({error}): {INSTALL}") from error
+    return ray

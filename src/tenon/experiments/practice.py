@@ -1,0 +1,190 @@
+"""One training from start to end: offline updates, then practice in an environment, evaluated every so often.
+
+``tenon train`` and the experiments go through here. A training that was interrupted goes on from its trainer's folder:
+updates since the last checkpoint are done again, and an episode that was cut off is left as it is and not continued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tenon.data.transitions import EnvironmentSpec, Transition
+from tenon.experiments.episodes import Chooser, ResettableEnvironment
+from tenon.experiments.experiment import JobContext
+from tenon.training.config import TrainerConfig
+from tenon.training.loop import LoopCallback, train_gym
+from tenon.training.trainer import Trainer
+
+_EPISODE_STREAM, _ACTING_STREAM = 1, 2
+_SESSION = "practice"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much, and how often it is looked at.
+
+    steps: of practice in the environment, after the configuration's offline updates. evaluate_every: steps of practice
+    from one evaluation to the next. evaluate_every_updates: the same of offline updates; None for equally many. It is
+    also looked at between the two and at the end.
+    """
+
+    steps: int
+    evaluate_every: int
+    evaluate_every_updates: int | None = None
+
+
+Evaluate = Callable[[Trainer, int], None]
+"""Called with the trainer and the step: offline updates plus steps of practice so far."""
+
+
+class Practice:
+    """Drives a trainer through a plan."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        plan: Plan,
+        evaluate: Evaluate,
+        *,
+        env: ResettableEnvironment | None = None,
+        callbacks: Sequence[LoopCallback] = (),
+        on_progress: Callable[[float], None] = lambda fraction: None,
+    ) -> None:
+        self._trainer = trainer
+        self._plan = plan
+        self._evaluate = evaluate
+        self._env = env
+        self._callbacks = callbacks
+        self._on_progress = on_progress
+        self._looked_at = -1
+
+    @property
+    def step(self) -> int:
+        """Offline updates plus steps of practice so far."""
+        offline = min(self._trainer.updates, self._trainer.config.offline_updates)
+        return offline + self._trainer.replay.transitions
+
+    def run(self) -> None:
+        """To the end of the plan; does nothing that is done already. Saves at the end."""
+        self._offline()
+        if self._env is not None:
+            self._online(self._env)
+        self._trainer.save()
+
+    def _offline(self) -> None:
+        trainer, every = self._trainer, self._plan.evaluate_every_updates or self._plan.evaluate_every
+        while trainer.updates < trainer.config.offline_updates:
+            metrics = trainer.update()
+            for callback in self._callbacks:
+                callback.on_update(metrics)
+            if trainer.save_due():
+                trainer.save()
+            self._tell()
+            if trainer.updates % every == 0:
+                self._look()
+        if trainer.config.offline_updates and not trainer.replay.transitions:
+            self._look()
+
+    def _online(self, env: ResettableEnvironment) -> None:
+        trainer, plan = self._trainer, self._plan
+        self._catch_up()
+        if self._is_due_after_last_episode():
+            self._look()
+        episode = _first_free_episode(trainer)
+        while (before := trainer.replay.transitions) < plan.steps:
+            rng = np.random.default_rng((trainer.seed, _EPISODE_STREAM, episode))
+            train_gym(env, trainer, 1, rng=rng, session=_SESSION, first_episode=episode, callbacks=self._callbacks)
+            episode += 1
+            done = trainer.replay.transitions
+            self._tell()
+            if self._is_due(before, done):
+                self._look()
+        if plan.steps:
+            self._look()
+
+    def _catch_up(self) -> None:
+        """After an interruption, the updates that were due before it."""
+        while self._trainer.update_due():
+            self._trainer.update()
+
+    def _is_due(self, before: int, done: int) -> bool:
+        """Whether an episode from transition ``before`` to ``done`` is one after which it is looked at."""
+        return done // self._plan.evaluate_every > before // self._plan.evaluate_every
+
+    def _is_due_after_last_episode(self) -> bool:
+        """The same of the last one that is stored: an interruption may have come while it was looked at."""
+        done = self._trainer.replay.transitions
+        if not done:
+            return False
+        last = self._trainer.replay.rows(torch.tensor([done - 1]))[0]
+        return bool(last["ended"]) and self._is_due(done - 1 - int(last["step"]), done)
+
+    def _look(self) -> None:
+        if self._looked_at != self.step:
+            self._looked_at = self.step
+            self._evaluate(self._trainer, self.step)
+            self._trainer.save()
+
+    def _tell(self) -> None:
+        total = self._plan.steps + self._trainer.config.offline_updates
+        self._on_progress(min(1.0, self.step / total) if total else 1.0)
+
+
+Prior = Callable[[], Iterable[Transition]] | Path | None
+"""Prior data: what makes them (asked only where a training starts), a folder that holds them, or none."""
+Look = Callable[[Trainer, int], Mapping[str, float]]
+"""Evaluates a trainer at a step, in numbers by name."""
+
+
+@contextmanager
+def practised(
+    context: JobContext,
+    config: TrainerConfig,
+    spec: EnvironmentSpec,
+    plan: Plan,
+    look: Look,
+    *,
+    env: ResettableEnvironment | None = None,
+    prior: Prior = None,
+    callbacks: Callable[[Trainer], Sequence[LoopCallback]] = lambda trainer: (),
+) -> Iterator[Trainer]:
+    """A job's trainer after its plan; what ``look`` sees on the way goes into the job's learning curve."""
+    trainer = _open(config, spec, context.directory / "trainer", context.job.seed, prior)
+
+    def evaluate(trainer: Trainer, step: int) -> None:
+        if not context.has_recorded(step):
+            context.record(step, **look(trainer, step))
+
+    try:
+        watching = callbacks(trainer)
+        Practice(trainer, plan, evaluate, env=env, callbacks=watching, on_progress=context.progress).run()
+        yield trainer
+    finally:
+        trainer.close()
+
+
+def policy_chooser(trainer: Trainer, *, deterministic: bool, step: int) -> Chooser:
+    """The policy as it is now. Exploration draws from a stream of its own, so that looking changes nothing."""
+    actor = trainer.actor(np.random.default_rng((trainer.seed, _ACTING_STREAM, step)))
+    return lambda observation: actor.act(observation, deterministic=deterministic)
+
+
+def _first_free_episode(trainer: Trainer) -> int:
+    """The number after all that the replay holds something of."""
+    episode = trainer.replay.complete_episodes
+    while trainer.replay.has_step(_SESSION, episode, 0):
+        episode += 1
+    return episode
+
+
+def _open(config: TrainerConfig, spec: EnvironmentSpec, directory: Path, seed: int, prior: Prior) -> Trainer:
+    if Trainer.exists(directory):
+        return Trainer.open(config, spec, directory, seed=seed)
+    data = prior() if callable(prior) else prior
+    return Trainer.open(config, spec, directory, seed=seed, prior=data)

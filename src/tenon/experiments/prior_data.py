@@ -1,0 +1,62 @@
+"""Where prior data come from: a script's demonstrations, another training's replay, or recorded episodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tenon.configuration import ConfigurationError, differences, parse
+from tenon.data.store import EpisodeStore
+from tenon.data.transitions import EnvironmentSpec, Transition
+from tenon.environments.registry import scripted_names, scripted_transitions
+
+SCRIPTED = "scripted"
+_REPLAY_FILE = "replay.json"
+_REPLAYS = (Path(), Path("replay"), Path("trainer", "replay"))
+_EPISODES = (Path(), Path("episodes"))
+_SCRIPT_STREAM = 5
+
+
+def scripted(environment: str, episodes: int, seed: int) -> Callable[[], Iterator[Transition]]:
+    """Demonstrations of the environment's script; those of a seed are the same every time.
+
+    Raises ConfigurationError for an environment without a script.
+    """
+    if environment not in scripted_names():
+        raise ConfigurationError(
+            f"there is no script for {environment!r} to take data from. There are: {', '.join(scripted_names())}"
+        )
+    return lambda: scripted_transitions(environment, episodes, np.random.default_rng((seed, _SCRIPT_STREAM)))
+
+
+def data_folder(path: Path, task: EnvironmentSpec | None) -> tuple[EnvironmentSpec, Path]:
+    """What the data in ``path`` are of, and the folder in it that a trainer reads.
+
+    path: a replay, a training, a session's run (its replay, else its recorded episodes) or recorded episodes. task:
+    what they must be of, None where they may say it themselves. Raises ConfigurationError.
+    """
+    for folder in (path / place for place in _REPLAYS):
+        if (folder / _REPLAY_FILE).is_file():
+            stored = _replay_spec(folder / _REPLAY_FILE)
+            if task is not None and stored != task:
+                raise ConfigurationError(f"{path}: its data are of another task: {differences(stored, task)}")
+            return stored, folder
+    for folder in (path / place for place in _EPISODES):
+        if EpisodeStore(folder).scan().finished:
+            if task is None:
+                raise ConfigurationError(f"{path}: recorded episodes need --env NAME, which says what the task is")
+            return task, folder
+    raise ConfigurationError(
+        f"{path}: holds no data: the folder of a training, a replay, a session's run or recorded episodes is needed, "
+        f"or the word {SCRIPTED!r}"
+    )
+
+
+def _replay_spec(path: Path) -> EnvironmentSpec:
+    try:
+        return parse(EnvironmentSpec, json.loads(path.read_bytes())["spec"], where=str(path))
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigurationError(f"{path}: is damaged: {error}. Restore it, or name other data") from error

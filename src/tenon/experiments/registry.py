@@ -1,0 +1,26 @@
+"""The experiments by name. A new one is one file here and one line in ``EXPERIMENTS``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from tenon.configuration import ConfigurationError
+from tenon.experiments.awac_drawer import AWACDrawer
+from tenon.experiments.demos_her_pick import DemosHerPick
+from tenon.experiments.insertion_table import InsertionTable
+from tenon.experiments.iql_maze import IQLMaze
+from tenon.experiments.residual_bias import ResidualBias
+from tenon.experiments.runner import AnyExperiment
+
+_KINDS: tuple[type[AnyExperiment], ...] = (ResidualBias, InsertionTable, DemosHerPick, AWACDrawer, IQLMaze)
+EXPERIMENTS: Mapping[str, type[AnyExperiment]] = {kind.name: kind for kind in _KINDS}
+
+
+def experiment_named(name: str) -> type[AnyExperiment]:
+    """Raises ConfigurationError, with the names there are, for one that is not among them."""
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"experiment {name!r} is unknown. There are: {', '.join(EXPERIMENTS)}{hint}")
+    return EXPERIMENTS[name]
