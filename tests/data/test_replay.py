@@ -263,7 +263,7 @@ def test_killed_process_loses_nothing_that_it_stored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("written", [("episode",), ("session", "episode", "step"), ("number", "episode", "step")])
 def test_row_that_a_kill_left_half_written_completes_no_episode(tmp_path: Path, written: tuple[str, ...]) -> None:
-    """The slot of the next transition holds the end of an old episode: half overwritten, it must not count as an end."""
+    """The slot that comes next holds the end of an old episode: half overwritten, it must not count as an end."""
     replay = Replay(tmp_path, SPEC, CONFIG)
     slots = CONFIG.capacity + CONFIG.reserve + 1
     next_number = 820
