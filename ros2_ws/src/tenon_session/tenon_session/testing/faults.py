@@ -39,6 +39,10 @@ STEPS = range(3, 40)
 LATE_STEPS = 3
 """A probe that is held up may find the step this much later; else it waits for the next episode."""
 PUSH_N, PUSH_S = 60.0, 2.0
+FREE_ABOVE_M = 0.03
+"""Of the tip above the seated position; the socket is a third as deep."""
+WALLED_TANGENT = 0.5
+"""Sideways part of a push of the plug in its socket, per upward part: 53.7 N of 60 N go upwards, the limit is 50 N."""
 OUTSIDE_M = 0.9
 """Coordinate of a target outside any workspace."""
 RETRIES = 5
@@ -156,18 +160,29 @@ class NotFinite(Fault):
 
 
 class PushedArm(Fault):
-    """Somebody runs into the tool with 60 N."""
+    """Somebody runs into the tool with 60 N.
+
+    What socket and table take up of a push never reaches the arm, nor its sensor: so never downwards, and with the plug
+    in the socket hardly sideways.
+    """
 
     kind, named, lasts = "60 N push", "force", True
 
     def begin(self) -> int:
         direction = self.rng.normal(size=3)
-        direction[2] = abs(direction[2])  # not into the socket: the table would push back
+        direction[2] = abs(direction[2])
+        if not self._is_free():
+            direction[:2] *= WALLED_TANGENT * direction[2] / np.linalg.norm(direction[:2])
         x, y, z = (PUSH_N * direction / np.linalg.norm(direction)).tolist()
         request = Push.Request(force_n=Vector3(x=x, y=y, z=z), duration_s=PUSH_S)
         began_ns = to_ns(self.probe.call(Push, contract.SIMULATION_PUSH_SERVICE, request).began)
         self._ends_ns = began_ns + round(1e9 * PUSH_S)
         return began_ns
+
+    def _is_free(self) -> bool:
+        """Whether the plug is well above the socket, and stays there for as long as a fault may take to be found."""
+        tip_m = self.probe.last(contract.OBSERVATION).tcp_in_base.position.z
+        return bool(tip_m - self.probe.session.goal_in_base.position.z > FREE_ABOVE_M)
 
     def mend(self) -> None:
         self.probe.wait_until(self._ends_ns + WATCH_NS)
