@@ -26,7 +26,7 @@ class Script:
     def step(self, action: Any, /) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         success, force = self._steps[self._step]
         self._step += 1
-        info = {"success": success, "peak_force_n": force, "peak_vertical_force_n": force / 2}
+        info = {"success": success, "peak_force_n": force, "vertical_force_n": -force / 2}
         return np.zeros(2, np.float32), 0.5, False, self._step == len(self._steps), info
 
 

@@ -39,7 +39,7 @@ class Walk:
 def config(*, offline_updates: int = 0) -> TrainerConfig:
     return TrainerConfig(
         method="sac",
-        algorithm={"hidden_sizes": [8]},
+        algorithm={"hidden_sizes": (8,)},  # comes back from the disk as a list
         batch_size=4,
         warmup_transitions=0,
         offline_updates=offline_updates,

@@ -19,7 +19,9 @@ from tenon.experiments.residual_bias import ResidualBias, ResidualBiasSize
 from tenon.experiments.runner import AnyExperiment, run_experiment
 
 TINY: tuple[AnyExperiment, ...] = (
-    ResidualBias(ResidualBiasSize(biases_mm=(0.0, 1.5), steps=520, evaluate_every=260, draws=2, draws_on_the_way=1)),
+    ResidualBias(
+        ResidualBiasSize(biases_mm=(0.0, 1.5), steps=60, evaluate_every=40, warmup=40, draws=2, draws_on_the_way=1)
+    ),
     DemosHerPick(
         DemosHerPickSize(
             steps=100,
@@ -60,6 +62,7 @@ TINY_TABLE = InsertionTable(
         other_steps=100,
         gated_steps=200,
         evaluate_every=100,
+        warmup=90,
         draws=2,
         other_draws=1,
         draws_on_the_way=1,

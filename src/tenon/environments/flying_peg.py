@@ -119,7 +119,7 @@ class FlyingPegEnv(gymnasium.Env[PegObservation, Array]):  # type: ignore[misc]
         return self._observation(), {"episode": episode}
 
     def step(self, action: Array) -> tuple[PegObservation, float, bool, bool, dict[str, Any]]:
-        """One command. info: success, depth_m, peak_force_n, peak_vertical_force_n."""
+        """One command. info: success, depth_m, peak_force_n (of the episode), vertical_force_n (now)."""
         config = self.config
         residual, press_n = np.asarray(action, np.float64), float(self.peg.force_n[2])
         self.command = self.controller.command(self.peg.position_m, self._goal, residual, press_n=press_n)
@@ -133,7 +133,7 @@ class FlyingPegEnv(gymnasium.Env[PegObservation, Array]):  # type: ignore[misc]
             "success": success,
             "depth_m": self.peg.depth_m,
             "peak_force_n": self.peg.peak_force_n,
-            "peak_vertical_force_n": self.peg.peak_vertical_force_n,
+            "vertical_force_n": float(self.peg.force_n[2]),
         }
         truncated = self._steps >= config.horizon_steps
         return self._observation(), self._reward_now(connected=success), False, truncated, info

@@ -33,7 +33,8 @@ class Episode:
     """One episode in numbers.
 
     first_success: step of the first success, from 1; 0 without one. at_end: success on the last step.
-    peak_force_n, peak_vertical_force_n: of ``info``, 0 where the environment measures none. start_info: of the reset.
+    peak_force_n: the largest at any time, by ``info``; peak_vertical_force_n: the largest reading at the end of a step,
+    as a policy sees it. Both are 0 where the environment measures none. start_info: of the reset.
     """
 
     seed: int
@@ -108,7 +109,7 @@ def _episode(env: ResettableEnvironment, choose: Chooser, seed: int, options: Ma
         observation = observation_from_gym(raw)
         steps, total, at_end = steps + 1, total + float(reward), bool(info.get("success", False))
         force_n = max(force_n, float(info.get("peak_force_n", 0.0)))
-        vertical_n = max(vertical_n, float(info.get("peak_vertical_force_n", 0.0)))
+        vertical_n = max(vertical_n, abs(float(info.get("vertical_force_n", 0.0))))
         first = steps if at_end and not first else first
         ended = bool(terminated or truncated)
     return Episode(seed, steps, total, first, at_end, force_n, vertical_n, start_info)

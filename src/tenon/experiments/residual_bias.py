@@ -38,6 +38,7 @@ class ResidualBiasSize(Config):
     biases_mm: tuple[NonNegativeFloat, ...] = Field(default=(0.0, 0.5, 1.0, 1.5), description="mu; residual-rl.md 8.1")
     steps: PositiveInt = Field(default=7_500, description="of practice; residual-rl.md 8.1 measured 6,000 to 7,500")
     evaluate_every: PositiveInt = Field(default=1_250, description="steps from one evaluation to the next")
+    warmup: PositiveInt = Field(default=500, description="steps, and updates of the critics alone; residual-rl.md 3")
     draws: PositiveInt = Field(default=100, description="evaluation episodes; residual-rl.md 8.1")
     draws_on_the_way: PositiveInt = Field(default=20, description="evaluation episodes for the learning curve")
     authority_mm: PositiveFloat = Field(default=2.0, description="k, displacement of residual 1; residual-rl.md 8.1")
@@ -125,7 +126,8 @@ class ResidualBias(Experiment[ResidualBiasSize]):
     def _trainer(self) -> TrainerConfig:
         return TrainerConfig(
             method="sac",
-            algorithm={"discount": self.size.discount, "critic_warmup_updates": 500},
+            algorithm={"discount": self.size.discount, "critic_warmup_updates": self.size.warmup},
+            warmup_transitions=self.size.warmup,
             checkpoint_every_updates=self.size.evaluate_every,
             replay=ReplayConfig(capacity=max(self.size.steps, 128)),
         )

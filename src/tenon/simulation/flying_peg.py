@@ -80,7 +80,7 @@ class FlyingPeg:
         self._decay, self._filter = _low_pass(config)
         self._readings_n = np.zeros((config.substeps, 3))
         self._force_n = np.zeros(3)
-        self._peak_force_n = self._peak_vertical_force_n = 0.0
+        self._peak_force_n = 0.0
         self._retention_n = 0.0
         self._retention_below_m = -config.connector.retention.begins_at * config.connector.depth_m
 
@@ -107,11 +107,6 @@ class FlyingPeg:
         """The largest filtered force since ``place``."""
         return self._peak_force_n
 
-    @property
-    def peak_vertical_force_n(self) -> float:
-        """Its largest share along the axis of insertion."""
-        return self._peak_vertical_force_n
-
     def place(self, position_m: Vector, *, retention_n: NonNegativeFloat = 0.0) -> None:
         """Puts the peg there, at rest. retention_n: dry friction along z, once the peg is in deep enough."""
         mujoco.mj_resetData(self._model, self._data)
@@ -119,7 +114,7 @@ class FlyingPeg:
         self._data.ctrl[:] = position_m
         self._retention_n = retention_n
         self._force_n[:] = 0.0
-        self._peak_force_n = self._peak_vertical_force_n = 0.0
+        self._peak_force_n = 0.0
         mujoco.mj_forward(self._model, self._data)
 
     def step(self, target_m: Vector) -> None:
@@ -136,7 +131,6 @@ class FlyingPeg:
         filtered = np.outer(self._decay, self._force_n) - self._filter @ readings
         self._force_n = filtered[-1].copy()
         self._peak_force_n = max(self._peak_force_n, float(np.linalg.norm(filtered, axis=1).max()))
-        self._peak_vertical_force_n = max(self._peak_vertical_force_n, float(np.abs(filtered[:, Z]).max()))
 
     def image(self) -> NDArray[np.uint8]:
         """The camera's grey picture (size_px, size_px, 1). Raises RenderingError."""

@@ -29,6 +29,7 @@ from tenon.data.replay import Replay
 from tenon.data.sampling import Sampler, check_sampling
 from tenon.data.transitions import EnvironmentSpec, Transition, TransitionError
 from tenon.training.config import TrainerConfig
+from tenon.training.memory import keep_freed_memory
 from tenon.training.snapshot import PolicySnapshot, take_snapshot
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Trainer:
         self.seed = seed
         # More threads than free cores make small networks many times slower, and another number rounds differently.
         torch.set_num_threads(config.threads)
+        keep_freed_memory()
         self.learner = create(config.method, config.algorithm, spec, seed, device=config.device)
         self.replay = Replay(directory / "replay", spec, config.replay)
         self.prior = _open_prior(directory / _PRIOR, spec, prior_transitions)
@@ -174,10 +176,10 @@ class Trainer:
                 f"{directory}: holds a training without prior data: leave them out, or use another folder"
             )
         own = seen.model_copy(update={"format": _FORMAT, "seed": seed, "config": config, "spec": spec})
-        if seen != own:
+        # As JSON has them: the algorithm's keys may hold tuples, which come back from the disk as lists.
+        if changed := differences(seen, own):
             raise TrainerError(
-                f"{directory}: holds a training with {differences(seen, own)}: use the same configuration and seed, "
-                f"or another folder"
+                f"{directory}: holds a training with {changed}: use the same configuration and seed, or another folder"
             )
         return cls.resume(directory)
 
