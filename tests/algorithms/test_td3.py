@@ -141,8 +141,8 @@ def _flipped_actor(values: Tensor) -> Tensor:
     return values[0].mean()
 
 
-def _second_critic_for_the_actor(values: Tensor) -> Tensor:
-    return -values[1].mean()
+def _scaled_actor(values: Tensor) -> Tensor:
+    return -values[-1].mean() * 1.1
 
 
 def _flipped_critic(values: Tensor, target: Tensor) -> Tensor:
@@ -171,7 +171,7 @@ def _unclipped_noise(action: Tensor, noise: Tensor, std: float, clip: float) -> 
     ("name", "bug"),
     [
         ("actor_loss", _flipped_actor),
-        ("actor_loss", _second_critic_for_the_actor),
+        ("actor_loss", _scaled_actor),
         ("critic_loss", _flipped_critic),
         ("bellman_target", _flipped_bootstrap),
         ("bellman_target", _bootstrap_through_the_end),

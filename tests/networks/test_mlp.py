@@ -31,6 +31,7 @@ def test_ensemble_members_are_the_separate_networks() -> None:
             for own, stacked in zip(single.biases, ensemble.biases, strict=True):
                 own.copy_(stacked[member, 0])
         torch.testing.assert_close(outputs[member], single(x))
+    torch.testing.assert_close(ensemble(x, first=2), outputs[:2])
 
 
 def test_gradient_of_a_member_depends_on_that_member_alone() -> None:

@@ -53,7 +53,8 @@ class TD3Config(ActorCriticConfig):
 class TD3Metrics(Metrics):
     """One update in numbers. Norms are Euclidean, of the gradients. saturation: fraction of |pi(s)| above 0.95.
 
-    actor_loss: of both parts, weighted; cloning_loss: the part of the demonstrations alone.
+    actor_loss: of both parts, weighted; cloning_loss: the part of the demonstrations alone. Those of the actor are of
+    the last update that moved it, and 0 before the first.
     """
 
     critic_loss: float
@@ -75,7 +76,7 @@ def smoothed_action(action: Tensor, noise: Tensor, std: float, clip: float) -> T
 
 
 def actor_loss(values: Tensor) -> Tensor:
-    """L_pi = -E[ Q_1(s, pi(s)) ], residual-rl.md 2.6. values (members, batch)."""
+    """L_pi = -E[ Q_1(s, pi(s)) ], residual-rl.md 2.6. values (1 or more members, batch)."""
     return -values[0].mean()
 
 
@@ -99,6 +100,8 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         self._frozen_critic = frozen_view(self.critic, self._critic_vector)
         self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
+        numbers = ("actor_loss", "actor_gradient_norm", "cloning_loss", "saturation")
+        self._of_actor = dict.fromkeys(numbers, torch.zeros((), device=device))
         self._register(
             modules={
                 "policy": self.policy,
@@ -126,15 +129,11 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         target = self._target(batch, self._noise(1, batch)[0])
         values = self.critic(features, batch.action)
         of_critic = critic_loss(values, target)
-        seen = features.detach()  # the critic alone trains the encoder
-        action = self.policy(seen)
-        own_values = self._frozen_critic(seen, action)
-        of_cloning = self._cloning_loss(batch, action, values, own_values)
-        of_actor = self.config.value_weight * actor_loss(own_values) + of_cloning
-
         self._critic_vector.zero_gradients()
-        self._policy_vector.zero_gradients()
-        torch.autograd.backward(of_critic + of_actor)
+        torch.autograd.backward(of_critic)
+        of_actor = self._of_actor
+        if self._is_due(self.updates + 1):
+            of_actor = self._derive_actor(batch, features.detach(), values.detach())
         metrics = self._checked(
             TD3Metrics,
             batch,
@@ -142,11 +141,9 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
             critic_gradient_norm=self._critic_vector.gradient_norm(),
             q_mean=values.mean(),
             target_mean=target.mean(),
-            actor_loss=of_actor,
-            actor_gradient_norm=self._policy_vector.gradient_norm(),
-            cloning_loss=of_cloning,
-            saturation=(action.detach().abs() > _SATURATED_FROM).to(torch.float32).mean(),
+            **of_actor,
         )
+        self._of_actor = of_actor
         self._step()
         return metrics
 
@@ -160,8 +157,30 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         value = self.target_critic(features, action).amin(dim=0)
         return bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
 
+    def _is_due(self, update: int) -> bool:
+        """Whether update number ``update`` (from 1) moves the actor and the targets."""
+        return update % self.config.policy_delay == 0
+
+    def _derive_actor(self, batch: Batch, features: Tensor, values: Tensor) -> dict[str, Tensor]:
+        """Puts the gradient of the actor's loss into its vector; its numbers for the metrics.
+
+        features: detached, as the critic alone trains the encoder. values: of the data's actions, (members, batch).
+        """
+        action = self.policy(features)
+        own_values = self._frozen_critic(features, action, first=1)
+        of_cloning = self._cloning_loss(batch, action, values, own_values)
+        loss = self.config.value_weight * actor_loss(own_values) + of_cloning
+        self._policy_vector.zero_gradients()
+        torch.autograd.backward(loss)
+        return {
+            "actor_loss": loss.detach(),
+            "actor_gradient_norm": self._policy_vector.gradient_norm(),
+            "cloning_loss": of_cloning.detach(),
+            "saturation": (action.detach().abs() > _SATURATED_FROM).to(torch.float32).mean(),
+        }
+
     def _cloning_loss(self, batch: Batch, action: Tensor, values: Tensor, own_values: Tensor) -> Tensor:
-        """l2 sum_demo |pi(s) - a|^2 with l2 = 1 / demonstrations, insertion.md 2.4. values: of the data's actions."""
+        """l2 sum_demo |pi(s) - a|^2 with l2 = 1 / demonstrations, insertion.md 2.4. values: of demonstrated actions."""
         if self.config.cloning == "off":
             return action.new_zeros(())
         cloned = batch.prior
@@ -173,7 +192,7 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         """The critics every time; the actor (once they are warm) and the targets every ``policy_delay`` updates."""
         self._critic_adam.step()
         self.updates += 1
-        if self.updates % self.config.policy_delay == 0:
+        if self._is_due(self.updates):
             if self.updates > self.config.critic_warmup_updates:
                 self._policy_adam.step()
             self._target_policy_vector.move_towards(self._policy_vector, self.config.target_rate)

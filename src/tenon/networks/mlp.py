@@ -57,12 +57,13 @@ class EnsembleMLP(nn.Module):
         self.biases = nn.ParameterList(torch.zeros(members, 1, b) for _, b in shapes)
         *self._hidden, self._last = zip(self.biases, self.weights, strict=True)  # as in MLP
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        hidden = inputs.expand(self.members, -1, -1)
+    def forward(self, inputs: Tensor, *, first: int | None = None) -> Tensor:
+        """first: so many members alone, from the first on; None: all of them."""
+        hidden = inputs.expand(first or self.members, -1, -1)
         for bias, weight in self._hidden:
-            hidden = torch.baddbmm(bias, hidden, weight).relu_()
+            hidden = torch.baddbmm(bias[:first], hidden, weight[:first]).relu_()
         bias, weight = self._last
-        return torch.baddbmm(bias, hidden, weight)
+        return torch.baddbmm(bias[:first], hidden, weight[:first])
 
 
 def _uniform_fan_in(inputs: int, outputs: int, *, members: int | None = None) -> Tensor:

@@ -1,0 +1,80 @@
+"""The learners benchmark runs to its end, reports peers that are not installed, and tells its bars rightly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+TINY = ("--quick", "--rounds", "1", "--seconds", "0.01")
+TIMEOUT_S = 280
+CASES = {"sac from states", "td3 from states", "iql from states", "sac from images", "iql from images"}
+PEERS = {"sb3", "sbx", "d3rlpy"}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the benchmark has written learners.json and learners.md, without an environment for the peers."""
+    directory = tmp_path_factory.mktemp("learners")
+    outputs = ("--json", str(directory / "learners.json"), "--markdown", str(directory / "learners.md"))
+    command = [sys.executable, str(BENCHMARKS / "learners.py"), *TINY, *outputs]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert run.returncode == 0, run.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def report(files: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((files / "learners.json").read_text())
+    return loaded
+
+
+@pytest.mark.timeout(TIMEOUT_S + 10)
+def test_own_learners_are_timed_on_every_case(report: dict[str, Any]) -> None:
+    own = [result for result in report["results"] if result["library"] == "tenon"]
+    assert {result["case"] for result in own} == CASES
+    for result in own:
+        assert result["missing"] is None
+        for what in ("update", "sample"):
+            assert len(result["per_second"][what]) == len(result["cpu_s_each"][what]) == 1
+            assert result["per_second"][what][0] > 0.0
+
+
+@pytest.mark.timeout(TIMEOUT_S + 10)
+def test_peers_that_are_not_installed_are_named(report: dict[str, Any], files: Path) -> None:
+    missing = {result["library"]: result["missing"] for result in report["results"] if result["missing"]}
+    assert missing.keys() == PEERS
+    assert "No module named" in missing["d3rlpy"]
+    assert "d3rlpy | - (No module named" in (files / "learners.md").read_text()
+
+
+@pytest.mark.timeout(TIMEOUT_S + 10)
+def test_replay_of_images_holds_one_copy_of_the_frames(report: dict[str, Any]) -> None:
+    """Counted, not timed: the bytes of the replay over those of the frames."""
+    shares = [bar for bar in report["bars"] if bar["name"].endswith("replay over one copy")]
+    assert len(shares) == 2
+    assert all(bar["value"] > 0.9 for bar in shares)
+
+
+def test_bars_are_over_the_fastest_peer_and_over_sb3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import learners_data
+    import learners_table
+
+    case = learners_data.Case("sac", "state", batch_size=8, episodes=1, steps=2)
+    results = []
+    for library, seconds in (("tenon", (2.0, 1.0, 9.0)), ("sb3", (4.0, 4.0, 4.0)), ("sbx", (1.0, 1.0, 1.0))):
+        measured = learners_table.Measured.of(case, library, {"versions": {}})
+        for wall_s in seconds:
+            measured.add("update", {"count": 100, "wall_s": wall_s, "cpu_s": wall_s})
+        results.append(measured)
+    results.append(learners_table.Measured.of(case, "d3rlpy", {"missing": "is not there"}))
+    over_sb3, over_fastest = learners_table.bars(results)
+    assert (over_sb3.value, over_sb3.passed) == (2.0, True)  # medians: 50 updates/s over 25
+    assert (over_fastest.value, over_fastest.passed) == (0.5, False)  # 50 over 100
+    assert "sbx" in over_fastest.name
