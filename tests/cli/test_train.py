@@ -65,6 +65,15 @@ def test_data_then_practice_is_evaluated_plotted_and_resumed(
 
 
 @pytest.mark.learning
+def test_task_with_goals_is_practised_with_hindsight_unless_told_otherwise(tmp_path: Path) -> None:
+    assert train(tmp_path, "ddpg_her", "--env", "fetch-reach", "--steps", "50") == 0
+    (described,) = (tmp_path / "work").glob("*/trainer/trainer.json")
+    sampling = json.loads(described.read_text())["config"]["sampling"]
+    assert sampling["relabel"] == {"strategy": "future", "probability": 0.8}
+    assert sampling["prior_share"] is None, "there are no demonstrations to take a share from"
+
+
+@pytest.mark.learning
 def test_checkpoint_is_evaluated_without_a_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path / "out", "sac", "--env", "drawer", "--steps", "60") == 0
     (work,) = (tmp_path / "out" / "work").iterdir()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 OFFLINE_UPDATES, PRACTICE_STEPS = 10_000, 15_000
+GOALS_SUFFIX = "_goals"
+"""Of the file with a method's configuration for tasks with goals."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Train:
     seeds: int = 1
     """Seeds 0, 1, ... side by side."""
     config: str | None = None
-    """Name of a file in config/algorithms, or a path. Default: the one named like the method, where there is one."""
+    """Name of a file in config/algorithms, or a path. Default: the one named like the method (METHOD_goals for a task
+    with goals), where there is one."""
     set: tuple[str, ...] = ()
     """Keys of that configuration to change: `batch_size=256 algorithm.discount=0.95`."""
     evaluate_every: int = 1_000
@@ -84,8 +87,13 @@ class Train:
         from tenon.simulation.robotics_package import RoboticsPackageError
 
         updates, steps = self._amounts()
+        try:
+            task = None if self.env is None else make_environment(self.env).spec
+        except RoboticsPackageError as error:
+            raise UsageError(str(error)) from error
+        has_goals = task is not None and task.observation.goal is not None
         size = TrainingSize(
-            trainer=self._trainer(updates),
+            trainer=self._trainer(updates, has_goals=has_goals),
             environment=self.env,
             data=self.data,
             demonstrations=self.demonstrations,
@@ -94,10 +102,6 @@ class Train:
             draws=self.draws,
             deterministic=self.deterministic,
         )
-        try:
-            task = None if self.env is None else make_environment(self.env).spec
-        except RoboticsPackageError as error:
-            raise UsageError(str(error)) from error
         task_and_data(size, task, 0)
         return size
 
@@ -125,23 +129,35 @@ class Train:
             raise UsageError("nothing to do: --updates and --steps are both 0")
         return updates, steps
 
-    def _trainer(self, updates: int) -> TrainerConfig:
+    def _trainer(self, updates: int, *, has_goals: bool) -> TrainerConfig:
         from tenon.algorithms import method_named
         from tenon.configuration import load_yaml, parse
-        from tenon.configuration.resolve import ConfigKind, names, resolve
+        from tenon.configuration.resolve import ConfigKind, resolve
         from tenon.training.config import TrainerConfig
 
         method_named(self.method)
         data: dict[str, Any] = {"method": self.method}
-        where = self.config or (self.method if self.method in names(ConfigKind.ALGORITHMS) else None)
+        where = self.config or self._default_config(has_goals=has_goals)
         if where is not None:
             data = load_yaml(resolve(ConfigKind.ALGORITHMS, where))
+            note(f"configuration: {where}")
         if data.get("method") != self.method:
             raise UsageError(f"--config {where} is of method {data.get('method')!r}, asked for is {self.method!r}")
         data = {**data, "offline_updates": updates}
+        if self.config is None and self.data is None and "sampling" in data:
+            # A default's share of demonstrations has nothing to be taken from.
+            data["sampling"] = {**data["sampling"], "prior_share": None}
         for assignment in self.set:
             _assign(data, assignment)
         return parse(TrainerConfig, data, where=f"{where or self.method} with --set")
+
+    def _default_config(self, *, has_goals: bool) -> str | None:
+        """The file named like the method; where the task has goals, the one for goals if there is one."""
+        from tenon.configuration.resolve import ConfigKind, names
+
+        candidates = [f"{self.method}{GOALS_SUFFIX}", self.method] if has_goals else [self.method]
+        there = names(ConfigKind.ALGORITHMS)
+        return next((name for name in candidates if name in there), None)
 
 
 def _assign(data: dict[str, Any], assignment: str) -> None:
