@@ -64,12 +64,15 @@ def test_retention_holds_the_peg_and_is_felt():
     assert observation[3] <= 2.0 + 0.05
 
 
-def test_the_peaks_of_the_force_are_those_of_the_substeps_along_the_axis_and_in_all():
+def test_no_reading_of_the_force_is_above_the_peak_of_the_substeps():
     env = FlyingPegEnv(biased_peg(command_bias_m=0.003))
     env.reset(seed=0)
+    readings = []
     for _ in range(20):
         observation, _, _, _, info = env.step(np.array((1.0, 0.0, 0.0), np.float32))
-    assert 0.0 < abs(observation[3]) <= info["peak_vertical_force_n"] <= info["peak_force_n"]
+        assert info["vertical_force_n"] == pytest.approx(observation[3])
+        readings.append(abs(observation[3]))
+    assert 0.0 < max(readings) <= info["peak_force_n"]
 
 
 def test_retention_is_drawn_with_the_episode():

@@ -38,12 +38,12 @@ def test_shipped_connector_loads_under_its_own_name_and_compiles(name):
 
 
 def test_the_connectors_of_the_papers_and_the_benchmark_sockets_are_shipped():
-    expected = {"usb_a", "dsub9", "model_e", "waterproof", "easy", "medium", "hard", "stall"}
+    expected = {"usb", "dsub", "model_e", "waterproof", "easy", "medium", "hard", "stall"}
     assert expected <= set(names(ConfigKind.CONNECTORS))
 
 
 def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
-    text = (config_root() / "connectors" / "dsub9.yaml").read_text().replace("name: dsub9", "name: mine")
+    text = (config_root() / "connectors" / "dsub.yaml").read_text().replace("name: dsub", "name: mine")
     (tmp_path / "mine.yaml").write_text(text)
     assert compiled(load(ConnectorConfig, tmp_path / "mine.yaml")).nbody > 0
 

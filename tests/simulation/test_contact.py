@@ -11,7 +11,7 @@ import pytest
 from tenon.control.geometry import multiply, quaternion_from_rotation_vector
 from tenon.control.types import Pose
 
-CONNECTORS = ("hard", "usb_a", "dsub9", "model_e", "waterproof")
+CONNECTORS = ("hard", "usb", "dsub", "model_e", "waterproof")
 NO_RETENTION = {"retention": {"maximum_n": 0.0}}
 START_ABOVE_MOUTH_M = 0.002
 APPROACH_M_S = 0.02
@@ -84,7 +84,7 @@ def test_a_tilted_or_turned_plug_never_cuts_into_a_wall(stand, robot, name):
         assert 0.0 < outcome.penetration_m < DEEPEST_PENETRATION_M
 
 
-@pytest.mark.parametrize("name", ["dsub9", "model_e", "waterproof"])
+@pytest.mark.parametrize("name", ["dsub", "model_e", "waterproof"])
 def test_a_keyed_plug_the_wrong_way_round_stays_out(stand, name):
     outcome = press(stand("ur5", name), yaw_rad=math.radians(175))
     assert outcome.depth < 0.1
