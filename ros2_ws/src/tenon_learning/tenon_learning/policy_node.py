@@ -29,6 +29,7 @@ class PolicyNode(GraphNode):
         self._actor: Actor | None = None
         self._version = 0
         self._state: SessionState | None = None
+        self._unanswered: Observation | None = None
         self._rng = np.random.default_rng(self.setup.config.seed)
         self._publisher = self.advertise(contract.POLICY_ACTION)
         self.subscribe(contract.POLICY_WEIGHTS, self._on_weights)
@@ -43,19 +44,29 @@ class PolicyNode(GraphNode):
             self.get_logger().error(f"weights {msg.version} of {msg.method!r} are refused: {error}")
             return
         self._version = msg.version
+        self._answer_late()
 
     def _on_state(self, msg: SessionState) -> None:
         if self._state is None or msg.seed != self._state.seed or msg.episode != self._state.episode:
             self._rng.bit_generator.state = np.random.default_rng((msg.seed, EXPLORATION_STREAM)).bit_generator.state
         self._state = msg
+        self._answer_late()
+
+    def _answer_late(self) -> None:
+        """The first observation may come before what is needed to answer it: latched topics take longer."""
+        waiting = self._unanswered
+        if waiting is not None and self._state is not None and self._state.episode == waiting.episode:
+            self._on_observation(waiting)
 
     def _on_observation(self, msg: Observation) -> None:
+        self._unanswered = msg if msg.phase == SessionState.RUNNING else None
         state = self._state
-        if msg.phase != SessionState.RUNNING or state is None or state.controller != "residual":
+        if self._unanswered is None or state is None or state.controller != "residual":
             return
         if self._actor is None:
             self.get_logger().warning("no weights have come yet: is the trainer running?", throttle_duration_sec=5.0)
             return
+        self._unanswered = None
         observation = observation_from_msg(msg, self.setup.environment_spec.observation)
         try:
             action = self._actor.act(observation, deterministic=state.deterministic)
