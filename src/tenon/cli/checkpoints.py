@@ -16,28 +16,25 @@ EXPLORATION = "exploration"
 
 def newest_of(place: Path) -> Path:
     """The checkpoint in ``place``: itself, or the newest of a training. Raises UsageError for a training without."""
-    from tenon.data.checkpoint import CheckpointFolder
-
     for folder in (place / "checkpoints", place / TRAINER_FOLDER):
         if folder.is_dir():
-            checkpoints = CheckpointFolder(folder)
-            updates = checkpoints.updates()
-            if not updates:
-                raise UsageError(f"{folder} holds no checkpoint: train first")
-            return checkpoints.path(updates[-1])
+            return _newest_in(folder, remedy="train first")
     return place
 
 
 def newest_checkpoint(run_directory: Path) -> Path:
     """The newest checkpoint of a run. Raises UsageError when it has none."""
+    return _newest_in(run_directory / TRAINER_FOLDER, remedy="train first, or name a --checkpoint")
+
+
+def _newest_in(folder: Path, *, remedy: str) -> Path:
     from tenon.data.checkpoint import CheckpointFolder
 
-    place = run_directory / TRAINER_FOLDER
-    folder = CheckpointFolder(place)
-    updates = folder.updates()
+    checkpoints = CheckpointFolder(folder)
+    updates = checkpoints.updates()
     if not updates:
-        raise UsageError(f"{place} holds no checkpoint: train first, or name a --checkpoint")
-    return folder.path(updates[-1])
+        raise UsageError(f"{folder} holds no checkpoint: {remedy}")
+    return checkpoints.path(updates[-1])
 
 
 def policy_of(checkpoint: Path) -> PolicySnapshot:
