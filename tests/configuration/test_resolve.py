@@ -38,6 +38,27 @@ def test_path_is_taken_as_it_is(root: Path, tmp_path: Path, monkeypatch: pytest.
     assert resolve(ConfigKind.CAMERAS, "own.yaml", root=root) == Path("own.yaml")
 
 
+def test_a_name_in_a_folder_is_found_with_and_without_the_folder(root: Path) -> None:
+    (root / "cameras" / "lab").mkdir()
+    own = root / "cameras" / "lab" / "ceiling.yaml"
+    own.write_text(WRIST)
+    assert names(ConfigKind.CAMERAS, root=root) == ["overview", "wrist", "lab/ceiling"]
+    assert resolve(ConfigKind.CAMERAS, "lab/ceiling", root=root) == own
+    assert resolve(ConfigKind.CAMERAS, "ceiling", root=root) == own
+    with pytest.raises(ConfigurationError, match=r"overview, wrist, lab/ \(1 files\); did you mean 'ceiling'"):
+        resolve(ConfigKind.CAMERAS, "cieling", root=root)
+    with pytest.raises(ConfigurationError, match=r"lab/cieling: no such file; did you mean 'lab/ceiling'"):
+        resolve(ConfigKind.CAMERAS, "lab/cieling", root=root)
+
+
+def test_a_name_that_two_folders_have_must_say_which(root: Path) -> None:
+    for folder in ("lab", "hall"):
+        (root / "cameras" / folder).mkdir()
+        (root / "cameras" / folder / "ceiling.yaml").write_text(WRIST)
+    with pytest.raises(ConfigurationError, match="could be any of hall/ceiling, lab/ceiling"):
+        resolve(ConfigKind.CAMERAS, "ceiling", root=root)
+
+
 def test_unknown_name_lists_what_exists_and_the_nearest(root: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"cameras: 'wirst' is unknown.*overview, wrist; did you mean 'wrist'\?"

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tenon.configuration.arm import ArmConfig
-from tenon.configuration.base import Config, load, load_yaml
+from tenon.configuration.base import Config, ConfigurationError, load, load_yaml
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, config_root, load_named, names, resolve_session
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
-from tenon.session.stand import load_stand
+from tenon.rewards.daib.config import ClassifierConfig
+from tenon.session.stand import controllers_of, load_stand
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.family import FamilyConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 from tenon.training.config import TrainerConfig
 
@@ -21,6 +23,8 @@ MODELS: dict[ConfigKind, type[Config]] = {
     ConfigKind.ALGORITHMS: TrainerConfig,
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
+    ConfigKind.FAMILIES: FamilyConfig,
+    ConfigKind.REWARDS: ClassifierConfig,
     ConfigKind.ROBOTS: ArmConfig,
     ConfigKind.SAFETY: SafetyConfig,
     ConfigKind.SESSIONS: SessionConfig,
@@ -29,14 +33,18 @@ MODELS: dict[ConfigKind, type[Config]] = {
 SHIPPED = sorted(config_root().rglob("*.y*ml"))
 
 
+def kind_of(path: Path) -> ConfigKind:
+    """Of the folder below the tree; a family's connectors lie one deeper."""
+    return ConfigKind(path.relative_to(config_root()).parts[0])
+
+
 def test_there_is_something_of_every_kind() -> None:
-    assert {path.parent.name for path in SHIPPED} == {kind.value for kind in ConfigKind}
+    assert {kind_of(path) for path in SHIPPED} == set(ConfigKind)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_shipped_file_is_valid(path: Path) -> None:
-    kind = ConfigKind(path.parent.name)
-    config = load(MODELS[kind], path)
+    config = load(MODELS[kind_of(path)], path)
     name = getattr(config, "name", None) or getattr(config, "robot", None)
     assert name is None or name == path.stem
 
@@ -44,8 +52,15 @@ def test_shipped_file_is_valid(path: Path) -> None:
 @pytest.mark.parametrize("name", names(ConfigKind.SESSIONS))
 @pytest.mark.parametrize("robot", names(ConfigKind.ROBOTS))
 @pytest.mark.parametrize("task", names(ConfigKind.TASKS))
-def test_every_session_runs_with_every_robot_and_task(name: str, robot: str, task: str) -> None:
-    stand = load_stand(resolve_session(name, {"robot": robot, "task": task}))
+def test_every_session_runs_with_every_robot_and_task_that_its_controller_acts_in(
+    name: str, robot: str, task: str
+) -> None:
+    session = resolve_session(name, {"robot": robot, "task": task})
+    if session.controller not in controllers_of(load_named(InsertionTaskConfig, ConfigKind.TASKS, task)):
+        with pytest.raises(ConfigurationError, match=f"cannot act in task '{task}'"):
+            load_stand(session)
+        return
+    stand = load_stand(session)
     assert stand.safety.robot == robot
     assert stand.connector.name == stand.task.connector
 

@@ -50,6 +50,66 @@ def test_it_is_a_proper_gymnasium_environment():
     env.close()
 
 
+@pytest.mark.parametrize("connector", ["nema15_01", "usb_c_02"])
+def test_with_pictures_it_is_one_too_and_tells_a_learner_their_size(connector):
+    env = make_insertion(task="job-far", connector=connector, observation="image")
+    learners_spec, env.spec = env.spec, None  # the checker takes ``spec`` for Gymnasium's own
+    check_env(env, skip_render_check=True)
+    observation, _ = env.reset(seed=1)
+    assert observation["image"].shape == learners_spec.observation.image.shape == (64, 64, 3)
+    assert observation["state"].shape == (4,)
+    assert env.connector.name == connector
+    env.close()
+
+
+def test_a_picture_belongs_to_its_state_and_the_same_seed_gives_the_same_pictures():
+    env = make_insertion(task="job-near", connector="deutsch_01", observation="image")
+    runs = []
+    for _ in range(2):
+        start, _ = env.reset(seed=4)
+        runs.append([start["image"], env.step(np.array((1.0, 0.0, -1.0), np.float32))[0]["image"]])
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert (runs[0][0] != runs[0][1]).any()
+    env.close()
+
+
+def test_a_connector_of_a_user_takes_the_place_of_the_tasks_own(tmp_path):
+    text = resolve(ConfigKind.CONNECTORS, "banana_01").read_text().replace("name: banana_01", "name: mine")
+    (tmp_path / "mine.yaml").write_text(text)
+    assert make_insertion(task="job-far", connector=tmp_path / "mine.yaml").connector.name == "mine"
+
+
+@pytest.mark.parametrize(("task", "nearest_m", "farthest_m"), [("job-near", 0.0, 0.010), ("job-far", 0.010, 0.020)])
+def test_on_the_job_the_socket_is_shown_within_a_ring_on_all_sides(task, nearest_m, farthest_m):
+    env = make_insertion(task=task)
+    errors = np.array([env.draw(seed).goal_error_m for seed in range(300)])
+    radius = np.hypot(errors[:, 0], errors[:, 1])
+    assert nearest_m <= radius.min() < nearest_m + 0.001
+    assert farthest_m - 0.001 < radius.max() <= farthest_m
+    middle = np.sqrt((nearest_m**2 + farthest_m**2) / 2)
+    assert 0.42 < (radius < middle).mean() < 0.58, "uniform in area"
+    assert np.abs(errors.mean(axis=0)).max() < 0.15 * farthest_m
+    assert not errors[:, 2].any()
+
+
+@pytest.mark.parametrize("connector", ["aux_01", "europlug_02", "dt12_03"])
+def test_on_the_job_one_who_knows_the_socket_is_home_well_before_the_horizon(connector):
+    env = make_insertion(task="job-far", connector=connector)
+    depth_m, authority_m = env.connector.depth_m, np.array(env.task.residual.authority_m)
+    for seed in range(5):
+        observation, info = env.reset(seed=seed)
+        successes, truncated = 0, False
+        while not truncated:
+            offset = observation[:3] + info["draw"].goal_error_m
+            over = np.hypot(*offset[:2]) < (0.001 if offset[2] < depth_m else 0.0004)
+            way = np.append(-1.3 * offset[:2], -1.0 if over else depth_m + 0.0015 - offset[2])
+            observation, _, _, truncated, step = env.step(np.clip(way / authority_m, -1, 1).astype(np.float32))
+            successes += step["success"]
+        assert step["success"]
+        assert successes >= 2
+        assert step["peak_force_n"] < env.task.force_limit_n
+
+
 def test_unknown_names_are_refused_with_what_there_is():
     with pytest.raises(ConfigurationError, match="hard"):
         make_insertion(task="hrad")

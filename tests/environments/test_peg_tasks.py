@@ -10,7 +10,8 @@ from gymnasium.utils.env_checker import check_env
 
 from tenon.configuration import ConfigurationError
 from tenon.environments.flying_peg import FlyingPegEnv
-from tenon.environments.peg_tasks import PegScriptConfig, biased_peg, peg_demonstrations, socket_peg
+from tenon.environments.insertion_scripts import InsertionScriptConfig, insertion_demonstrations
+from tenon.environments.peg_tasks import biased_peg, socket_peg
 from tenon.environments.scripted import ScriptError
 from tenon.rewards import RewardError, RewardObservation
 
@@ -154,7 +155,7 @@ def test_an_image_reward_of_another_size_is_refused(pictured):
 @pytest.mark.parametrize("options", [{}, {"pure_step_m": 0.005}], ids=["residual", "pure"])
 def test_demonstrations_all_succeed_and_are_in_the_learners_own_actions(options):
     env = FlyingPegEnv(socket_peg("hard", **options))
-    demonstrations = list(peg_demonstrations(env, 4, np.random.default_rng(0), PegScriptConfig(), "test"))
+    demonstrations = list(insertion_demonstrations(env, 4, np.random.default_rng(0), InsertionScriptConfig(), "test"))
     assert [d.success for d in demonstrations] == [True] * 4
     assert [d.transitions[0].episode for d in demonstrations] == [0, 1, 2, 3]
     actions = np.array([t.action for d in demonstrations for t in d.transitions])
@@ -166,4 +167,4 @@ def test_demonstrations_all_succeed_and_are_in_the_learners_own_actions(options)
 def test_demonstrations_that_cannot_be_had_say_so():
     env = FlyingPegEnv(biased_peg(command_bias_m=0.004))
     with pytest.raises(ScriptError, match="none of 2 episodes"):
-        list(peg_demonstrations(env, 1, np.random.default_rng(0), PegScriptConfig(attempts=2), "test"))
+        list(insertion_demonstrations(env, 1, np.random.default_rng(0), InsertionScriptConfig(attempts=2), "test"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import enum
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ class ConfigKind(enum.StrEnum):
     ALGORITHMS = "algorithms"
     CAMERAS = "cameras"
     CONNECTORS = "connectors"
+    FAMILIES = "families"
+    REWARDS = "rewards"
     ROBOTS = "robots"
     SAFETY = "safety"
     SESSIONS = "sessions"
@@ -52,28 +55,43 @@ def config_root() -> Path:
 
 
 def names(kind: ConfigKind, *, root: Path | None = None) -> list[str]:
-    """The names that exist of a kind, sorted."""
+    """The names that exist of a kind, sorted; those in a folder of it (a family's) as FOLDER/NAME, after the others."""
     folder = (root or config_root()) / kind
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    own = sorted(path.stem for path in folder.glob("*.yaml"))
+    return own + sorted(f"{path.parent.name}/{path.stem}" for path in folder.glob("*/*.yaml"))
 
 
 def resolve(kind: ConfigKind, name: str | Path, *, root: Path | None = None) -> Path:
-    """The file of a name; a path (with a separator or a YAML suffix) is taken as it is.
+    """The file of a name, where FOLDER/ may be left out; a path (with a separator or a suffix) is taken as it is.
 
     Raises ConfigurationError that lists what exists and the nearest name.
     """
     text = os.fspath(name)
+    known = names(kind, root=root)
+    found = [text] if text in known else [other for other in known if other.rpartition("/")[2] == text]
+    if len(found) == 1:
+        return (root or config_root()) / kind / f"{found[0]}.yaml"
+    if found:
+        raise ConfigurationError(f"{kind}: {text!r} could be any of {', '.join(found)}: say which")
     if os.sep in text or text.endswith(_SUFFIXES):
         path = Path(text).expanduser()
         if not path.is_file():
-            raise ConfigurationError(f"{kind}: {path}: no such file")
+            raise ConfigurationError(f"{kind}: {path}: no such file{_nearest(text, known)}")
         return path
-    known = names(kind, root=root)
-    if text in known:
-        return (root or config_root()) / kind / f"{text}.yaml"
+    hint = _nearest(text, [*known, *(other.rpartition("/")[2] for other in known)])
+    raise ConfigurationError(f"{kind}: {text!r} is unknown. There are: {_listed(known) or 'none'}{hint}")
+
+
+def _listed(known: list[str]) -> str:
+    """The names, of a folder only how many it has."""
+    own = [name for name in known if "/" not in name]
+    folders = Counter(name.partition("/")[0] for name in known if "/" in name)
+    return ", ".join([*own, *(f"{folder}/ ({count} files)" for folder, count in sorted(folders.items()))])
+
+
+def _nearest(text: str, known: list[str]) -> str:
     near = difflib.get_close_matches(text, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigurationError(f"{kind}: {text!r} is unknown. There are: {', '.join(known) or 'none'}{hint}")
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def load_named(model: type[ConfigT], kind: ConfigKind, name: str | Path, *, root: Path | None = None) -> ConfigT:

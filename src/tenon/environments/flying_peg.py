@@ -18,7 +18,7 @@ from tenon.configuration.session import RewardName
 from tenon.control.residual import ResidualCommand, ResidualConfig, ResidualController
 from tenon.control.types import Vector
 from tenon.data.transitions import EnvironmentSpec, ImageSpec
-from tenon.environments.observation import ACTION_SIZE, STATE_SIZE, insertion_spec, insertion_state
+from tenon.environments.observation import ACTION_SIZE, insertion_space, insertion_spec, insertion_state
 from tenon.environments.rewards import make_reward
 from tenon.rewards import RewardObservation
 from tenon.simulation.flying_peg import FlyingPeg, FlyingPegModelConfig
@@ -80,7 +80,7 @@ class FlyingPegEnv(gymnasium.Env[PegObservation, Array]):  # type: ignore[misc]
         size_px = self.config.model.camera.size_px
         image = ImageSpec(height=size_px, width=size_px, channels=1) if sees_image else None
         self.spec: EnvironmentSpec = insertion_spec(self.config.observation_scale, image)
-        self.observation_space = _space(image)
+        self.observation_space = insertion_space(image)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (ACTION_SIZE,), np.float32)
         self._draws = sees_image or needs_image
         self._reward = make_reward(
@@ -89,6 +89,11 @@ class FlyingPegEnv(gymnasium.Env[PegObservation, Array]):  # type: ignore[misc]
             self.config.success_tolerance_m,
             goal_image=self._goal_image() if needs_image else None,
         )
+
+    @property
+    def position_m(self) -> Vector:
+        """Where the tip is (3,)."""
+        return self.peg.position_m
 
     @property
     def goal_m(self) -> Vector:
@@ -169,10 +174,3 @@ def _controller(config: FlyingPegConfig) -> ResidualConfig:
     step_m = config.pure_step_m
     pure = {"base": None, "authority_m": (step_m, step_m, step_m), "step_limit_m": step_m}
     return config.residual.model_copy(update=pure)
-
-
-def _space(image: ImageSpec | None) -> gymnasium.Space[Any]:
-    state = gymnasium.spaces.Box(-np.inf, np.inf, (STATE_SIZE,), np.float32)
-    if image is None:
-        return state
-    return gymnasium.spaces.Dict({"state": state, "image": gymnasium.spaces.Box(0, 255, image.shape, np.uint8)})

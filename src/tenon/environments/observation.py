@@ -1,7 +1,10 @@
-"""What a policy sees of an insertion, without a camera: error to the estimated goal and pressing force."""
+"""What a policy sees of an insertion: error to the estimated goal, pressing force, and the picture if it has one."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,3 +26,11 @@ def insertion_spec(scale: ObservationScaleConfig, image: ImageSpec | None = None
     return EnvironmentSpec(
         observation=ObservationSpec(state_size=STATE_SIZE, image=image, state_scale=divisors), action_size=ACTION_SIZE
     )
+
+
+def insertion_space(image: ImageSpec | None = None) -> gymnasium.spaces.Space[Any]:
+    """Of ``insertion_state``, or with a picture {"state", "image"}."""
+    state = gymnasium.spaces.Box(-np.inf, np.inf, (STATE_SIZE,), np.float32)
+    if image is None:
+        return state
+    return gymnasium.spaces.Dict({"state": state, "image": gymnasium.spaces.Box(0, 255, image.shape, np.uint8)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
@@ -17,9 +18,10 @@ from tenon.environments.drawer import DrawerConfig, DrawerEnv, DrawerScriptConfi
 from tenon.environments.fetch import FetchConfig, FetchEnv
 from tenon.environments.fetch_scripts import PickScriptConfig, pick_demonstrations
 from tenon.environments.flying_peg import FlyingPegEnv
-from tenon.environments.insertion import ArmRewardName, InsertionEnv, make_insertion
+from tenon.environments.insertion import ArmRewardName, InsertionEnv, ObservationName, make_insertion
+from tenon.environments.insertion_scripts import InsertionScriptConfig, insertion_demonstrations
 from tenon.environments.maze import MazeConfig, MazeEnv, MazeScriptConfig, maze_walks
-from tenon.environments.peg_tasks import PEG_SOCKETS, PegScriptConfig, biased_peg, peg_demonstrations, socket_peg
+from tenon.environments.peg_tasks import PEG_SOCKETS, biased_peg, socket_peg
 from tenon.environments.scripted import ScriptedEpisode, ScriptError
 from tenon.simulation.fetch import FetchTask
 
@@ -121,6 +123,8 @@ class _InsertionOptions(Config):
     """Of ``make_insertion``."""
 
     robot: str = "ur5"
+    connector: str | Path | None = None
+    observation: ObservationName = "state"
     reward: ArmRewardName = "electrical"
     render_mode: Literal["rgb_array"] | None = None
 
@@ -148,17 +152,24 @@ def _fetch(task: FetchTask) -> Make:
 def _insertion(task: str) -> Make:
     def make(**options: Any) -> InsertionEnv:
         chosen = parse(_InsertionOptions, options, where=f"environment {INSERTION}{task}")
-        return make_insertion(chosen.robot, task, reward=chosen.reward, render_mode=chosen.render_mode)
+        return make_insertion(
+            chosen.robot,
+            task,
+            connector=chosen.connector,
+            observation=chosen.observation,
+            reward=chosen.reward,
+            render_mode=chosen.render_mode,
+        )
 
     return make
 
 
-_PEG_SCRIPT = _Script(PegScriptConfig, peg_demonstrations)
+_INSERTION_SCRIPT = _Script(InsertionScriptConfig, insertion_demonstrations)
 _ENTRIES: Mapping[str, _Entry] = {
     "drawer": _Entry(_drawer, _Script(DrawerScriptConfig, drawer_episodes)),
     "maze-medium": _Entry(_maze, _Script(MazeScriptConfig, maze_walks)),
-    "flying-peg": _Entry(_peg, _PEG_SCRIPT),
-    **{f"flying-peg-{socket}": _Entry(_socket(socket), _PEG_SCRIPT) for socket in PEG_SOCKETS},
+    "flying-peg": _Entry(_peg, _INSERTION_SCRIPT),
+    **{f"flying-peg-{socket}": _Entry(_socket(socket), _INSERTION_SCRIPT) for socket in PEG_SOCKETS},
     "fetch-pick": _Entry(_fetch("pick"), _Script(PickScriptConfig, pick_demonstrations)),
     "fetch-push": _Entry(_fetch("push")),
     "fetch-slide": _Entry(_fetch("slide")),

@@ -59,9 +59,10 @@ def run_script(
     episode: int,
     seed: int,
     state: Callable[[], SimulatorState] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> ScriptedEpisode:
-    """One episode. state: reads the simulator's state, to be kept with each step."""
-    raw, _ = env.reset(seed=seed)
+    """One episode. state: reads the simulator's state, to be kept with each step. options: of the reset."""
+    raw, _ = env.reset(seed=seed, options=options)
     observation = observation_from_gym(raw)
     transitions: list[Transition] = []
     states: list[SimulatorState] = []

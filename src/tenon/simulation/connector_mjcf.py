@@ -1,4 +1,4 @@
-"""Plug and socket of a connector as convex MJCF geoms.
+"""What of a connector is felt: plug, socket and the panel around it as convex MJCF geoms.
 
 Both are written in one frame: z is the direction of insertion, the socket's mouth lies at z = 0 and its floor at
 z = depth; the plug reaches from z = 0 to its tip at z = depth. Walls are thick, so that a contact always prefers to
@@ -7,46 +7,63 @@ push the plug back the way it came; this and the stiff contact of the scene keep
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from tenon.simulation.connectors import ConnectorConfig, KeystoneConfig, RectangleConfig, RoundConfig
+from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.mjcf import box, element, numbers
+from tenon.simulation.profiles import (
+    SIDE_ANGLES_RAD,
+    AnyProfile,
+    Bounds,
+    KeystoneConfig,
+    OvalConfig,
+    RectangleConfig,
+    RoundConfig,
+    bounds_of,
+    turned,
+)
 
 WALL_THICKNESS_M = 0.024
-FLOOR_SIZE_M = (0.1, 0.1, 0.02)
+FLOOR_HEIGHT_M = 0.02
+FRAME_GAP_M = 0.001
 RING_WALLS = 16
 RING_OVERLAP = 1.02
 KEY_ROOT_M = 3e-4
 KEYSTONE_MESH = "keystone_plug"
-PIN_RGB = (0.85, 0.75, 0.35)
-PANEL_MATERIAL = "socket_face"
-SIDE_ANGLES_RAD = {"+x": 0.0, "+y": math.pi / 2, "-x": math.pi, "-y": -math.pi / 2}
 
 
 @dataclass(frozen=True)
 class ConnectorMjcf:
-    """plug: geoms of the plug. socket: geoms of the socket. assets: what both need in <asset>."""
+    """plug: geoms of the plug. socket: walls and floor. panel: what surrounds them. assets: for <asset>."""
 
     plug: str
     socket: str
+    panel: str
     assets: str
 
 
 def connector_mjcf(connector: ConnectorConfig) -> ConnectorMjcf:
     """The connector's geoms, of the default classes ``plug`` and ``socket``."""
-    opening = connector.opening
-    if isinstance(connector.plug, RectangleConfig):
-        assert isinstance(opening, RectangleConfig)
-        plug, walls = _rectangle_plug(connector.plug, connector.depth_m), _rectangle_walls(opening)
-    elif isinstance(connector.plug, KeystoneConfig):
-        assert isinstance(opening, KeystoneConfig)
-        plug, walls = element("geom", class_="plug", type="mesh", mesh=KEYSTONE_MESH), _keystone_walls(opening)
-    else:
-        assert isinstance(opening, RoundConfig)
-        plug, walls = _round_plug(connector.plug, connector.depth_m), _round_walls(opening)
-    socket = "".join(_wall_geoms(wall, connector) for wall in walls)
-    return ConnectorMjcf(plug, socket + _floor(connector) + _pins(connector), _assets(connector))
+    plug = _plug(connector.plug, connector.depth_m)
+    socket = "".join(_wall_geoms(wall, connector) for wall in _walls(connector.opening, _thickness(connector)))
+    return ConnectorMjcf(plug, socket + _floor(connector), _panel(connector), _assets(connector))
+
+
+def _plug(plug: AnyProfile, depth_m: float) -> str:
+    if isinstance(plug, RectangleConfig):
+        return _rectangle_plug(plug, depth_m)
+    if isinstance(plug, KeystoneConfig):
+        return element("geom", class_="plug", type="mesh", mesh=KEYSTONE_MESH)
+    if isinstance(plug, RoundConfig):
+        return _round_plug(plug, depth_m)
+    if isinstance(plug, OvalConfig):
+        return _oval_plug(plug, depth_m)
+    return "".join(
+        element("frame", _plug(prong.profile, depth_m), pos=(prong.x_m, prong.y_m, 0)) for prong in plug.prongs
+    )
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,40 @@ class _Wall:
     distance_m: float
     centre_m: float
     half_width_m: float
+    thickness_m: float = WALL_THICKNESS_M
+
+    def moved(self, x_m: float, y_m: float) -> _Wall:
+        c, s = math.cos(self.angle_rad), math.sin(self.angle_rad)
+        return replace(
+            self,
+            distance_m=self.distance_m + c * x_m + s * y_m,
+            centre_m=self.centre_m - s * x_m + c * y_m,
+        )
+
+
+def _thickness(connector: ConnectorConfig) -> float:
+    """Of the walls: as much as the housing and the holes beside it leave."""
+    limits = [WALL_THICKNESS_M]
+    if connector.housing is not None:
+        limits += [connector.housing.margin_x_m, connector.housing.margin_y_m]
+    holes = [bounds_of(loop) for loop in connector.opening.outlines()]
+    limits += [one.gap(other) / 2 for one, other in itertools.combinations(holes, 2)]
+    return min(limits)
+
+
+def _walls(opening: AnyProfile, thickness_m: float) -> list[_Wall]:
+    if isinstance(opening, RectangleConfig):
+        walls = _rectangle_walls(opening, thickness_m)
+    elif isinstance(opening, KeystoneConfig):
+        walls = _keystone_walls(opening, thickness_m)
+    elif isinstance(opening, RoundConfig):
+        walls = _round_walls(opening)
+    elif isinstance(opening, OvalConfig):
+        walls = _oval_walls(opening)
+    else:
+        prongs = opening.prongs
+        walls = [wall.moved(p.x_m, p.y_m) for p in prongs for wall in _walls(p.profile, thickness_m)]
+    return [replace(wall, thickness_m=thickness_m) for wall in walls]
 
 
 def _wall_geoms(wall: _Wall, connector: ConnectorConfig) -> str:
@@ -74,16 +125,16 @@ def _wall_geoms(wall: _Wall, connector: ConnectorConfig) -> str:
 
 
 def _upright(wall: _Wall, distance_m: float, top_m: float, bottom_m: float) -> str:
-    half = (WALL_THICKNESS_M / 2, wall.half_width_m, (bottom_m - top_m) / 2)
-    x, y = _turned(wall.angle_rad, distance_m + half[0], wall.centre_m)
+    half = (wall.thickness_m / 2, wall.half_width_m, (bottom_m - top_m) / 2)
+    x, y = turned(wall.angle_rad, distance_m + half[0], wall.centre_m)
     return box((x, y, (top_m + bottom_m) / 2), half, turn_rad=wall.angle_rad, class_="socket")
 
 
 def _slope(wall: _Wall, chamfer_m: float) -> str:
     """A box whose face is the 45 degree chamfer from (distance, z = chamfer) out to (distance + chamfer, z = 0)."""
-    half_thickness = WALL_THICKNESS_M / 4
+    half_thickness = wall.thickness_m / 4
     inset = half_thickness / math.sqrt(2)
-    x, y = _turned(wall.angle_rad, wall.distance_m + chamfer_m / 2 + inset, wall.centre_m)
+    x, y = turned(wall.angle_rad, wall.distance_m + chamfer_m / 2 + inset, wall.centre_m)
     turn, tilt = wall.angle_rad / 2, -math.pi / 8  # half angles: about z by the wall's, then about y by -45 degrees
     quat = (
         math.cos(turn) * math.cos(tilt),
@@ -95,11 +146,6 @@ def _slope(wall: _Wall, chamfer_m: float) -> str:
     return element(
         "geom", class_="socket", type="box", pos=(x, y, chamfer_m / 2 + inset), size=size, quat=numbers(quat)
     )
-
-
-def _turned(angle_rad: float, along_normal_m: float, along_tangent_m: float) -> tuple[float, float]:
-    c, s = math.cos(angle_rad), math.sin(angle_rad)
-    return c * along_normal_m - s * along_tangent_m, s * along_normal_m + c * along_tangent_m
 
 
 def _rectangle_plug(plug: RectangleConfig, depth_m: float) -> str:
@@ -114,20 +160,14 @@ def _rectangle_plug(plug: RectangleConfig, depth_m: float) -> str:
     return "".join(geoms)
 
 
-def _rectangle_walls(opening: RectangleConfig) -> list[_Wall]:
+def _rectangle_walls(opening: RectangleConfig, thickness_m: float) -> list[_Wall]:
     walls: list[_Wall] = []
     for side, angle in SIDE_ANGLES_RAD.items():
         sideways = side in ("+x", "-x")
         distance = (opening.width_m if sideways else opening.height_m) / 2
-        reach = opening.height_m / 2 + WALL_THICKNESS_M if sideways else opening.width_m / 2
-        # the tangent of +x is +y, of +y is -x: an offset counts along +y or +x, so its sign depends on the side
-        sign = 1 if side in ("+x", "-y") else -1
-        grooves = sorted(
-            ((sign * rib.offset_m, rib.width_m / 2, rib.height_m) for rib in opening.ribs if rib.side == side),
-            key=lambda groove: groove[0],
-        )
+        reach = opening.height_m / 2 + thickness_m if sideways else opening.width_m / 2
         start = -reach
-        for centre, half_width, height in grooves:
+        for centre, half_width, height in opening.ribs_along(side):
             walls.append(_between(angle, distance, start, centre - half_width))
             walls.append(_Wall(angle, distance + height, centre, half_width))
             start = centre + half_width
@@ -139,14 +179,14 @@ def _between(angle_rad: float, distance_m: float, start_m: float, end_m: float) 
     return _Wall(angle_rad, distance_m, (start_m + end_m) / 2, (end_m - start_m) / 2)
 
 
-def _keystone_walls(opening: KeystoneConfig) -> list[_Wall]:
+def _keystone_walls(opening: KeystoneConfig, thickness_m: float) -> list[_Wall]:
     half_height = opening.height_m / 2
-    slanted = opening.height_m / math.cos(opening.side_angle_rad) / 2 + WALL_THICKNESS_M / 4
+    slanted = opening.height_m / math.cos(opening.side_angle_rad) / 2 + thickness_m / 4
     middle = (opening.width_m + opening.lower_width_m) / 4
     distance = middle * math.cos(opening.side_angle_rad)
     along = middle * math.sin(opening.side_angle_rad)
     # the upper and lower walls reach far enough to close the corners behind the slanted ones
-    reach = opening.width_m / 2 + WALL_THICKNESS_M / 2
+    reach = opening.width_m / 2 + thickness_m / 2
     return [
         _Wall(math.pi / 2, half_height, 0.0, reach),
         _Wall(-math.pi / 2, half_height, 0.0, reach),
@@ -176,67 +216,89 @@ def _round_walls(opening: RoundConfig) -> list[_Wall]:
     kept = [
         wall
         for wall in ring[1:]
-        if abs(_turned(wall.angle_rad, radius, 0.0)[1]) - half_width > slot
-        or _turned(wall.angle_rad, radius, 0.0)[0] < 0
+        if abs(turned(wall.angle_rad, radius, 0.0)[1]) - half_width > slot or turned(wall.angle_rad, radius, 0.0)[0] < 0
     ]
     edge = max(half_width, radius * math.sin(2 * math.pi / RING_WALLS))
     flanks = [_between(0.0, radius, -edge, -slot), _between(0.0, radius, slot, edge)]
     return [*kept, *flanks, _Wall(0.0, radius + opening.key.height_m, 0.0, slot)]
 
 
+def _oval_plug(plug: OvalConfig, depth_m: float) -> str:
+    radius = plug.height_m / 2
+    ends = (
+        element("geom", class_="plug", type="cylinder", pos=(x, 0, depth_m / 2), size=(radius, depth_m / 2))
+        for x in (-plug.end_m, plug.end_m)
+    )
+    return box((0, 0, depth_m / 2), (plug.end_m, radius, depth_m / 2), class_="plug") + "".join(ends)
+
+
+def _oval_walls(opening: OvalConfig) -> list[_Wall]:
+    radius = opening.height_m / 2
+    half_width = radius * math.tan(math.pi / RING_WALLS) * RING_OVERLAP
+    walls = [_Wall(angle, radius, 0.0, opening.end_m + half_width) for angle in (math.pi / 2, -math.pi / 2)]
+    for k in range(1, RING_WALLS // 2):
+        angle = 2 * math.pi * k / RING_WALLS - math.pi / 2
+        walls.append(_Wall(angle, radius, 0.0, half_width).moved(opening.end_m, 0.0))
+        walls.append(_Wall(math.pi + angle, radius, 0.0, half_width).moved(-opening.end_m, 0.0))
+    return walls
+
+
+def panel_bounds(connector: ConnectorConfig) -> Bounds:
+    """The panel's edges, about the axis of insertion."""
+    half_x, half_y = connector.panel.width_m / 2, connector.panel.height_m / 2
+    return Bounds(-half_x, -half_y, half_x, half_y)
+
+
 def _floor(connector: ConnectorConfig) -> str:
-    width, length, height = FLOOR_SIZE_M
-    return box((0, 0, connector.depth_m + height / 2), (width / 2, length / 2, height / 2), class_="socket")
+    half = (connector.panel.width_m / 2, connector.panel.height_m / 2, FLOOR_HEIGHT_M / 2)
+    return box((0, 0, connector.depth_m + FLOOR_HEIGHT_M / 2), half, class_="socket")
 
 
-def _pins(connector: ConnectorConfig) -> str:
-    pins = connector.pins
-    if pins is None:
-        return ""
-    geoms = []
-    for row in range(pins.rows):
-        for column in range(pins.columns):
-            x = (column - (pins.columns - 1) / 2) * pins.pitch_m
-            y = (row - (pins.rows - 1) / 2) * pins.pitch_m
-            geoms.append(
-                element(
-                    "geom",
-                    class_="visual",
-                    type="cylinder",
-                    pos=(x, y, connector.depth_m - pins.length_m / 2),
-                    size=(pins.diameter_m / 2, pins.length_m / 2),
-                    rgba=(*PIN_RGB, 1),
-                )
-            )
-    return "".join(geoms)
+def _panel(connector: ConnectorConfig) -> str:
+    """What a plug that misses the hole stands on: the housing's face and the panel around it.
+
+    It begins FRAME_GAP_M outside the holes, so that in a hole the walls alone are felt.
+    """
+    room_m = FRAME_GAP_M + connector.lead_in_m
+    holes = [bounds_of(loop).expanded(room_m) for loop in connector.opening.outlines()]
+    edge, housing = panel_bounds(connector), connector.housing
+    if housing is None:
+        return _slabs(free_areas(edge, holes), 0.0, connector.depth_m)
+    face = _slabs(free_areas(connector.face, holes), 0.0, connector.depth_m)
+    return face + _slabs(free_areas(edge, [connector.face]), housing.proud_m, connector.depth_m)
+
+
+def _slabs(areas: Sequence[Bounds], top_m: float, bottom_m: float) -> str:
+    middle, half_z = (top_m + bottom_m) / 2, (bottom_m - top_m) / 2
+    return "".join(
+        box(
+            ((a.left + a.right) / 2, (a.lower + a.upper) / 2, middle),
+            ((a.right - a.left) / 2, (a.upper - a.lower) / 2, half_z),
+            class_="socket",
+        )
+        for a in areas
+    )
+
+
+def free_areas(outer: Bounds, holes: Sequence[Bounds]) -> list[Bounds]:
+    """``outer`` without ``holes``, as rectangles side by side."""
+    edges = {outer.left, outer.right, *(x for hole in holes for x in (hole.left, hole.right))}
+    areas = []
+    for left, right in itertools.pairwise(sorted(x for x in edges if outer.left <= x <= outer.right)):
+        middle, start = (left + right) / 2, outer.lower
+        for hole in sorted((h for h in holes if h.left < middle < h.right), key=lambda hole: hole.lower):
+            if hole.lower > start:
+                areas.append(Bounds(left, start, right, hole.lower))
+            start = max(start, hole.upper)
+        if start < outer.upper:
+            areas.append(Bounds(left, start, right, outer.upper))
+    return areas
 
 
 def _assets(connector: ConnectorConfig) -> str:
-    look = connector.appearance
-    dark = tuple(0.6 * value for value in look.socket)
-    texture = ""
-    if look.texture != "plain":
-        texture = element(
-            "texture",
-            name=PANEL_MATERIAL,
-            type="2d",
-            builtin=look.texture,
-            rgb1=look.socket,
-            rgb2=dark,
-            width=64,
-            height=64,
-        )
-    material = element(
-        "material",
-        name=PANEL_MATERIAL,
-        texture=PANEL_MATERIAL if texture else None,
-        texrepeat=(4, 4) if texture else None,
-        rgba=(*look.socket, 1) if not texture else None,
-    )
+    """The keystone alone needs one: MuJoCo has no such primitive."""
     if not isinstance(connector.plug, KeystoneConfig):
-        return texture + material
-    half_height = connector.plug.height_m / 2
-    upper, lower = connector.plug.width_m / 2, connector.plug.lower_width_m / 2
-    corners = ((upper, half_height), (-upper, half_height), (-lower, -half_height), (lower, -half_height))
+        return ""
+    (corners,) = connector.plug.outlines()
     vertices = [value for z in (0.0, connector.depth_m) for x, y in corners for value in (x, y, z)]
-    return texture + material + element("mesh", name=KEYSTONE_MESH, vertex=numbers(vertices))
+    return element("mesh", name=KEYSTONE_MESH, vertex=numbers(vertices))

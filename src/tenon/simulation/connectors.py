@@ -8,142 +8,27 @@ follows from the plug and ``clearance_m``.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from tenon.configuration.base import Config
+from tenon.simulation.looks import (
+    HOUSING_MARGIN_M,
+    AppearanceConfig,
+    BezelConfig,
+    CollarConfig,
+    DistractorConfig,
+    Fraction,
+    HandleConfig,
+    HousingConfig,
+    PanelConfig,
+    SurroundingsConfig,
+)
+from tenon.simulation.profiles import AnyProfile, Bounds, Loop, Profile, RoundConfig, bounds_of
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Colour = tuple[Fraction, Fraction, Fraction]
-Side = Literal["+x", "-x", "+y", "-y"]
-
-
-class RibConfig(Config):
-    """A key on one side of a rectangle: a rib of the plug, the groove of the socket.
-
-    offset_m: its centre along the side, counted in the direction of the other axis. height_m: how far it stands out.
-    """
-
-    side: Side
-    offset_m: float = 0.0
-    width_m: PositiveFloat
-    height_m: PositiveFloat
-
-    def grown(self, clearance_m: float) -> RibConfig:
-        """The groove that leaves ``clearance_m`` on both flanks and above the rib."""
-        return self.model_copy(update={"width_m": self.width_m + 2 * clearance_m})
-
-
-class RectangleConfig(Config):
-    """A rectangle of width (x) by height (y), with any number of key ribs."""
-
-    shape: Literal["rectangle"] = "rectangle"
-    width_m: PositiveFloat
-    height_m: PositiveFloat
-    ribs: tuple[RibConfig, ...] = ()
-
-    @model_validator(mode="after")
-    def _ribs_fit(self) -> RectangleConfig:
-        for rib in self.ribs:
-            length = self.height_m if rib.side in ("+x", "-x") else self.width_m
-            if abs(rib.offset_m) + rib.width_m / 2 > length / 2:
-                raise ValueError(
-                    f"the rib on side {rib.side} reaches {abs(rib.offset_m) + rib.width_m / 2:.4f} m from the centre, "
-                    f"but the side ends at {length / 2:.4f} m"
-                )
-        return self
-
-    def grown(self, clearance_m: float) -> RectangleConfig:
-        return RectangleConfig(
-            width_m=self.width_m + 2 * clearance_m,
-            height_m=self.height_m + 2 * clearance_m,
-            ribs=tuple(rib.grown(clearance_m) for rib in self.ribs),
-        )
-
-    def misfits(self, socket: RectangleConfig) -> list[str]:
-        """Why a plug of this shape cannot enter ``socket``; empty where it can."""
-        wrong = _larger(self, socket, "width_m", "height_m")
-        if len(self.ribs) > len(socket.ribs):
-            return [*wrong, f"the plug has {len(self.ribs)} ribs, the socket {len(socket.ribs)} grooves"]
-        for rib in self.ribs:
-            grooves = [g for g in socket.ribs if g.side == rib.side and _covers(self, rib, socket, g)]
-            if not grooves:
-                wrong.append(f"the plug's rib on side {rib.side} at {rib.offset_m} m meets no groove that takes it")
-        return wrong
-
-
-class KeystoneConfig(Config):
-    """A trapezoid (the D of a D-Sub): width_m at +y, sides slanted inwards by side_angle_rad towards -y."""
-
-    shape: Literal["keystone"] = "keystone"
-    width_m: PositiveFloat
-    height_m: PositiveFloat
-    side_angle_rad: Annotated[float, Field(gt=0.0, lt=math.pi / 4)]
-
-    @property
-    def lower_width_m(self) -> float:
-        """The width at -y."""
-        return self.width_m - 2 * self.height_m * math.tan(self.side_angle_rad)
-
-    @model_validator(mode="after")
-    def _has_a_lower_side(self) -> KeystoneConfig:
-        if self.lower_width_m <= 0:
-            raise ValueError(f"with side_angle_rad {self.side_angle_rad} the sides meet above the lower edge")
-        return self
-
-    def grown(self, clearance_m: float) -> KeystoneConfig:
-        """Each side moved outwards by clearance_m along its normal."""
-        angle = self.side_angle_rad
-        widened = clearance_m * (math.tan(angle) + 1 / math.cos(angle))
-        return self.model_copy(
-            update={"width_m": self.width_m + 2 * widened, "height_m": self.height_m + 2 * clearance_m}
-        )
-
-    def misfits(self, socket: KeystoneConfig) -> list[str]:
-        if abs(self.side_angle_rad - socket.side_angle_rad) > ANGLE_TOLERANCE_RAD:
-            return [f"side_angle_rad differs: plug {self.side_angle_rad}, socket {socket.side_angle_rad}"]
-        return _larger(self, socket, "width_m", "height_m", "lower_width_m")
-
-
-class RoundKeyConfig(Config):
-    """A key on a round shape, at +x: width_m around the circumference, height_m beyond the radius."""
-
-    width_m: PositiveFloat
-    height_m: PositiveFloat
-
-
-class RoundConfig(Config):
-    """A circle, with or without a key."""
-
-    shape: Literal["round"] = "round"
-    diameter_m: PositiveFloat
-    key: RoundKeyConfig | None = None
-
-    @model_validator(mode="after")
-    def _key_fits(self) -> RoundConfig:
-        if self.key is not None and self.key.width_m >= self.diameter_m / 2:
-            raise ValueError(f"key.width_m {self.key.width_m} must be below half the diameter {self.diameter_m}")
-        return self
-
-    def grown(self, clearance_m: float) -> RoundConfig:
-        key = self.key and self.key.model_copy(update={"width_m": self.key.width_m + 2 * clearance_m})
-        return RoundConfig(diameter_m=self.diameter_m + 2 * clearance_m, key=key)
-
-    def misfits(self, socket: RoundConfig) -> list[str]:
-        wrong = _larger(self, socket, "diameter_m")
-        if self.key is not None:
-            if socket.key is None:
-                wrong.append("the plug has a key, the socket no slot for it")
-            else:
-                plug_reach, socket_reach = (s.diameter_m / 2 + s.key.height_m for s in (self, socket) if s.key)
-                wrong += _larger(self.key, socket.key, "width_m", prefix="key.")
-                if plug_reach > socket_reach:
-                    wrong.append(f"the key reaches {plug_reach} m from the axis, the slot {socket_reach} m")
-        return wrong
-
-
-Profile = Annotated[RectangleConfig | KeystoneConfig | RoundConfig, Field(discriminator="shape")]
+RECESS_ROOM_M = 0.001
+"""A collar that goes into a recess has so much room on every side."""
 
 
 class PinsConfig(Config):
@@ -173,23 +58,18 @@ class RetentionConfig(Config):
         return self
 
 
-class AppearanceConfig(Config):
-    """Colours (red, green, blue in [0, 1]) and the pattern of the socket's face."""
-
-    plug: Colour = (0.2, 0.2, 0.8)
-    handle: Colour = (0.15, 0.15, 0.15)
-    socket: Colour = (0.7, 0.5, 0.2)
-    texture: Literal["plain", "checker", "gradient"] = "plain"
-
-
 class ConnectorConfig(Config):
     """A plug and its socket.
 
-    depth_m: how deep the plug goes. clearance_m: gap per side, or left out where ``socket`` is given. lead_in_m:
-    45 degree chamfer of the socket's mouth. friction: Coulomb coefficient between plug and socket.
+    series: the kind that it belongs to; data are split by it. depth_m: how deep the plug goes. clearance_m: gap per
+    side, or left out where ``socket`` is given. lead_in_m: 45 degree chamfer of the socket's mouth. friction: Coulomb
+    coefficient between plug and socket. shoulder_gap_m: the collar (or handle) stays so far off the mouth when the plug
+    is home, as plugs are longer than holes are deep. grasp_m: the plug stands so much further out of the gripper than
+    usual. surroundings: left out, the stand's own light and table.
     """
 
     name: Annotated[str, Field(min_length=1)]
+    series: Annotated[str, Field(min_length=1)] | None = None
     plug: Profile
     depth_m: PositiveFloat
     clearance_m: NonNegativeFloat | None = None
@@ -198,7 +78,16 @@ class ConnectorConfig(Config):
     friction: NonNegativeFloat = 0.3
     retention: RetentionConfig = RetentionConfig()
     pins: PinsConfig | None = None
+    shoulder_gap_m: Annotated[NonNegativeFloat, Field(le=0.02)] = 0.0
+    grasp_m: Annotated[float, Field(ge=-0.01, le=0.01)] = 0.0
     appearance: AppearanceConfig = AppearanceConfig()
+    handle: HandleConfig = HandleConfig()
+    collar: CollarConfig | None = None
+    housing: HousingConfig | None = None
+    bezel: BezelConfig | None = None
+    panel: PanelConfig = PanelConfig()
+    distractors: tuple[DistractorConfig, ...] = ()
+    surroundings: SurroundingsConfig | None = None
 
     @model_validator(mode="after")
     def _mates(self) -> ConnectorConfig:
@@ -214,8 +103,51 @@ class ConnectorConfig(Config):
             raise ValueError(f"lead_in_m {self.lead_in_m} must be below depth_m {self.depth_m}")
         return self
 
+    @model_validator(mode="after")
+    def _socket_is_possible(self) -> ConnectorConfig:
+        """Also with its chamfer: what grows may meet its neighbour."""
+        mouth = bounds_of(*self.opening.grown(self.lead_in_m).outlines())
+        panel = self.panel
+        edge = Bounds(-panel.width_m / 2, -panel.height_m / 2, panel.width_m / 2, panel.height_m / 2)
+        face = mouth if self.housing is None else self.face
+        if not edge.contains(face.expanded(HOUSING_MARGIN_M)):
+            raise ValueError(f"the panel of {panel.width_m} by {panel.height_m} m is too small for the socket")
+        if self.housing is not None:
+            if self.housing.proud_m >= self.depth_m:
+                raise ValueError(f"housing.proud_m {self.housing.proud_m} must be below depth_m {self.depth_m}")
+            if not face.contains(mouth.expanded(HOUSING_MARGIN_M / 2)):
+                raise ValueError(f"lead_in_m {self.lead_in_m} leaves too little of the housing's margins")
+            if self.bezel is not None and not face.contains(bounds_of(bezel_outline(self.bezel, mouth))):
+                raise ValueError("the bezel reaches beyond the housing: lower bezel.margin_m or raise the margins")
+        self._collar_fits()
+        for item in self.distractors:
+            half_x, half_y = item.width_m / 2, item.height_m / 2
+            area = Bounds(item.x_m - half_x, item.y_m - half_y, item.x_m + half_x, item.y_m + half_y)
+            if area.gap(face) < 0:
+                raise ValueError(f"the {item.kind} at ({item.x_m}, {item.y_m}) m lies over the socket")
+        return self
+
+    def _collar_fits(self) -> None:
+        if self.housing is None or self.collar is None:
+            return
+        recess_m, face = -self.housing.proud_m, self.face
+        half_x, half_y = self.collar.width_m / 2, self.collar.height_m / 2
+        needed = Bounds(-half_x, -half_y, half_x, half_y).expanded(RECESS_ROOM_M)
+        if recess_m > self.shoulder_gap_m and not face.contains(needed):
+            raise ValueError(
+                f"the collar of {self.collar.width_m} by {self.collar.height_m} m goes into a recess of "
+                f"{face.right - face.left:.4f} by {face.upper - face.lower:.4f} m: raise the housing's margins or "
+                f"shoulder_gap_m to {recess_m} or more"
+            )
+
     @property
-    def opening(self) -> RectangleConfig | KeystoneConfig | RoundConfig:
+    def face(self) -> Bounds:
+        """Of the housing, or of the bare hole where there is none."""
+        hole = bounds_of(*self.opening.outlines())
+        return hole if self.housing is None else hole.expanded(self.housing.margin_x_m, self.housing.margin_y_m)
+
+    @property
+    def opening(self) -> AnyProfile:
         """The socket's cross-section."""
         if self.socket is not None:
             return self.socket
@@ -223,18 +155,11 @@ class ConnectorConfig(Config):
         return self.plug.grown(self.clearance_m)
 
 
-ANGLE_TOLERANCE_RAD = 1e-6
-LENGTH_TOLERANCE_M = 1e-9
-
-
-def _larger(plug: Config, socket: Config, *names: str, prefix: str = "") -> list[str]:
-    pairs = ((name, getattr(plug, name), getattr(socket, name)) for name in names)
-    return [f"{prefix}{name} of the plug is {a:.6g}, of the socket {b:.6g}" for name, a, b in pairs if a > b]
-
-
-def _covers(plug: RectangleConfig, rib: RibConfig, socket: RectangleConfig, groove: RibConfig) -> bool:
-    sideways = rib.side in ("+x", "-x")
-    reach = (plug.width_m if sideways else plug.height_m) / 2 + rib.height_m
-    room = (socket.width_m if sideways else socket.height_m) / 2 + groove.height_m
-    inside = abs(rib.offset_m - groove.offset_m) + rib.width_m / 2 <= groove.width_m / 2 + LENGTH_TOLERANCE_M
-    return inside and reach <= room + LENGTH_TOLERANCE_M
+def bezel_outline(bezel: BezelConfig, mouth: Bounds) -> Loop:
+    """Its outer edge."""
+    around = mouth.expanded(bezel.margin_m)
+    if bezel.shape == "rectangle":
+        return around.corners()
+    diameter_m = math.hypot(around.right - around.left, around.upper - around.lower)
+    (circle,) = RoundConfig(diameter_m=diameter_m).outlines()
+    return circle

@@ -19,8 +19,9 @@ from tenon.configuration.base import Config
 from tenon.control.types import Vector
 from tenon.data.images import resize
 from tenon.simulation.connector_mjcf import connector_mjcf
-from tenon.simulation.connectors import ConnectorConfig, RectangleConfig
+from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.mjcf import element
+from tenon.simulation.profiles import RectangleConfig
 from tenon.simulation.rendering import Cameras
 from tenon.simulation.scene import CONTACT_SENSOR, PLUG_BODY, PhysicsConfig, connector_defaults, physics_options
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
-from tenon.control.geometry import compose, interpolate, pose
+from tenon.control.geometry import interpolate, pose
 from tenon.control.kinematics import Kinematics
 from tenon.control.types import Pose, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.profiles import bounds_of
 from tenon.simulation.rendering import Cameras
 from tenon.simulation.scene import (
     CARTESIAN_GROUP,
@@ -76,6 +77,8 @@ class InsertionSimulation:
         self._timestep_ns = round(self._timestep_s * NANOSECONDS)
         self._retention_depth_m = connector.retention.begins_at * connector.depth_m
         self._smoothing = 1.0 - math.exp(-self._timestep_s / task.force_sensor.filter_time_constant_s)
+        hole = bounds_of(*connector.opening.outlines())
+        self._hole_half_m = (hole.right - hole.left) / 2, (hole.upper - hole.lower) / 2
         self._jacobian = np.zeros((6, self.model.nv))
         self._sensor = self.data.sensordata
         self._warnings = self.data.warning.number
@@ -125,9 +128,17 @@ class InsertionSimulation:
         """Largest force on the tool since the episode's start, filtered as the sensor does, at the inner rate."""
         return self._peak_force_n
 
+    @property
+    def lateral_m(self) -> Vector:
+        """Where the tip is beside the socket's axis, (2,) along the base's x and y."""
+        beside: Vector = self._tcp[:2] - self._nominal_mouth[:2] - self._draw.socket_shift_m[:2]
+        return beside
+
     def electrical(self) -> bool:
-        """The connection is made: the tip is within the task's tolerance of full depth."""
-        return self.depth_m >= self.connector.depth_m - self.task.success_tolerance_m
+        """The connection is made: the tip is over the hole and within the task's tolerance of full depth."""
+        x, y = np.abs(self.lateral_m)
+        over = x < self._hole_half_m[0] and y < self._hole_half_m[1]
+        return bool(over and self.depth_m >= self.connector.depth_m - self.task.success_tolerance_m)
 
     def prepare_episode(self, seed: int, *, goal_error_scale: float = 1.0) -> EpisodeDraw:
         """Draws retention, socket shift and goal error of episode ``seed`` and clears the peak force. The arm stays."""
@@ -140,16 +151,18 @@ class InsertionSimulation:
         self._peak_force_n = 0.0
         return self._draw
 
-    def reset(self, seed: int, *, goal_error_scale: float = 1.0) -> EpisodeDraw:
+    def reset(self, seed: int, *, goal_error_scale: float = 1.0, seated: bool = False) -> EpisodeDraw:
         """Prepares episode ``seed`` and puts the arm, at rest, to its start pose at once (no motion in between).
 
+        seated: the plug starts in the socket instead, as when a person has just taught the seated pose.
         Raises SimulationError where the arm cannot reach the start pose.
         """
         draw = self.prepare_episode(seed, goal_error_scale=goal_error_scale)
-        solution = self.kinematics.inverse(self.start_in_base, np.array(self.arm.home_rad))
+        start = self._seated_start() if seated else self.start_in_base
+        solution = self.kinematics.inverse(start, np.array(self.arm.home_rad))
         if not solution.converged:
             raise SimulationError(
-                f"{self.arm.name} cannot reach the start pose {np.round(self.start_in_base.position_m, 4).tolist()} m: "
+                f"{self.arm.name} cannot reach the start pose {np.round(start.position_m, 4).tolist()} m: "
                 f"{solution.position_error_m * 1e3:.2f} mm and {solution.rotation_error_rad:.4f} rad remain. "
                 "Move scene.socket_mouth_in_base_m into the arm's reach"
             )
@@ -157,9 +170,14 @@ class InsertionSimulation:
         self.data.qpos[: self._size] = solution.joint_position_rad
         self._filtered_wrench = np.zeros(6)
         self._pushed_until_ns = 0
-        self._use_cartesian(self.start_in_base)
+        self._use_cartesian(start)
         mujoco.mj_forward(self.model, self.data)
         return draw
+
+    def _seated_start(self) -> Pose:
+        """Just off the bottom, so that the force sensor is tared without contact."""
+        goal = self.goal_in_base
+        return Pose(goal.position_m + np.array((0.0, 0.0, self.task.success_tolerance_m / 2)), goal.quaternion_xyzw)
 
     def hold(self) -> None:
         """Makes the present pose the reference: the arm stops and stays, compliant as before."""
@@ -328,7 +346,7 @@ class InsertionSimulation:
 
 def tcp_in_flange(connector: ConnectorConfig) -> Pose:
     """The middle of the plug's tip, z pointing into the socket, in the flange's frame."""
-    return compose(pose((0.0, 0.0, PLUG_IN_FLANGE_M)), pose((0.0, 0.0, connector.depth_m)))
+    return pose((0.0, 0.0, PLUG_IN_FLANGE_M + connector.grasp_m + connector.depth_m))
 
 
 def _cross(a: Vector, b: Vector) -> Vector:

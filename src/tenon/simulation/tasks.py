@@ -6,10 +6,11 @@ Everything that evaluates the task (Gymnasium environment, ROS graph, calibratio
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from tenon.configuration.base import Config
 from tenon.control.geometry import pose
@@ -50,6 +51,7 @@ class InsertionTaskConfig(Config):
 
     connector: name of a file in config/connectors. start_height_m: of the tip above the seated position at the start.
     goal_error_m: half width of the uniform error of the programmed socket position, x and y, per episode.
+    goal_error_min_m: where it is given, the error lies in a ring between it and goal_error_m instead (0: a disc).
     socket_shift_m: half width of the uniform shift of the socket itself. success_tolerance_m: the connection is made
     when the tip is this close to full depth. reference_ramp_s: the arm's set point moves to a new reference linearly
     within this time. force_limit_n: what the connector and the arm must never see.
@@ -61,6 +63,7 @@ class InsertionTaskConfig(Config):
     horizon_steps: PositiveInt = 50
     start_height_m: PositiveFloat = 0.05
     goal_error_m: NonNegativeFloat = 0.001
+    goal_error_min_m: NonNegativeFloat | None = None
     socket_shift_m: NonNegativeFloat = 0.0
     success_tolerance_m: PositiveFloat = 0.002
     reference_ramp_s: NonNegativeFloat = 0.1
@@ -68,6 +71,14 @@ class InsertionTaskConfig(Config):
     residual: ResidualConfig = ResidualConfig()
     force_sensor: ForceSensorConfig = ForceSensorConfig()
     observation_scale: ObservationScaleConfig = ObservationScaleConfig()
+
+    @model_validator(mode="after")
+    def _ring_is_a_ring(self) -> InsertionTaskConfig:
+        if self.goal_error_min_m is not None and self.goal_error_min_m > self.goal_error_m:
+            raise ValueError(
+                f"goal_error_min_m {self.goal_error_min_m} must not be above goal_error_m {self.goal_error_m}"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,10 +104,22 @@ def draw_episode(
     limits = connector.retention
     return EpisodeDraw(
         seed=seed,
-        goal_error_m=np.array((*(goal_error_scale * task.goal_error_m * error), 0.0)),
+        goal_error_m=goal_error_scale * goal_error(error, task.goal_error_m, task.goal_error_min_m),
         socket_shift_m=np.array((*(task.socket_shift_m * shift), 0.0)),
         retention_n=limits.minimum_n + (limits.maximum_n - limits.minimum_n) * float(retention),
     )
+
+
+def goal_error(uniform: Vector, size_m: float, minimum_m: float | None = None) -> Vector:
+    """(3,) in axes of the base, z is 0. uniform (2,): drawn from [-1, 1].
+
+    Uniform in the square of half width size_m, or, with minimum_m, uniform in area between that radius and size_m.
+    """
+    if minimum_m is None:
+        return np.array((*(size_m * uniform), 0.0))
+    angle = math.pi * uniform[0]
+    radius = math.sqrt(minimum_m**2 + (size_m**2 - minimum_m**2) * (uniform[1] + 1) / 2)
+    return np.array((radius * math.cos(angle), radius * math.sin(angle), 0.0))
 
 
 def seated_pose(task: InsertionTaskConfig, connector: ConnectorConfig) -> Pose:

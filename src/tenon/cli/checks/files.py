@@ -12,12 +12,14 @@ from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, config_root
 from tenon.configuration.safety import SafetyConfig
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.family import FamilyConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 
 LISTED = 5
 MODELS: dict[str, type[Config]] = {
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
+    ConfigKind.FAMILIES: FamilyConfig,
     ConfigKind.ROBOTS: ArmConfig,
     ConfigKind.SAFETY: SafetyConfig,
     ConfigKind.TASKS: InsertionTaskConfig,
@@ -27,23 +29,23 @@ MODELS: dict[str, type[Config]] = {
 def check_configuration(root: Path | None = None) -> list[Finding]:
     """Loads every file of the configuration tree with the model of its folder; a session with all that it names."""
     try:
-        files = sorted((root or config_root()).glob("*/*.yaml"))
+        tree = root or config_root()
+        files = sorted(tree.rglob("*.yaml"))
     except ConfigurationError as failure:
         return [error("configuration", str(failure), "run in a checkout of Tenon")]
     findings = []
     for path in files:
         try:
-            _load(path)
+            _load(path, path.relative_to(tree).parts[0])
         except ConfigurationError as failure:
             findings.append(error("configuration", str(failure), f"correct {path}"))
     return findings or [ok("configuration", f"{len(files)} files load")]
 
 
-def _load(path: Path) -> None:
+def _load(path: Path, kind: str) -> None:
     from tenon.session.setup import load_setup
     from tenon.training.config import TrainerConfig
 
-    kind = path.parent.name
     if kind == ConfigKind.SESSIONS:
         load_setup(path)
     elif kind == ConfigKind.ALGORITHMS:

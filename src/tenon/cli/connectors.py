@@ -1,0 +1,163 @@
+"""`tenon connectors`: families of connectors, drawn from a seed, and what any connector looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from tenon.cli.console import OUT, note
+from tenon.cli.errors import SUCCESS, UsageError
+
+if TYPE_CHECKING:
+    from tenon.simulation.connectors import ConnectorConfig
+    from tenon.simulation.family import FamilyConfig
+
+MM = 1e-3
+DEFAULT_FAMILY = "fifty"
+
+
+@dataclass(frozen=True)
+class GenerateConnectors:
+    """Draw the connectors of a family and store each as a file. Files that are there already must be equal.
+
+    The same family file gives the same connectors on any machine.
+    """
+
+    family: tyro.conf.Positional[str] = DEFAULT_FAMILY
+    """Name of a file in config/families, or its path."""
+    out: Path | None = None
+    """Folder for the files: by default config/connectors/FAMILY."""
+
+    def run(self) -> int:
+        from tenon.configuration.resolve import ConfigKind, config_root
+        from tenon.simulation.family import connector_text, generate
+
+        family = _family(self.family)
+        folder = self.out or config_root() / ConfigKind.CONNECTORS / family.name
+        files = {folder / f"{connector.name}.yaml": connector_text(connector) for connector in generate(family)}
+        changed = sorted(p.name for p, text in files.items() if p.exists() and p.read_text(encoding="utf-8") != text)
+        if changed:
+            raise UsageError(
+                f"{folder}: {len(changed)} files differ from what would be written ({', '.join(changed[:3])} ...): "
+                "choose another folder with --out, or remove them first"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8")
+        others = sorted(path.name for path in folder.glob("*.yaml") if path not in files)
+        if others:
+            note(f"{folder}: {len(others)} files are not of this family: {', '.join(others[:3])}")
+        note(f"{folder}: {len(files)} connectors, {len(family.series)} series")
+        return SUCCESS
+
+
+@dataclass(frozen=True)
+class ListConnectors:
+    """Show the connectors that can be named: series, shape, measures, camera mount, and whether they are held out."""
+
+    series: str | None = None
+    """Only of this series."""
+    family: str = DEFAULT_FAMILY
+    """The family that says which series are held out."""
+
+    def run(self) -> int:
+        from rich.table import Table
+
+        family = _family(self.family)
+        table = Table()
+        for column in ("name", "series", "shape", "depth mm", "clearance mm", "retention N", "mount", "use"):
+            table.add_column(column, justify="right" if column.endswith(("mm", "N")) else "left")
+        found = [(name, config) for name, config in _stored() if self.series in (None, config.series)]
+        if not found:
+            known = sorted({config.series for _, config in _stored() if config.series})
+            raise UsageError(f"--series {self.series}: no connector is of it. There are: {', '.join(known)}")
+        for name, config in found:
+            table.add_row(name, *_row(config, family))
+        OUT.print(table)
+        return SUCCESS
+
+
+@dataclass(frozen=True)
+class ShowConnectors:
+    """Draw a contact sheet: of each connector the first picture of an episode and the plug in its socket."""
+
+    connectors: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Names or paths of connectors: by default those of the family."""
+    out: Path = Path("connectors.png")
+    """Picture to write (.png). One that is there already is kept: choose another name."""
+    family: str = DEFAULT_FAMILY
+    """Family to show where no connector is named."""
+    per_series: int | None = None
+    """Only the first so many of each of its series."""
+    task: str = "job-far"
+    """Task whose start is shown."""
+    robot: str = "ur5"
+    """Robot that holds the plug."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Episode whose start is shown."""
+    columns: int = 8
+    """Connectors in a row."""
+    size: int = 64
+    """Pixels along a picture's edge."""
+
+    def run(self) -> int:
+        from tenon.cli.goal_image import write_picture
+        from tenon.configuration.arm import ArmConfig
+        from tenon.configuration.resolve import ConfigKind, load_named
+        from tenon.simulation.connectors import ConnectorConfig
+        from tenon.simulation.family import generate
+        from tenon.simulation.portraits import portrait, sheet
+        from tenon.simulation.tasks import InsertionTaskConfig
+
+        if self.out.suffix != ".png" or self.out.exists():
+            raise UsageError(f"--out {self.out}: name a .png file that does not exist yet")
+        arm = load_named(ArmConfig, ConfigKind.ROBOTS, self.robot)
+        task = load_named(InsertionTaskConfig, ConfigKind.TASKS, self.task)
+        named = [load_named(ConnectorConfig, ConfigKind.CONNECTORS, name) for name in self.connectors]
+        shown = named or _first_of_each(generate(_family(self.family)), self.per_series)
+        portraits = [(c.name, portrait(arm, c, task, size_px=self.size, seed=self.seed)) for c in shown]
+        write_picture(self.out, sheet(portraits, columns=self.columns))
+        note(f"{self.out}: {len(portraits)} connectors")
+        return SUCCESS
+
+
+def _family(name: str) -> FamilyConfig:
+    from tenon.configuration.resolve import ConfigKind, load_named
+    from tenon.simulation.family import FamilyConfig
+
+    return load_named(FamilyConfig, ConfigKind.FAMILIES, name)
+
+
+def _first_of_each(members: list[ConnectorConfig], count: int | None) -> list[ConnectorConfig]:
+    if count is None:
+        return members
+    by_series: dict[str | None, list[ConnectorConfig]] = {}
+    for member in members:
+        by_series.setdefault(member.series, []).append(member)
+    return [member for series in by_series.values() for member in series[:count]]
+
+
+def _stored() -> list[tuple[str, ConnectorConfig]]:
+    from tenon.configuration.resolve import ConfigKind, load_named, names
+    from tenon.simulation.connectors import ConnectorConfig
+
+    return [(n, load_named(ConnectorConfig, ConfigKind.CONNECTORS, n)) for n in names(ConfigKind.CONNECTORS)]
+
+
+def _row(config: ConnectorConfig, family: FamilyConfig) -> tuple[str, ...]:
+    clearance = "" if config.clearance_m is None else f"{config.clearance_m / MM:.2f}"
+    mount = config.surroundings.camera_mount if config.surroundings is not None else "front"
+    known = {series.name for series in family.series}
+    use = "held out" if config.series in family.held_out_series else "train" if config.series in known else ""
+    return (
+        config.series or "",
+        config.plug.shape,
+        f"{config.depth_m / MM:.1f}",
+        clearance,
+        f"{config.retention.maximum_n:.1f}",
+        mount,
+        use,
+    )
