@@ -78,6 +78,8 @@ class Ros:
             train=True,
             saturated=False,
             policy_version=7,
+            reward_version="daib-3f2a",
+            reward_logit=0.5 * step,
             image=images[0],
             next_image=images[1],
         )

@@ -14,6 +14,7 @@ from tenon.data.episodes import EpisodeError, EpisodeOutcome
 from tenon.data.mapped_array import StorageError
 from tenon.data.prior import read_prior, write_prior
 from tenon.data.replay import Replay, ReplayConfig
+from tenon.data.transition_messages import transition_from_message
 from tenon.data.transitions import (
     EnvironmentSpec,
     GoalSpec,
@@ -64,6 +65,8 @@ def steps_of(kind: str, count: int, *, length: int = 5, session: str = "s") -> l
                 saturated=number % 4 == 0,
                 policy_version=number,
                 stamp_ns=1000 * number,
+                reward_logit=0.5 * number,
+                reward_version=("", "daib-1", "daib-2")[number % 3],
             )
         )
     return steps
@@ -132,6 +135,13 @@ def test_recorded_goals_come_back_and_messages_without_them_are_read(recording, 
     assert step.next_observation.achieved_goal.tolist() == [0.5, -1.0]
 
 
+def test_message_of_before_there_were_classifiers_is_read(ros) -> None:
+    message = ros.transition(0, np.random.default_rng(0))
+    del message.reward_logit, message.reward_version
+    transition = transition_from_message(message)
+    assert np.isnan(transition.reward_logit) and transition.reward_version == ""
+
+
 def test_recording_with_losses_is_left_out_and_told(recording, ros, caplog: pytest.LogCaptureFixture) -> None:
     recording.finished(0)
     writer = recording.writer(1)
@@ -149,7 +159,7 @@ def test_recordings_without_transitions_say_so(recording, ros) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere", "."])
 def test_folder_without_transitions_says_what_is_needed_and_stays_as_it_was(tmp_path: Path, name: str) -> None:
-    with pytest.raises(StorageError, match=r"the folder of a training .* or of recorded episodes .* is needed"):
+    with pytest.raises(StorageError, match=r"the folder of a training .* of recorded episodes .* is needed"):
         read_prior(tmp_path / name, SPECS["state"])
     assert not list(tmp_path.iterdir())
 
@@ -206,3 +216,36 @@ def test_half_written_data_of_a_killed_process_do_no_harm(tmp_path: Path) -> Non
     assert write_prior(tmp_path / "prior", SPECS["state"], steps) == 8
     prior = Replay.open(tmp_path / "prior", SPECS["state"])
     assert torch.equal(prior.gather(torch.arange(8)).reward, torch.tensor([step.reward for step in steps]))
+
+
+@pytest.mark.parametrize("kind", ["state", "image"])
+def test_sealed_data_are_copied_as_they_are_while_another_training_reads_them(tmp_path: Path, kind: str) -> None:
+    write_prior(tmp_path / "first", SPECS[kind], steps_of(kind, 12))
+    in_use = Replay.open(tmp_path / "first", SPECS[kind])
+    assert write_prior(tmp_path / "second", SPECS[kind], tmp_path / "first") == 12
+    in_use.close()
+    one, other = (list(read_prior(tmp_path / name, SPECS[kind])) for name in ("first", "second"))
+    assert [(t.session, t.episode, t.step, t.reward) for t in one] == [
+        (t.session, t.episode, t.step, t.reward) for t in other
+    ]
+    for file in ("state", "rows", "counters"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_sealed_data_of_another_task_are_refused_and_the_old_ones_stay(tmp_path: Path) -> None:
+    write_prior(tmp_path / "other", SPECS["image"], steps_of("image", 4))
+    write_prior(tmp_path / "own", SPECS["state"], steps_of("state", 6))
+    with pytest.raises(StorageError, match="image"):
+        write_prior(tmp_path / "own", SPECS["state"], tmp_path / "other")
+    assert len(list(read_prior(tmp_path / "own", SPECS["state"]))) == 6
+    assert not (tmp_path / "own.new").exists()
+
+
+def test_folder_of_a_training_that_goes_on_is_read_step_by_step(tmp_path: Path) -> None:
+    replay = Replay(tmp_path / "training" / "replay", SPECS["state"], ReplayConfig(capacity=64, reserve=8))
+    for transition in steps_of("state", 7):
+        replay.add(transition)
+    replay.close()
+    assert not Replay.is_sealed(tmp_path / "training" / "replay")
+    assert write_prior(tmp_path / "prior", SPECS["state"], tmp_path / "training") == 7
+    assert Replay.is_sealed(tmp_path / "prior")

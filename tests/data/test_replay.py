@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import signal
@@ -51,6 +52,8 @@ def transition_number(number: int, *, state_size: int = 3, action_size: int = 2)
         success=last,
         policy_version=number,
         stamp_ns=number * 10**8,
+        reward_logit=-0.25 * number,
+        reward_version=f"daib-{number % 2}",
     )
 
 
@@ -69,8 +72,9 @@ def _assert_holds(replay: Replay, start: int, stop: int) -> None:
         np.testing.assert_array_equal(batch.action[index].numpy(), expected.action)
         assert float(batch.reward[index]) == np.float32(expected.reward)
         assert bool(batch.terminated[index]) == expected.terminated
-        for name in ("episode", "step", "truncated", "success", "policy_version", "stamp_ns"):
+        for name in ("episode", "step", "truncated", "success", "policy_version", "stamp_ns", "reward_logit"):
             assert rows[name][index] == getattr(expected, name)
+        assert replay.reward_version(int(rows["reward_version"][index])) == expected.reward_version
 
 
 def test_gather_returns_what_was_added(tmp_path: Path) -> None:
@@ -79,6 +83,15 @@ def test_gather_returns_what_was_added(tmp_path: Path) -> None:
     _assert_holds(replay, 0, 30)
     assert replay.transitions == 30
     assert replay.complete_episodes == 4
+
+
+def test_batch_tells_the_session_of_each_transition(tmp_path: Path) -> None:
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    for number in range(20):
+        replay.add(dataclasses.replace(transition_number(number), session=f"s{number // EPISODE}"))
+    session = replay.gather(torch.tensor([0, 19, 7, 13])).session
+    assert session is not None
+    assert [replay.session_name(number) for number in session.tolist()] == ["s0", "s2", "s1", "s1"]
 
 
 def test_ring_keeps_the_newest_through_many_rounds(tmp_path: Path) -> None:
@@ -177,6 +190,14 @@ def test_second_process_is_kept_out(tmp_path: Path) -> None:
         Replay(tmp_path, SPEC, CONFIG)
     replay.close()
     Replay(tmp_path, SPEC, CONFIG)
+
+
+def test_replay_of_another_format_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
+    Replay(tmp_path, SPEC, CONFIG).close()
+    header = tmp_path / "replay.json"
+    header.write_text(header.read_text().replace('"format": 3', '"format": 2'))
+    with pytest.raises(StorageError, match=r"format 2, this version reads format 3: make it anew from the recorded"):
+        Replay.open(tmp_path, SPEC)
 
 
 def test_replay_of_other_sizes_is_refused(tmp_path: Path) -> None:

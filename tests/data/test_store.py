@@ -40,6 +40,7 @@ def assert_identical(one: Transition, other: Transition) -> None:
     for name in ("session", "episode", "step", "reward", "terminated", "truncated", "success", "saturated"):
         assert getattr(one, name) == getattr(other, name)
     assert (one.policy_version, one.stamp_ns) == (other.policy_version, other.stamp_ns)
+    assert (one.reward_logit, one.reward_version) == (other.reward_logit, other.reward_version)
 
 
 def test_listing_tells_finished_partial_and_damaged_apart(recording, ros) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from tenon.cli.console import OUT, note, write_line
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tenon.data.domains import LabelledImages
     from tenon.data.store import Listing
 
 EPISODES_FOLDER = "episodes"
@@ -20,14 +24,21 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Info:
-    """Show the episodes of a run: finished, cut off, damaged. Exits 1 when there are some to repair."""
+    """Show the episodes of a run: finished, cut off, damaged. Exits 1 when there are some to repair.
+
+    Of a collection (`tenon collect`): how many pictures each connector and each series has, and the share of successes.
+    """
 
     directory: tyro.conf.Positional[Path]
-    """A run directory, or its folder of episodes."""
+    """A run directory, its folder of episodes, or the folder of a collection."""
 
     def run(self) -> int:
         from rich.table import Table
 
+        from tenon.data.domains import is_domain_folder
+
+        if is_domain_folder(self.directory):
+            return show_balance(self.directory)
         listing = _scan(self.directory)
         table = Table(title=str(self.directory), title_justify="left")
         for column in ("episode", "controller", "seed", "result", "messages", "MiB"):
@@ -78,3 +89,41 @@ def _scan(directory: Path) -> Listing:
     if not place.is_dir():
         raise UsageError(f"{directory}: no such directory")
     return EpisodeStore(place).scan()
+
+
+def show_balance(directory: Path) -> int:
+    """Tables of a collection: per connector and per series."""
+    from tenon.data.domains import labelled_images
+    from tenon.data.episodes import EpisodeError
+    from tenon.data.mapped_array import StorageError
+
+    try:
+        data = labelled_images(directory)
+    except (StorageError, EpisodeError) as error:
+        raise CommandError(str(error)) from error
+    OUT.print(_balance_table(f"{directory}: connectors", data, data.names))
+    OUT.print(_balance_table(f"{directory}: series", data, data.series))
+    return SUCCESS
+
+
+def _balance_table(title: str, data: LabelledImages, groups: Sequence[str]) -> Table:
+    """One line per group. groups: of each domain, its group."""
+    import numpy as np
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for column in ("name", "series", "split", "mount", "episodes", "pictures", "successes"):
+        table.add_column(column)
+    episode = data.domain * (int(data.episode.max()) + 1) + data.episode
+    for group in dict.fromkeys(groups):
+        members = [number for number, name in enumerate(groups) if name == group]
+        rows = np.isin(data.domain, members)
+        told = (_joined(values, members) for values in (data.series, data.splits, data.mounts))
+        share = f"{data.label[rows].mean():.2f}"
+        table.add_row(group, *told, str(np.unique(episode[rows]).size), str(rows.sum()), share)
+    table.add_row("all", "", "", "", str(np.unique(episode).size), str(len(data)), f"{data.label.mean():.2f}")
+    return table
+
+
+def _joined(values: Sequence[str], members: Sequence[int]) -> str:
+    return ", ".join(sorted({values[number] for number in members}))

@@ -28,6 +28,8 @@ class Batch:
     prior (batch,) of bool: True where they come from the prior data (demonstrations, logs), whose numbers are its own.
     steps (batch,) of float32: how many rewards, discounted, ``reward`` is the sum of, so that ``next_observation`` is
     so many steps ahead; None where it is one throughout.
+    session (batch,) of int64: the number of each transition's session in its replay, its domain for methods that tell
+    domains apart; None where nobody says it.
     """
 
     observation: ObservationBatch
@@ -38,6 +40,7 @@ class Batch:
     number: Tensor
     prior: Tensor
     steps: Tensor | None = None
+    session: Tensor | None = None
 
     def __len__(self) -> int:
         return self.reward.shape[0]
@@ -62,6 +65,7 @@ class Batch:
             number=torch.empty(count, dtype=torch.int64),
             prior=torch.zeros(count, dtype=torch.bool),
             steps=None if n_step == 1 else torch.empty(count),
+            session=torch.empty(count, dtype=torch.int64),
         )
 
     def part(self, start: int, stop: int) -> Batch:
@@ -75,6 +79,7 @@ class Batch:
             number=self.number[start:stop],
             prior=self.prior[start:stop],
             steps=None if self.steps is None else self.steps[start:stop],
+            session=None if self.session is None else self.session[start:stop],
         )
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -98,6 +103,7 @@ class Batch:
             number=self.number,
             prior=self.prior.to(device, non_blocking=True),
             steps=None if self.steps is None else self.steps.to(device, non_blocking=True),
+            session=None if self.session is None else self.session.to(device, non_blocking=True),
         )
 
 

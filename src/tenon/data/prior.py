@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from tenon.data.domains import is_domain_folder, read_domains, read_index
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError, sync_folder
 from tenon.data.replay import Replay, ReplayConfig
@@ -27,37 +28,41 @@ _CHUNK = 1024
 
 
 def read_prior(path: Path, spec: EnvironmentSpec) -> Iterator[Transition]:
-    """The transitions in ``path``: the folder of a training or of its replay, or a folder of recorded episodes.
+    """The transitions in ``path``: of a training, of its replay, of recorded episodes or of a collection.
+
+    Of a collection, those of the domains to train on: held-out ones are left out.
 
     Raises StorageError where it is none of these, of another task, or in use; EpisodeError for a damaged recording.
     """
     for replay in (path, path / "replay"):
         if (replay / "replay.json").exists():
             return _from_replay(replay, spec)
+    if is_domain_folder(path):
+        return read_domains(path, spec, names=read_index(path).names("train"))
     store = EpisodeStore(path)
     if store.scan().finished:
         return _from_episodes(store)
     raise StorageError(
         f"{path}: holds no transitions: the folder of a training (with replay/replay.json), of a replay (with "
-        f"replay.json) or of recorded episodes (with episode_000000, ...) is needed"
+        f"replay.json), of recorded episodes (with episode_000000, ...) or of a collection (with domains.json) is "
+        f"needed"
     )
 
 
-def write_prior(directory: Path, spec: EnvironmentSpec, transitions: Iterable[Transition]) -> int:
-    """Stores ``transitions`` as the sealed replay ``directory`` and returns how many they are.
+def write_prior(directory: Path, spec: EnvironmentSpec, data: Iterable[Transition] | Path) -> int:
+    """Stores ``data`` as the sealed replay ``directory`` and returns how many transitions they are.
 
-    It is there as a whole or not at all, and survives a power cut afterwards; one that was there is replaced. Raises
-    TransitionError or StorageError, with nothing changed.
+    data: transitions, or the folder that ``read_prior`` finds them in; a sealed replay is copied file by file, also
+    while others read it. It is there as a whole or not at all, and survives a power cut afterwards; one that was there
+    is replaced. Raises TransitionError, StorageError or EpisodeError, with nothing changed.
     """
     building = directory.with_name(directory.name + ".new")
     shutil.rmtree(building, ignore_errors=True)
-    replay = Replay(building, spec, ReplayConfig(capacity=_MOST_TRANSITIONS, frames_per_transition=2.0))
     try:
-        for transition in transitions:
-            _add_once(replay, transition)
-        if not replay.transitions:
-            raise StorageError("the prior data hold no transition: hand in at least one, or none at all")
-        replay.seal()
+        if isinstance(data, Path) and Replay.is_sealed(data):
+            count = _copy(data, building, spec)
+        else:
+            count = _store(building, spec, read_prior(data, spec) if isinstance(data, Path) else data)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -65,6 +70,26 @@ def write_prior(directory: Path, spec: EnvironmentSpec, transitions: Iterable[Tr
     shutil.rmtree(directory, ignore_errors=True)
     building.rename(directory)
     sync_folder(directory.parent)
+    return count
+
+
+def _copy(source: Path, building: Path, spec: EnvironmentSpec) -> int:
+    try:
+        shutil.copytree(source, building)
+    except (OSError, shutil.Error) as error:
+        raise StorageError(f"{building}: cannot be copied from {source}: {error}") from error
+    replay = Replay.open(building, spec)
+    replay.close()
+    return replay.transitions
+
+
+def _store(building: Path, spec: EnvironmentSpec, transitions: Iterable[Transition]) -> int:
+    replay = Replay(building, spec, ReplayConfig(capacity=_MOST_TRANSITIONS, frames_per_transition=2.0))
+    for transition in transitions:
+        _add_once(replay, transition)
+    if not replay.transitions:
+        raise StorageError("the prior data hold no transition: hand in at least one, or none at all")
+    replay.seal()
     return replay.transitions
 
 
@@ -112,6 +137,8 @@ def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
             saturated=bool(row["saturated"]),
             policy_version=int(row["policy_version"]),
             stamp_ns=int(row["stamp_ns"]),
+            reward_logit=float(row["reward_logit"]),
+            reward_version=replay.reward_version(int(row["reward_version"])),
         )
 
 

@@ -29,34 +29,15 @@ from tenon.configuration import Config, ConfigurationError, differences, parse
 from tenon.data.batch import Batch
 from tenon.data.episode_ledger import EpisodeLedger
 from tenon.data.mapped_array import MappedArray, StorageError, locked, write_beside
-from tenon.data.sessions import SessionNames
+from tenon.data.names import Names
+from tenon.data.replay_rows import CHECKED_BYTES, ROW, fill_row
 from tenon.data.spans import EpisodeSpans
 from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, check_transition
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 2
+_FORMAT = 3
 _HEADER = "replay.json"
-_ROW = np.dtype(
-    [
-        ("number", "<u8"),
-        ("stamp_ns", "<i8"),
-        ("policy_version", "<u8"),
-        ("frame", "<u8"),
-        ("next_frame", "<u8"),
-        ("session", "<u4"),
-        ("episode", "<u4"),
-        ("step", "<u4"),
-        ("truncated", "?"),
-        ("success", "?"),
-        ("saturated", "?"),
-        ("ended", "?"),
-        ("checksum", "<u4"),
-        ("unused", "<u4"),
-    ]
-)
-# The checksum covers the row up to itself.
-_CHECKED_BYTES = _ROW.itemsize - 8
 _COMMITTED, _FLUSHED = 0, 1
 
 
@@ -90,9 +71,12 @@ class ReplayConfig(Config):
 
 
 class _Header(Config):
+    """sealed: it gets no more transitions."""
+
     format: int
     spec: EnvironmentSpec
     config: ReplayConfig
+    sealed: bool = False
 
 
 class Replay:
@@ -113,12 +97,13 @@ class Replay:
         # The counters come last when a folder is made: where they are, everything else must be.
         create = not (directory / "counters").exists()
         self._fields = self._open_fields(create=create)
-        self._rows = MappedArray(directory / "rows", _ROW, self._slots, create=create)
+        self._rows = MappedArray(directory / "rows", ROW, self._slots, create=create)
         self._frames = self._open_frames(create=create)
         self._tensors = {name: torch.from_numpy(field.array) for name, field in self._fields.items()}
         self._counters = MappedArray(directory / "counters", np.uint64, 2, create=create)
         self._counters.reserve(2)
-        self._sessions = SessionNames(directory / "sessions.json")
+        self._sessions = Names(directory / "sessions.json")
+        self._reward_versions = Names(directory / "reward_versions.json")
         self._recover()
         self._ledger = EpisodeLedger(directory / "episodes", self.transitions)
         held_rows = self._held_rows()
@@ -131,6 +116,15 @@ class Replay:
         if not (directory / _HEADER).exists():
             raise StorageError(f"{directory}: holds no replay ({_HEADER} is missing): choose another folder")
         return cls(directory, spec, _read_header(directory / _HEADER).config)
+
+    @staticmethod
+    def is_sealed(directory: Path) -> bool:
+        """Whether ``directory`` holds a replay that ``seal`` has closed: nothing in it changes any more.
+
+        Raises StorageError for a damaged one.
+        """
+        path = directory / _HEADER
+        return path.exists() and _read_header(path).sealed
 
     @property
     def transitions(self) -> int:
@@ -162,6 +156,7 @@ class Replay:
         number = self.transitions
         slot = number % self._slots
         session = self._sessions.number(transition.session)
+        reward_version = self._reward_versions.number(transition.reward_version)
         for field in (*self._fields.values(), self._rows):
             field.reserve(slot + 1)
         frames = self._store_frames(transition, number)
@@ -177,9 +172,7 @@ class Replay:
             field.array[slot] = values[name]
         row = self._rows.array[slot]
         row["number"], row["frame"], row["next_frame"] = number, *frames
-        row["session"], row["episode"], row["step"] = session, transition.episode, transition.step
-        for name in ("stamp_ns", "policy_version", "truncated", "success", "saturated", "ended"):
-            row[name] = getattr(transition, name)
+        fill_row(row, transition, session=session, reward_version=reward_version)
         row["checksum"] = self._checksum(slot)
         key = (session, transition.episode, transition.step)
         self._spans.add(number, *key, ended=transition.ended, oldest=number + 1 - self._slots)
@@ -234,6 +227,8 @@ class Replay:
             self._pick_frames("frame", slots, batch.observation.image)
             self._pick_frames("next_frame", end_slots, batch.next_observation.image)
         batch.number.copy_(numbers)
+        if batch.session is not None:
+            batch.session.copy_(torch.from_numpy(self._rows.array["session"][slots.numpy()].astype(np.int64)))
 
     def values(self, name: str, numbers: NDArray[np.int64]) -> Tensor:
         """The field ``name`` (reward, achieved_goal) of these transitions, with the shape of ``numbers`` in front."""
@@ -249,6 +244,10 @@ class Replay:
     def session_name(self, number: int) -> str:
         """The session that ``rows`` names by number."""
         return self._sessions.name(number)
+
+    def reward_version(self, number: int) -> str:
+        """The classifier's version that ``rows`` names by number; empty for a formula."""
+        return self._reward_versions.name(number)
 
     def rows(self, numbers: Tensor) -> NDArray[np.void]:
         """A copy of what is known of transitions beyond their values: session, episode, step, flags, stamp, version."""
@@ -284,7 +283,7 @@ class Replay:
             field.cut(config.slots)
         if self._frames is not None:
             self._frames.cut(config.frame_slots)
-        header = _Header(format=_FORMAT, spec=self.spec, config=config)
+        header = _Header(format=_FORMAT, spec=self.spec, config=config, sealed=True)
         write_beside(self._directory / _HEADER, header.model_dump_json(indent=2).encode())
         self._lock.close()
 
@@ -294,7 +293,7 @@ class Replay:
         if not path.exists():
             write_beside(path, own.model_dump_json(indent=2).encode())
             return
-        seen = _read_header(path)
+        seen = _read_header(path).model_copy(update={"sealed": False})
         if seen != own:
             raise StorageError(
                 f"{path}: holds a replay with {differences(seen, own)}: use the same configuration or another folder"
@@ -363,7 +362,7 @@ class Replay:
 
     def _checksum(self, slot: int) -> int:
         row = self._rows.array[slot]
-        checksum = zlib.crc32(row.tobytes()[:_CHECKED_BYTES])
+        checksum = zlib.crc32(row.tobytes()[:CHECKED_BYTES])
         for field in self._fields.values():
             checksum = zlib.crc32(np.ascontiguousarray(field.array[slot]).data, checksum)
         if self._frames is not None:
@@ -394,6 +393,12 @@ class Replay:
 
 def _read_header(path: Path) -> _Header:
     try:
-        return parse(_Header, json.loads(path.read_bytes()), where=str(path))
+        header = parse(_Header, json.loads(path.read_bytes()), where=str(path))
     except (ConfigurationError, ValueError) as error:
         raise StorageError(f"{path}: cannot be used: {error}") from error
+    if header.format != _FORMAT:
+        raise StorageError(
+            f"{path}: is a replay of format {header.format}, this version reads format {_FORMAT}: make it anew from the "
+            f"recorded episodes that it came from, which every version reads"
+        )
+    return header

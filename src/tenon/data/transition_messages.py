@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tenon.data.decode import ImageMessage, float32_array, image_to_array, stamp_to_ns
@@ -26,6 +27,9 @@ def transition_from_message(message: Any) -> Transition:
         saturated=bool(message.saturated),
         policy_version=int(message.policy_version),
         stamp_ns=stamp_to_ns(message.header.stamp),
+        # Recordings of before there were classifiers lack both.
+        reward_logit=float(getattr(message, "reward_logit", math.nan)),
+        reward_version=str(getattr(message, "reward_version", "")),
     )
 
 

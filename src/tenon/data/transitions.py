@@ -5,6 +5,7 @@ Without torch, so that the nodes that only carry them start quickly.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,6 +114,8 @@ class Transition:
 
     action is what the learner chose, in [-1, 1] (the residual, not the sum that was commanded). terminated: the task
     ended, nothing follows. truncated: time ran out, values continue. saturated: the command was clipped after the sum.
+    reward_logit, reward_version: output and version of the classifier that paid, so that another one can pay old data
+    anew; NaN and empty for a formula.
     """
 
     session: str
@@ -128,6 +131,8 @@ class Transition:
     saturated: bool = False
     policy_version: int = 0
     stamp_ns: int = 0
+    reward_logit: float = math.nan
+    reward_version: str = ""
 
     @property
     def ended(self) -> bool:

@@ -19,10 +19,12 @@ _MAX_RATE_DENOMINATOR = 1001  # 30000/1001 and its like stay exact.
 
 
 class VideoConfig(Config):
-    """constant_rate_factor: quality of x264, 0 (lossless) to 51. preset: x264's trade of time against size."""
+    """constant_rate_factor: quality of x264, 0 (lossless) to 51. preset: x264's trade of time against size.
+    keyframe_every: frames; small ones make any frame quick to reach. None: x264's choice."""
 
     constant_rate_factor: Annotated[int, Field(ge=0, le=51)] = 20
     preset: str = "veryfast"
+    keyframe_every: Annotated[int, Field(ge=1)] | None = None
 
 
 class VideoError(ValueError):
@@ -77,6 +79,8 @@ def _encode(path: Path, frames: Iterable[NDArray[np.uint8]], rate: Fraction, con
 
 def _open_stream(container: Any, shape: tuple[int, ...], rate: Fraction, config: VideoConfig) -> Any:
     options = {"crf": str(config.constant_rate_factor), "preset": config.preset}
+    if config.keyframe_every is not None:
+        options["g"] = str(config.keyframe_every)
     stream = container.add_stream("libx264", rate=rate, options=options)
     stream.height, stream.width = shape[0] + shape[0] % 2, shape[1] + shape[1] % 2
     stream.pix_fmt = "yuv420p"  # The only layout that all browsers show.

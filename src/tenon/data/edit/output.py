@@ -1,0 +1,92 @@
+"""Where edits and exports go: a folder or file that is there as a whole and durably, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tenon.data.mapped_array import sync_folder
+
+_PART = ".part"
+
+
+class DatasetError(RuntimeError):
+    """Something that cannot be done with a dataset. The message says what was seen, what is allowed and what to do."""
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill; it gets the name ``path`` once all in it is on the disk.
+
+    Raises DatasetError where ``path`` exists, where another command writes it, and where the disk fails. After an error
+    nothing is left of it.
+    """
+    part = _claim(path)
+    with _explained(path):
+        part.mkdir()
+    try:
+        yield part
+        with _explained(path):
+            _sync_tree(part)
+            part.rename(path)
+            sync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Like ``new_folder``, for one file."""
+    part = _claim(path)
+    try:
+        yield part
+        with _explained(path):
+            _sync(part)
+            part.rename(path)
+            sync_folder(path.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _claim(path: Path) -> Path:
+    """The name to write under. Raises DatasetError."""
+    part = path.with_name(path.name + _PART)
+    if path.exists():
+        raise DatasetError(f"{path} exists already and is never overwritten: name another one")
+    if part.exists():
+        raise DatasetError(
+            f"{part} is being written by another command, or was left by one that was killed: wait, or delete it"
+        )
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return part
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: cannot be written: {error.strerror or error}: check the disk and its permissions, or name "
+            f"another place. What it was to be made from is untouched"
+        ) from error
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

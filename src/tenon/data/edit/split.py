@@ -1,0 +1,102 @@
+"""Splits a dataset into parts, each a folder of its own: by share, by what is known of an episode, or by a list."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tenon.data.edit.contents import read_contents
+from tenon.data.edit.copying import copy_episode
+from tenon.data.edit.output import DatasetError, new_folder
+from tenon.data.episodes import EpisodeContract
+from tenon.data.store import Episode
+
+Plan = dict[str, tuple[Episode, ...]]
+"""Name of a part -> its episodes, in order of number."""
+
+SUCCESS, RESULT = "success", "result"
+REST = "rest"
+_PART_NAME = re.compile(r"[\w][\w.-]*")
+_SHARE_TOLERANCE = 1e-6
+
+
+def conditions() -> tuple[str, ...]:
+    """What ``split_by_condition`` takes: success, result, and every text of an episode's contract."""
+    texts = (name for name, field in EpisodeContract.model_fields.items() if field.annotation is str)
+    return (SUCCESS, RESULT, *texts)
+
+
+def split_by_share(found: Sequence[Episode], shares: Mapping[str, float], seed: int) -> Plan:
+    """Parts of random episodes; the same for the same seed and episodes. shares: of each part, 1 in sum.
+
+    Sizes are rounded by the largest remainder, so that they always sum up. Raises DatasetError.
+    """
+    if (
+        not shares
+        or min(shares.values()) <= 0.0
+        or not math.isclose(sum(shares.values()), 1.0, abs_tol=_SHARE_TOLERANCE)
+    ):
+        seen = ", ".join(f"{name}={share:g}" for name, share in shares.items()) or "none"
+        raise DatasetError(f"the shares are {seen}: positive numbers with the sum 1 are needed: train=0.8 test=0.2")
+    exact = np.array(list(shares.values())) * len(found)
+    sizes = np.floor(exact).astype(int)
+    by_remainder = np.argsort(sizes - exact, kind="stable")
+    sizes[by_remainder[: len(found) - sizes.sum()]] += 1
+    if sizes.min() == 0:
+        empty = list(shares)[int(sizes.argmin())]
+        raise DatasetError(f"the part {empty!r} would be empty: {len(found)} episodes are too few for these shares")
+    order = np.random.default_rng(seed).permutation(len(found))
+    ends = np.cumsum(sizes)
+    pieces = np.split(order, ends[:-1])
+    return {name: tuple(found[i] for i in sorted(piece)) for name, piece in zip(shares, pieces, strict=True)}
+
+
+def split_by_condition(found: Sequence[Episode], condition: str) -> Plan:
+    """A part for every value that ``condition`` has, named after it. Raises DatasetError."""
+    if condition not in conditions():
+        raise DatasetError(f"{condition!r} is no condition to split by: {', '.join(conditions())} are")
+    parts: dict[str, list[Episode]] = {}
+    for episode in found:
+        parts.setdefault(_value(episode, condition), []).append(episode)
+    return {name: tuple(parts[name]) for name in sorted(parts)}
+
+
+def split_by_list(found: Sequence[Episode], lists: Mapping[str, Sequence[int]]) -> Plan:
+    """The episodes that are listed, by their numbers, and the part "rest" with all others. Raises DatasetError."""
+    known = {episode.number: episode for episode in found}
+    taken: dict[int, str] = {}
+    for name, numbers in lists.items():
+        for number in numbers:
+            if number not in known:
+                raise DatasetError(f"part {name!r}: there is no finished episode {number}: see `tenon dataset info`")
+            if number in taken:
+                raise DatasetError(f"episode {number} is listed in {taken[number]!r} and in {name!r}: list it once")
+            taken[number] = name
+    plan = {name: tuple(known[number] for number in sorted(numbers)) for name, numbers in lists.items()}
+    others = tuple(episode for episode in found if episode.number not in taken)
+    return {**plan, REST: others} if others else plan
+
+
+def write_split(plan: Plan, out: Path) -> None:
+    """Copies each part into a folder of its own in ``out``; the episodes keep their numbers.
+
+    All of it is there or nothing. Raises DatasetError or EpisodeError; the sources are untouched.
+    """
+    for name in plan:
+        if not _PART_NAME.fullmatch(name):
+            raise DatasetError(f"{name!r} cannot be a folder's name: letters, digits, '_', '-' and '.' are allowed")
+    with new_folder(out) as folder:
+        for name, chosen in plan.items():
+            for episode in chosen:
+                copy_episode(read_contents(episode), folder / name, "split", detail=f"part {name}")
+
+
+def _value(episode: Episode, condition: str) -> str:
+    if condition == SUCCESS:
+        return "success" if episode.outcome.result == "success" else "failure"
+    value = episode.outcome.result if condition == RESULT else getattr(episode.contract, condition)
+    return str(value) or "none"

@@ -1,0 +1,64 @@
+"""The sheet shows the frames that matter, with their marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tenon.data.contact_sheet import Frame, SheetConfig, chosen, contact_sheet, write_png
+from tenon.data.edit.output import DatasetError
+
+GREEN, AMBER = (64, 200, 90), (240, 190, 60)
+
+
+def frames(count: int, success_from: int | None = None) -> list[Frame]:
+    image = np.full((48, 64, 3), 100, np.uint8)
+    return [
+        Frame(image, k * 0.1, float(success_from is not None and k >= success_from), success_from == k)
+        for k in range(count)
+    ]
+
+
+def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((picture == colour).all(axis=2).any())
+
+
+def test_first_last_and_first_success_are_always_shown() -> None:
+    none = [False] * 100
+    assert chosen(100, 5, none) == [0, 25, 50, 74, 99]
+    found = chosen(100, 5, [k == 61 for k in range(100)])
+    assert found[0] == 0 and found[-1] == 99 and 61 in found and len(found) == 5
+    assert chosen(3, 24, [False] * 3) == [0, 1, 2]
+    assert chosen(9, 1, [k == 8 for k in range(9)]) == [8]
+
+
+def test_success_is_green_and_reward_amber_and_plain_frames_are_neither() -> None:
+    config = SheetConfig(frames=8, columns=4, tile_width_px=96)
+    plain = contact_sheet(frames(8), "title", config)
+    marked = contact_sheet(frames(8, success_from=5), "title", config)
+    assert not has(plain, GREEN) and not has(plain, AMBER)
+    assert has(marked, GREEN) and has(marked, AMBER)
+    assert marked.shape == plain.shape and marked.shape[1] == 4 * 96
+
+
+def test_frames_without_rewards_have_no_strip() -> None:
+    config = SheetConfig(frames=4, tile_width_px=96)
+    known = frames(4)
+    unknown = [Frame(frame.image, frame.time_s, None, success=False) for frame in known]
+    assert contact_sheet(unknown, "", config).shape[0] < contact_sheet(known, "", config).shape[0]
+
+
+def test_png_holds_the_picture_and_is_never_overwritten(tmp_path: Path) -> None:
+    sheet = contact_sheet(frames(5, 3), "title", SheetConfig(tile_width_px=64))
+    path = tmp_path / "sheet.png"
+    write_png(path, sheet)
+    assert np.array_equal(cv2.imread(str(path))[..., ::-1], sheet)
+    with pytest.raises(DatasetError, match="exists already"):
+        write_png(path, sheet)
+    with pytest.raises(DatasetError, match=r"must end with \.png"):
+        write_png(tmp_path / "sheet.jpg", sheet)
+    with pytest.raises(DatasetError, match="no frames"):
+        contact_sheet([], "", SheetConfig())
