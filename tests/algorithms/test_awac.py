@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import written_out
 from torch import Tensor
+from written_out import ACTOR_RATE, CRITIC_BUGS, CRITIC_RATE, SPEC, Step, random_batch
 
 from tenon.algorithms import awac, create
 from tenon.algorithms.awac import AWAC, softmax_weights
@@ -21,17 +23,11 @@ from tenon.algorithms.losses import (
     weighted_likelihood_loss,
 )
 from tenon.algorithms.randomness import derived_seed
-from tenon.data.batch import Batch, ObservationBatch
+from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, ObservationSpec
 
-SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)
 CONFIG: dict[str, Any] = {
-    "hidden_sizes": [8],
-    "discount": 0.9,
-    "actor_learning_rate": 1e-2,
-    "critic_learning_rate": 2e-2,
-    "target_rate": 0.1,
-    "last_layer_scale": 1.0,
+    **written_out.CONFIG,
     "initial_std": 0.4,
     "temperature": 0.7,
     "advantage_clip": 0.05,
@@ -43,82 +39,39 @@ CONFIG: dict[str, Any] = {
 FORMS = ("softmax", "exponential")
 
 
-def _batch() -> Batch:
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    return Batch(
-        observation=ObservationBatch(normal(16, 3)),
-        action=torch.tanh(normal(16, 2)),
-        reward=normal(16),
-        next_observation=ObservationBatch(normal(16, 3)),
-        terminated=(torch.arange(16) % 4 == 0).to(torch.float32),
-        number=torch.arange(16),
-        prior=torch.arange(16) < 8,
-        steps=(torch.arange(16) % 3 + 1).to(torch.float32),
-    )
-
-
-def _mlp(tensors: dict[str, Tensor], name: str, x: Tensor, member: int | None = None) -> Tensor:
-    w, b = ([tensors[f"{name}.network.{kind}.{k}"] for k in range(2)] for kind in ("weights", "biases"))
-    if member is not None:
-        w, b = [value[member] for value in w], [value[member] for value in b]
-    return torch.clamp(x @ w[0] + b[0], min=0) @ w[1] + b[1]
-
-
-def _q(tensors: dict[str, Tensor], name: str, state: Tensor, action: Tensor) -> list[Tensor]:
-    return [_mlp(tensors, name, torch.cat((state, action), dim=1), member)[:, 0] for member in range(2)]
-
-
 def _written_out(learner: AWAC, batch: Batch) -> tuple[dict[str, Tensor], dict[str, float]]:
     """What one update gives by the formulas of awac.md 2.2, in float64, with torch's own Adam: shares no code."""
-    names = ("policy", "critic", "target_critic")
-    tensors = {k: v.to(torch.float64).clone() for k, v in learner.state().tensors.items() if k.startswith(names)}
+    tensors = written_out.tensors_of(learner, "policy", "critic", "target_critic")
     noise_seed = derived_seed(learner.seed, "update", learner.updates + 1)
     noise = torch.randn(2, 16, 2, generator=torch.Generator().manual_seed(noise_seed)).to(torch.float64)
-    s, a, s2 = (t.to(torch.float64) for t in (batch.observation.state, batch.action, batch.next_observation.state))
-    trained = {k: v.requires_grad_() for k, v in tensors.items() if not k.startswith("target")}
+    s, a, s2 = written_out.in_float64(batch)
     std = (-6.0 / (1 + tensors["policy.squashed_log_std"].exp())).exp()
 
     with torch.no_grad():
         drawn = [
-            torch.clamp(torch.tanh(_mlp(tensors, "policy", x)) + std * z, -1, 1)
+            torch.clamp(written_out.action_of(tensors, "policy", x) + std * z, -1, 1)
             for x, z in zip((s2, s), noise, strict=True)
         ]
-        y = torch.empty(16, dtype=torch.float64)
-        next_values = torch.minimum(*_q(tensors, "target_critic", s2, drawn[0]))
-        for i in range(16):
-            ahead = 0.0 if batch.terminated[i] else 0.9 ** float(batch.steps[i]) * next_values[i]
-            y[i] = min(float(batch.reward[i] + ahead), 0.3)
-        advantage = torch.minimum(*_q(tensors, "critic", s, a)) - torch.minimum(*_q(tensors, "critic", s, drawn[1]))
+        y = written_out.target(batch, torch.minimum(*written_out.q(tensors, "target_critic", s2, drawn[0])))
+        y = torch.tensor([min(float(value), 0.3) for value in y], dtype=torch.float64)
+        of_data = torch.minimum(*written_out.q(tensors, "critic", s, a))
+        advantage = of_data - torch.minimum(*written_out.q(tensors, "critic", s, drawn[1]))
         if learner.config.weights == "softmax":
             powers = torch.tensor([math.exp(min(float(x), 0.05) / 0.7) for x in advantage], dtype=torch.float64)
             weight = 16 * powers / powers.sum()
         else:
             weight = torch.tensor([min(math.exp(float(x) / 0.7), 1.1) for x in advantage], dtype=torch.float64)
-    of_critic = sum(((q - y) ** 2).mean() for q in _q(tensors, "critic", s, a))
-    normal = torch.distributions.Normal(torch.tanh(_mlp(tensors, "policy", s)), std)
+    of_critic = torch.stack([((values - y) ** 2).mean() for values in written_out.q(tensors, "critic", s, a)]).sum()
+    normal = torch.distributions.Normal(written_out.action_of(tensors, "policy", s), std)
     of_actor = -(weight * normal.log_prob(a).sum(dim=1)).mean()
-
-    norms = {}
-    for name, loss, rate, decay in (("critic", of_critic, 2e-2, 0.0), ("policy", of_actor, 1e-2, 0.1)):
-        parameters = [v for k, v in trained.items() if k.startswith(name)]
-        gradients = torch.autograd.grad(loss, parameters)
-        norms[name] = float(torch.cat([gradient.flatten() for gradient in gradients]).norm())
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        torch.optim.Adam(parameters, lr=rate, weight_decay=decay).step()
-    with torch.no_grad():
-        for name in [k for k in tensors if k.startswith("target_")]:
-            tensors[name] = 0.9 * tensors[name] + 0.1 * tensors[name.removeprefix("target_")]
+    steps = [Step(of_critic, "critic", CRITIC_RATE), Step(of_actor, "policy", ACTOR_RATE, weight_decay=0.1)]
+    norms = written_out.take(steps, tensors)
     return tensors, {
         "critic_loss": of_critic.item(),
-        "critic_gradient_norm": norms["critic"],
+        "critic_gradient_norm": norms[0],
         "target_mean": float(y.mean()),
         "actor_loss": of_actor.item(),
-        "actor_gradient_norm": norms["policy"],
+        "actor_gradient_norm": norms[1],
         "advantage_mean": float(advantage.mean()),
         "weight_max": float(weight.max()),
     }
@@ -128,14 +81,8 @@ def check_update(weights: str) -> None:
     """One update of AWAC moves every parameter to where the written-out formulas move it."""
     learner = create("awac", {**CONFIG, "weights": weights}, SPEC, seed=3)
     assert isinstance(learner, AWAC)
-    batch = _batch()
-    expected, expected_metrics = _written_out(learner, batch)
-    metrics = learner.update(batch).as_dict()
-    for name, value in expected_metrics.items():
-        assert metrics[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
-    own = learner.state().tensors
-    for name, tensor in expected.items():
-        np.testing.assert_allclose(own[name].numpy(), tensor.detach().numpy(), rtol=2e-3, atol=2e-5, err_msg=name)
+    batch = random_batch()
+    written_out.assert_update(learner, batch, *_written_out(learner, batch))
 
 
 @pytest.mark.parametrize("weights", FORMS)
@@ -167,36 +114,6 @@ def _temperature_upside_down(advantage: Tensor, inverse_temperature: float, cap:
     return exponential_weights(advantage, 1.0 / inverse_temperature, cap)
 
 
-def _flipped_likelihood(weight: Tensor, log_density: Tensor) -> Tensor:
-    return (weight * log_density).mean()
-
-
-def _unweighted_likelihood(weight: Tensor, log_density: Tensor) -> Tensor:
-    return -log_density.mean()
-
-
-def _flipped_critic(values: Tensor, target: Tensor) -> Tensor:
-    return -(values - target).square().sum(dim=0).mean()
-
-
-def _flipped_bootstrap(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: Tensor
-) -> Tensor:
-    return reward - discount**steps * (1.0 - terminated) * next_value
-
-
-def _bootstrap_through_the_end(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: Tensor
-) -> Tensor:
-    return reward + discount**steps * next_value
-
-
-def _one_step_discount(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: Tensor
-) -> Tensor:
-    return reward + discount * (1.0 - terminated) * next_value
-
-
 @pytest.mark.parametrize(
     ("weights", "name", "bug"),
     [
@@ -206,12 +123,9 @@ def _one_step_discount(
         ("exponential", "exponential_weights", _flipped_exponential),
         ("exponential", "exponential_weights", _uncapped_exponential),
         ("exponential", "exponential_weights", _temperature_upside_down),
-        ("softmax", "weighted_likelihood_loss", _flipped_likelihood),
-        ("softmax", "weighted_likelihood_loss", _unweighted_likelihood),
-        ("softmax", "critic_loss", _flipped_critic),
-        ("softmax", "bellman_target", _flipped_bootstrap),
-        ("softmax", "bellman_target", _bootstrap_through_the_end),
-        ("softmax", "bellman_target", _one_step_discount),
+        ("softmax", "weighted_likelihood_loss", written_out.flipped_likelihood),
+        ("softmax", "weighted_likelihood_loss", written_out.unweighted_likelihood),
+        *(("softmax", *bug) for bug in CRITIC_BUGS),
     ],
 )
 def test_check_notices_a_planted_bug(
@@ -269,8 +183,8 @@ def test_with_a_constant_q_the_update_is_behaviour_cloning(weights: str) -> None
     shared = ("hidden_sizes", "actor_learning_rate", "last_layer_scale", "initial_std")
     cloning = create("bc", {key: CONFIG[key] for key in shared}, SPEC, seed=5)
     cloning.policy.load_state_dict(learner.policy.state_dict())
-    learner.update(_batch())
-    cloning.update(_batch())
+    learner.update(random_batch())
+    cloning.update(random_batch())
     for name, tensor in cloning.policy.state_dict().items():
         torch.testing.assert_close(learner.policy.state_dict()[name], tensor, msg=name)
 
@@ -300,23 +214,16 @@ def test_targets_stay_below_the_largest_return(from_goal: bool) -> None:
     goal = GoalSpec(size=1, tolerance=0.1, reward="miss_penalty")
     spec = EnvironmentSpec(observation=ObservationSpec(state_size=3, goal=goal if from_goal else None), action_size=2)
     learner = create("awac", {**CONFIG, "value_maximum": None if from_goal else 0.0}, spec, seed=0)
-    batch = dataclasses.replace(_batch(), reward=torch.full((16,), 5.0))
+    batch = dataclasses.replace(random_batch(), reward=torch.full((16,), 5.0))
     assert learner.update(batch).as_dict()["target_mean"] == 0.0
 
 
 def test_without_a_known_bound_targets_are_free() -> None:
     learner = create("awac", {**CONFIG, "value_maximum": None}, SPEC, seed=0)
-    batch = dataclasses.replace(_batch(), reward=torch.full((16,), 50.0))
+    batch = dataclasses.replace(random_batch(), reward=torch.full((16,), 50.0))
     assert learner.update(batch).as_dict()["target_mean"] > 40.0
 
 
 def test_warmup_trains_the_critic_and_leaves_the_actor() -> None:
     learner = create("awac", {**CONFIG, "critic_warmup_updates": 2}, SPEC, seed=0)
-    before = learner.state().tensors
-    for _ in range(2):
-        learner.update(_batch())
-    warm = learner.state().tensors
-    learner.update(_batch())
-    assert torch.equal(before["policy.network.weights.0"], warm["policy.network.weights.0"])
-    assert not torch.equal(before["critic.network.weights.0"], warm["critic.network.weights.0"])
-    assert not torch.equal(warm["policy.network.weights.0"], learner.state().tensors["policy.network.weights.0"])
+    written_out.assert_warmup_leaves_the_actor(learner, 2)

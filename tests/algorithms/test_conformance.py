@@ -46,15 +46,20 @@ TASKS = {
 }
 STATE = TASKS["state"]
 SMALL = {"hidden_sizes": [16, 16], "actor_learning_rate": 1e-3}
-# So that four updates reach every network.
-OFTEN = {"ddpg_her": {"target_update_every": 2}}
+# Convolutions that fit the small pictures of these tasks.
+TINY = {"channels": [4], "specific_channels": [4], "kernels_px": [3], "strides_px": [2], "dense_size": 8}
+OWN = {
+    # So that four updates reach every network.
+    "ddpg_her": {"target_update_every": 2},
+    "iql_daib": {"bottleneck": TINY, "critic_variant": "no-kl"},
+}
 
 pytestmark = pytest.mark.parametrize("name", sorted(METHODS))
 every_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
 
 def _learner(name: str, task: Task = STATE, *, seed: int = 0, **overrides: Any) -> Algorithm[Any, Any]:
-    config = {**SMALL, **OFTEN.get(name, {}), "encoder": task.encoder, **overrides}
+    config = {**SMALL, **OWN.get(name, {}), "encoder": task.encoder, **overrides}
     return create(name, config, task.spec, seed)
 
 
@@ -77,6 +82,7 @@ def _batch(seed: int = 0, task: Task = STATE, size: int = 12) -> Batch:
         number=torch.arange(100, 100 + size),
         prior=torch.tensor(rng.integers(0, 2, size), dtype=torch.bool),
         steps=torch.tensor(rng.integers(1, 4, size), dtype=torch.float32),
+        session=torch.tensor(rng.integers(0, 3, size)),
     )
 
 

@@ -9,57 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import written_out
 from torch import Tensor
+from written_out import ACTOR_RATE, CLONING_BUGS, CRITIC_BUGS, CRITIC_RATE, SPEC, Step, random_batch
 
-from tenon.algorithms import create, ddpg_her, parse_config
-from tenon.algorithms.ddpg_her import DDPGHER, DDPGHERConfig, cloning_loss, passes_filter, value_loss
+from tenon.algorithms import create, ddpg_her, losses, parse_config
+from tenon.algorithms.ddpg_her import DDPGHER, DDPGHERConfig, cloning_loss, value_loss
+from tenon.algorithms.losses import passes_filter
 from tenon.configuration import ConfigurationError
-from tenon.data.batch import Batch, ObservationBatch
+from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, Observation, ObservationSpec
 
-SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)
 CONFIG: dict[str, Any] = {
-    "hidden_sizes": [8],
+    **written_out.CONFIG,
     "encoder": {"standardize_state": False},
-    "discount": 0.9,
-    "actor_learning_rate": 1e-2,
-    "critic_learning_rate": 2e-2,
-    "target_rate": 0.1,
     "target_update_every": 1,
-    "last_layer_scale": 1.0,
     "return_range": (-0.8, 0.7),
     "value_weight": 0.5,
     "action_penalty": 0.3,
 }
-NETWORKS = ("policy", "critic", "target_policy", "target_critic")
-
-
-def _batch() -> Batch:
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    return Batch(
-        observation=ObservationBatch(normal(16, 3)),
-        action=torch.tanh(normal(16, 2)),
-        reward=normal(16),
-        next_observation=ObservationBatch(normal(16, 3)),
-        terminated=(torch.arange(16) % 4 == 0).to(torch.float32),
-        number=torch.arange(16),
-        prior=torch.arange(16) % 2 == 0,
-        steps=(torch.arange(16) % 3 + 1).to(torch.float32),
-    )
-
-
-def _pi(tensors: dict[str, Tensor], name: str, state: Tensor) -> Tensor:
-    w, b = ([tensors[f"{name}.network.{kind}.{k}"] for k in range(2)] for kind in ("weights", "biases"))
-    return torch.tanh(torch.clamp(state @ w[0] + b[0], min=0) @ w[1] + b[1])
-
-
-def _q(tensors: dict[str, Tensor], name: str, state: Tensor, action: Tensor) -> Tensor:
-    w, b = ([tensors[f"{name}.network.{kind}.{k}"][0] for k in range(2)] for kind in ("weights", "biases"))
-    return (torch.clamp(torch.cat((state, action), dim=1) @ w[0] + b[0], min=0) @ w[1] + b[1])[:, 0]
 
 
 def _gradient(loss: Tensor, inputs: list[Tensor]) -> Tensor:
@@ -68,38 +36,26 @@ def _gradient(loss: Tensor, inputs: list[Tensor]) -> Tensor:
 
 def _written_out(learner: DDPGHER, batch: Batch) -> tuple[dict[str, Tensor], dict[str, float]]:
     """What one update gives by the formulas of demos-her.md section 2, in float64, with torch's own Adam."""
-    tensors = {k: v.to(torch.float64).clone() for k, v in learner.state().tensors.items() if k.startswith(NETWORKS)}
-    s, a, s2 = (t.to(torch.float64) for t in (batch.observation.state, batch.action, batch.next_observation.state))
-    next_value = _q(tensors, "target_critic", s2, _pi(tensors, "target_policy", s2))
-    y = torch.empty(16, dtype=torch.float64)
-    for i in range(16):
-        ahead = 0.0 if batch.terminated[i] else 0.9 ** float(batch.steps[i]) * next_value[i]
-        y[i] = min(max(float(batch.reward[i] + ahead), -0.8), 0.7)
+    tensors = written_out.tensors_of(learner, "policy", "critic", "target_policy", "target_critic")
+    s, a, s2 = written_out.in_float64(batch)
+    following = written_out.action_of(tensors, "target_policy", s2)
+    (next_value,) = written_out.q(tensors, "target_critic", s2, following, members=1)
+    y = torch.tensor(
+        [min(max(float(x), -0.8), 0.7) for x in written_out.target(batch, next_value)], dtype=torch.float64
+    )
 
-    trained = {k: v.requires_grad_() for k, v in tensors.items() if k.startswith(("policy", "critic"))}
-    critic = [v for k, v in trained.items() if k.startswith("critic")]
-    policy = [v for k, v in trained.items() if k.startswith("policy")]
-    of_data = _q(tensors, "critic", s, a)
+    (of_data,) = written_out.q(tensors, "critic", s, a, members=1)
     of_critic = ((of_data - y) ** 2).mean()
-    pi = _pi(tensors, "policy", s)
-    of_policy = _q(tensors, "critic", s, pi)
+    pi = written_out.action_of(tensors, "policy", s)
+    (of_policy,) = written_out.q(tensors, "critic", s, pi, members=1)
     of_value = 0.5 * (-of_policy.mean() + 0.3 * (pi**2).mean())
     passed = [i for i in range(0, 16, 2) if learner.config.cloning == "plain" or of_data[i] > of_policy[i]]
     if learner.config.cloning == "off":
         passed = []
     of_cloning = sum((((pi[i] - a[i]) ** 2).sum() / 8 for i in passed), start=0.0 * pi.sum())
-
-    gradients = [torch.autograd.grad(of_critic, critic, retain_graph=True)]
     pulls = [float(_gradient(loss, [pi]).norm()) for loss in (of_value, of_cloning)]
-    gradients.append(torch.autograd.grad(of_value + of_cloning, policy))
-    for parameters, gradient, rate in zip((critic, policy), gradients, (2e-2, 1e-2), strict=True):
-        for parameter, own in zip(parameters, gradient, strict=True):
-            parameter.grad = own
-        torch.optim.Adam(parameters, lr=rate).step()
-    with torch.no_grad():
-        for name in [k for k in tensors if k.startswith("target_")]:
-            tensors[name] = 0.9 * tensors[name] + 0.1 * tensors[name.removeprefix("target_")]
-    norms = [float(torch.cat([gradient.flatten() for gradient in group]).norm()) for group in gradients]
+    steps = [Step(of_critic, "critic", CRITIC_RATE), Step(of_value + of_cloning, "policy", ACTOR_RATE)]
+    norms = written_out.take(steps, tensors)
     return tensors, {
         "critic_loss": of_critic.item(),
         "critic_gradient_norm": norms[0],
@@ -117,14 +73,8 @@ def check_update(cloning: str = "filtered") -> None:
     """One update moves every parameter to where the written-out formulas move it."""
     learner = create("ddpg_her", {**CONFIG, "cloning": cloning}, SPEC, seed=3)
     assert isinstance(learner, DDPGHER)
-    batch = _batch()
-    expected, expected_metrics = _written_out(learner, batch)
-    metrics = learner.update(batch).as_dict()
-    for name, value in expected_metrics.items():
-        assert metrics[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
-    own = learner.state().tensors
-    for name, tensor in expected.items():
-        np.testing.assert_allclose(own[name].numpy(), tensor.detach().numpy(), rtol=2e-3, atol=2e-5, err_msg=name)
+    batch = random_batch()
+    written_out.assert_update(learner, batch, *_written_out(learner, batch))
 
 
 @pytest.mark.parametrize("cloning", ["filtered", "plain", "off"])
@@ -140,54 +90,23 @@ def _flipped_penalty(values: Tensor, action: Tensor, action_penalty: float) -> T
     return value_loss(values, action, -action_penalty)
 
 
-def _flipped_filter(demonstrated: Tensor, chosen: Tensor) -> Tensor:
-    return demonstrated < chosen
-
-
-def _flipped_cloning(chosen: Tensor, demonstrated: Tensor, cloned: Tensor, demonstrations: Tensor) -> Tensor:
-    return -cloning_loss(chosen, demonstrated, cloned, demonstrations)
-
-
-def _divided_by_those_that_pass(chosen: Tensor, demonstrated: Tensor, cloned: Tensor, demonstrations: Tensor) -> Tensor:
-    return cloning_loss(chosen, demonstrated, cloned, cloned.sum())
-
-
-def _divided_by_the_batch(chosen: Tensor, demonstrated: Tensor, cloned: Tensor, demonstrations: Tensor) -> Tensor:
-    return cloning_loss(chosen, demonstrated, cloned, torch.tensor(len(cloned)))
-
-
-def _flipped_critic(values: Tensor, target: Tensor) -> Tensor:
-    return -(values - target).square().sum(dim=0).mean()
-
-
-def _flipped_bootstrap(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: Tensor
-) -> Tensor:
-    return reward - discount**steps * (1.0 - terminated) * next_value
-
-
-def _bootstrap_through_the_end(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: Tensor
-) -> Tensor:
-    return reward + discount**steps * next_value
-
-
 @pytest.mark.parametrize(
     ("name", "bug"),
     [
         ("value_loss", _flipped_value),
         ("value_loss", _flipped_penalty),
-        ("passes_filter", _flipped_filter),
-        ("cloning_loss", _flipped_cloning),
-        ("cloning_loss", _divided_by_those_that_pass),
-        ("cloning_loss", _divided_by_the_batch),
-        ("critic_loss", _flipped_critic),
-        ("bellman_target", _flipped_bootstrap),
-        ("bellman_target", _bootstrap_through_the_end),
+        *CLONING_BUGS,
+        *CRITIC_BUGS,
     ],
 )
 def test_check_notices_a_planted_bug(name: str, bug: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ddpg_her, name, bug)
+    with pytest.raises(AssertionError):
+        check_update()
+
+
+def test_check_notices_a_flipped_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "passes_filter", written_out.flipped_filter)
     with pytest.raises(AssertionError):
         check_update()
 
@@ -225,7 +144,7 @@ def test_filter_passes_what_a_planted_critic_prefers_and_the_rest_has_no_gradien
 
 
 def test_without_demonstrations_nothing_is_cloned() -> None:
-    batch = dataclasses.replace(_batch(), prior=torch.zeros(16, dtype=torch.bool))
+    batch = dataclasses.replace(random_batch(), prior=torch.zeros(16, dtype=torch.bool))
     for cloning in ("filtered", "plain"):
         metrics = create("ddpg_her", {**CONFIG, "cloning": cloning}, SPEC, seed=0).update(batch).as_dict()
         assert (metrics["cloning_loss"], metrics["cloning_pull"], metrics["filter_pass_share"]) == (0.0, 0.0, 0.0)
@@ -240,14 +159,14 @@ def test_targets_stay_within_the_returns_of_the_goal(reward: Any, parts: int, lo
     spec = EnvironmentSpec(observation=ObservationSpec(state_size=3, goal=goal), action_size=2)
     learner = create("ddpg_her", {**CONFIG, "return_range": None}, spec, seed=0)
     for value in (-100.0, 100.0):
-        batch = dataclasses.replace(_batch(), reward=torch.full((16,), value))
+        batch = dataclasses.replace(random_batch(), reward=torch.full((16,), value))
         target = learner.update(batch).as_dict()["target_mean"]
         assert target == pytest.approx(low if value < 0 else high)
 
 
 def test_without_goal_and_range_targets_are_free() -> None:
     learner = create("ddpg_her", {**CONFIG, "return_range": None}, SPEC, seed=0)
-    batch = dataclasses.replace(_batch(), reward=torch.full((16,), 50.0))
+    batch = dataclasses.replace(random_batch(), reward=torch.full((16,), 50.0))
     assert learner.update(batch).as_dict()["target_mean"] > 40.0
 
 
@@ -260,7 +179,7 @@ def test_targets_move_every_so_many_updates_and_the_rest_always() -> None:
     learner = create("ddpg_her", {**CONFIG, "target_update_every": 3}, SPEC, seed=0)
     states = [learner.state().tensors]
     for _ in range(3):
-        learner.update(_batch())
+        learner.update(random_batch())
         states.append(learner.state().tensors)
     for name in ("target_policy.network.weights.0", "target_critic.network.weights.0"):
         assert torch.equal(states[0][name], states[2][name])
@@ -271,14 +190,7 @@ def test_targets_move_every_so_many_updates_and_the_rest_always() -> None:
 
 def test_warmup_trains_the_critic_and_leaves_the_actor() -> None:
     learner = create("ddpg_her", {**CONFIG, "critic_warmup_updates": 2}, SPEC, seed=0)
-    before = learner.state().tensors
-    for _ in range(2):
-        learner.update(_batch())
-    warm = learner.state().tensors
-    learner.update(_batch())
-    assert torch.equal(before["policy.network.weights.0"], warm["policy.network.weights.0"])
-    assert not torch.equal(before["critic.network.weights.0"], warm["critic.network.weights.0"])
-    assert not torch.equal(warm["policy.network.weights.0"], learner.state().tensors["policy.network.weights.0"])
+    written_out.assert_warmup_leaves_the_actor(learner, 2)
 
 
 def test_a_tenth_of_the_exploring_actions_is_uniform_and_the_others_are_near_the_policy() -> None:

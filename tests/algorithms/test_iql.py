@@ -10,22 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import written_out
 from torch import Tensor
+from written_out import ACTOR_RATE, CRITIC_BUGS, CRITIC_RATE, SPEC, Step, random_batch
 
 from tenon.algorithms import create, iql
 from tenon.algorithms.iql import IQL, cosine_factor, expectile_loss
 from tenon.algorithms.losses import critic_loss, exponential_weights
-from tenon.data.batch import Batch, ObservationBatch
+from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, ObservationSpec
 
-SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)
 CONFIG: dict[str, Any] = {
-    "hidden_sizes": [8],
-    "discount": 0.9,
-    "actor_learning_rate": 1e-2,
-    "critic_learning_rate": 2e-2,
-    "target_rate": 0.1,
-    "last_layer_scale": 1.0,
+    **written_out.CONFIG,
     "initial_std": 0.4,
     "expectile": 0.8,
     "inverse_temperature": 2.0,
@@ -34,78 +30,31 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def _batch(seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
-
-    return Batch(
-        observation=ObservationBatch(normal(16, 3)),
-        action=torch.tanh(normal(16, 2)),
-        reward=normal(16),
-        next_observation=ObservationBatch(normal(16, 3)),
-        terminated=(torch.arange(16) % 4 == 0).to(torch.float32),
-        number=torch.arange(16),
-        prior=torch.arange(16) < 8,
-        steps=(torch.arange(16) % 3 + 1).to(torch.float32),
-    )
-
-
-def _mlp(tensors: dict[str, Tensor], name: str, x: Tensor, member: int | None = None) -> Tensor:
-    w, b = ([tensors[f"{name}.network.{kind}.{k}"] for k in range(2)] for kind in ("weights", "biases"))
-    if member is not None:
-        w, b = [value[member] for value in w], [value[member] for value in b]
-    return torch.clamp(x @ w[0] + b[0], min=0) @ w[1] + b[1]
-
-
-def _q(tensors: dict[str, Tensor], name: str, state: Tensor, action: Tensor) -> list[Tensor]:
-    return [_mlp(tensors, name, torch.cat((state, action), dim=1), member)[:, 0] for member in range(2)]
-
-
 def _written_out(learner: IQL, batch: Batch) -> tuple[dict[str, Tensor], dict[str, float]]:
     """What one update gives by the formulas of iql.md 2.2, in float64, with torch's own Adam: shares no code."""
-    names = ("policy", "critic", "value", "target_critic")
-    tensors = {k: v.to(torch.float64).clone() for k, v in learner.state().tensors.items() if k.startswith(names)}
-    s, a, s2 = (t.to(torch.float64) for t in (batch.observation.state, batch.action, batch.next_observation.state))
-    trained = {k: v.requires_grad_() for k, v in tensors.items() if not k.startswith("target")}
+    tensors = written_out.tensors_of(learner, "policy", "critic", "value", "target_critic")
+    s, a, s2 = written_out.in_float64(batch)
 
-    v = _mlp(tensors, "value", s)[:, 0]
-    u = torch.minimum(*_q(tensors, "target_critic", s, a)).detach() - v
+    v = written_out.mlp(tensors, "value", s)[:, 0]
+    u = torch.minimum(*written_out.q(tensors, "target_critic", s, a)).detach() - v
     of_value = torch.stack([(0.8 if x > 0 else 0.2) * x**2 for x in u]).mean()
-    next_value = _mlp(tensors, "value", s2)[:, 0].detach()
-    y = torch.empty(16, dtype=torch.float64)
-    for i in range(16):
-        y[i] = batch.reward[i] + (0.0 if batch.terminated[i] else 0.9 ** float(batch.steps[i]) * next_value[i])
-    of_critic = sum(((q - y) ** 2).mean() for q in _q(tensors, "critic", s, a))
+    y = written_out.target(batch, written_out.mlp(tensors, "value", s2)[:, 0].detach())
+    of_critic = torch.stack([((values - y) ** 2).mean() for values in written_out.q(tensors, "critic", s, a)]).sum()
     weight = torch.tensor([min(math.exp(2.0 * float(x)), 0.6) for x in u.detach()], dtype=torch.float64)
-    raw = tensors["policy.squashed_log_std"]
-    normal = torch.distributions.Normal(torch.tanh(_mlp(tensors, "policy", s)), (-5.0 + 7.0 / (1 + (-raw).exp())).exp())
+    std = (-5.0 + 7.0 / (1 + (-tensors["policy.squashed_log_std"]).exp())).exp()
+    normal = torch.distributions.Normal(written_out.action_of(tensors, "policy", s), std)
     of_actor = -(weight * normal.log_prob(a).sum(dim=1)).mean()
-
-    norms: dict[str, float] = {}
-    for group, loss, rate in (
-        (("critic", "value"), of_critic + of_value, 2e-2),
-        (("policy",), of_actor, 1e-2),
-    ):
-        parameters = [tensor for name, tensor in trained.items() if name.startswith(group)]
-        gradients = torch.autograd.grad(loss, parameters)
-        norms[group[0]] = float(torch.cat([gradient.flatten() for gradient in gradients]).norm())
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        torch.optim.Adam(parameters, lr=rate).step()
-    with torch.no_grad():
-        for name in [k for k in tensors if k.startswith("target_")]:
-            tensors[name] = 0.9 * tensors[name] + 0.1 * tensors[name.removeprefix("target_")]
+    steps = [Step(of_critic + of_value, ("critic", "value"), CRITIC_RATE), Step(of_actor, "policy", ACTOR_RATE)]
+    norms = written_out.take(steps, tensors)
     return tensors, {
         "value_loss": of_value.item(),
         "critic_loss": of_critic.item(),
-        "critic_gradient_norm": norms["critic"],
+        "critic_gradient_norm": norms[0],
         "value_mean": float(v.detach().mean()),
         "target_mean": float(y.mean()),
         "impossible_share": float((v > 0.1).sum()) / 16,
         "actor_loss": of_actor.item(),
-        "actor_gradient_norm": norms["policy"],
+        "actor_gradient_norm": norms[1],
         "weight_mean": float(weight.mean()),
         "weight_max": float(weight.max()),
         "capped_share": float((weight == 0.6).sum()) / 16,
@@ -116,14 +65,8 @@ def check_update() -> None:
     """One update of IQL moves every parameter to where the written-out formulas move it."""
     learner = create("iql", CONFIG, SPEC, seed=3)
     assert isinstance(learner, IQL)
-    batch = _batch()
-    expected, expected_metrics = _written_out(learner, batch)
-    metrics = learner.update(batch).as_dict()
-    for name, value in expected_metrics.items():
-        assert metrics[name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
-    own = learner.state().tensors
-    for name, tensor in expected.items():
-        np.testing.assert_allclose(own[name].numpy(), tensor.detach().numpy(), rtol=2e-3, atol=2e-5, err_msg=name)
+    batch = random_batch()
+    written_out.assert_update(learner, batch, *_written_out(learner, batch))
 
 
 def test_update_is_that_of_the_written_out_formulas() -> None:
@@ -150,26 +93,6 @@ def _uncapped_weights(advantage: Tensor, inverse_temperature: float, cap: float)
     return exponential_weights(advantage, inverse_temperature, math.inf)
 
 
-def _flipped_likelihood(weight: Tensor, log_density: Tensor) -> Tensor:
-    return (weight * log_density).mean()
-
-
-def _flipped_critic(values: Tensor, target: Tensor) -> Tensor:
-    return -(values - target).square().sum(dim=0).mean()
-
-
-def _flipped_bootstrap(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: Tensor
-) -> Tensor:
-    return reward - discount**steps * (1.0 - terminated) * next_value
-
-
-def _bootstrap_through_the_end(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, steps: Tensor
-) -> Tensor:
-    return reward + discount**steps * next_value
-
-
 @pytest.mark.parametrize(
     ("name", "bug"),
     [
@@ -178,10 +101,9 @@ def _bootstrap_through_the_end(
         ("expectile_loss", _mean_instead),
         ("exponential_weights", _flipped_weights),
         ("exponential_weights", _uncapped_weights),
-        ("weighted_likelihood_loss", _flipped_likelihood),
-        ("critic_loss", _flipped_critic),
-        ("bellman_target", _flipped_bootstrap),
-        ("bellman_target", _bootstrap_through_the_end),
+        ("weighted_likelihood_loss", written_out.flipped_likelihood),
+        ("weighted_likelihood_loss", written_out.unweighted_likelihood),
+        *CRITIC_BUGS,
     ],
 )
 def test_check_notices_a_planted_bug(name: str, bug: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +137,7 @@ def test_gradient_descent_finds_the_expectiles_of_a_normal_variable(expectile: f
 
 
 def test_weights_stop_at_the_cap() -> None:
-    metrics = create("iql", {**CONFIG, "inverse_temperature": 1e4}, SPEC, seed=0).update(_batch()).as_dict()
+    metrics = create("iql", {**CONFIG, "inverse_temperature": 1e4}, SPEC, seed=0).update(random_batch()).as_dict()
     assert metrics["weight_max"] == pytest.approx(0.6)
     assert 0.0 < metrics["capped_share"] < 1.0
 
@@ -225,8 +147,8 @@ def test_values_do_not_depend_on_the_policy() -> None:
     with torch.no_grad():
         other.policy.network.weights[0].add_(1.0)
     for number in range(3):
-        one.update(_batch(number))
-        other.update(_batch(number))
+        one.update(random_batch(number))
+        other.update(random_batch(number))
     mine, theirs = one.state().tensors, other.state().tensors
     for name in mine:
         assert torch.equal(mine[name], theirs[name]) == ("policy" not in name), name
@@ -235,8 +157,8 @@ def test_values_do_not_depend_on_the_policy() -> None:
 def test_values_have_no_gradient_for_the_policy() -> None:
     learner = create("iql", {**CONFIG, "critic_warmup_updates": 10, "inverse_temperature": 0.0}, SPEC, seed=0)
     assert isinstance(learner, IQL)
-    features = learner.encoder(_batch().observation)
-    loss = learner.value(features).sum() + learner.critic(features, _batch().action).sum()
+    features = learner.encoder(random_batch().observation)
+    loss = learner.value(features).sum() + learner.critic(features, random_batch().action).sum()
     assert torch.autograd.grad(loss, list(learner.policy.parameters()), allow_unused=True) == (None,) * len(
         list(learner.policy.parameters())
     )
@@ -248,7 +170,7 @@ def test_no_action_is_judged_but_those_of_the_data() -> None:
     judged: list[Tensor] = []
     for network in (learner.critic, learner.target_critic):
         network.register_forward_pre_hook(lambda _, inputs: judged.append(inputs[1]))
-    batch = _batch()
+    batch = random_batch()
     learner.update(batch)
     assert len(judged) == 2
     assert all(torch.equal(action, batch.action) for action in judged)
@@ -268,7 +190,7 @@ def test_learning_rate_falls_as_a_cosine_and_is_constant_afterwards() -> None:
         for own in (learner, constant):
             own.policy.load_state_dict(create("iql", CONFIG, SPEC, seed=0).policy.state_dict())
             before = own.state().tensors["policy.network.weights.0"]
-            own.update(_batch())
+            own.update(random_batch())
             sizes.append(float((own.state().tensors["policy.network.weights.0"] - before).norm()))
         moved.append(sizes[0] / sizes[1])
     assert moved == pytest.approx([cosine_factor(step, 4) for step in range(6)], rel=1e-3)
@@ -282,29 +204,22 @@ def test_alarm_counts_states_worth_more_than_possible() -> None:
     for bias, share in ((-9.0, 0.0), (9.0, 1.0)):
         with torch.no_grad():
             learner.value.network.last_bias.fill_(bias)
-        assert learner.update(_batch()).as_dict()["impossible_share"] == share
+        assert learner.update(random_batch()).as_dict()["impossible_share"] == share
 
 
 def test_no_alarm_where_no_bound_is_known() -> None:
     learner = create("iql", {**CONFIG, "value_maximum": None}, SPEC, seed=0)
-    assert learner.update(_batch()).as_dict()["impossible_share"] == 0.0
+    assert learner.update(random_batch()).as_dict()["impossible_share"] == 0.0
 
 
 def test_warmup_trains_the_values_and_leaves_the_actor() -> None:
     learner = create("iql", {**CONFIG, "critic_warmup_updates": 2}, SPEC, seed=0)
-    before = learner.state().tensors
-    for _ in range(2):
-        learner.update(_batch())
-    warm = learner.state().tensors
-    learner.update(_batch())
-    assert torch.equal(before["policy.network.weights.0"], warm["policy.network.weights.0"])
-    assert not torch.equal(before["value.network.weights.0"], warm["value.network.weights.0"])
-    assert not torch.equal(warm["policy.network.weights.0"], learner.state().tensors["policy.network.weights.0"])
+    written_out.assert_warmup_leaves_the_actor(learner, 2, trained="value")
 
 
 def test_time_running_out_is_no_end() -> None:
     learner = create("iql", {**CONFIG, "weight_cap": 100.0}, SPEC, seed=0)
-    batch = dataclasses.replace(_batch(), terminated=torch.zeros(16))
+    batch = dataclasses.replace(random_batch(), terminated=torch.zeros(16))
     ended = dataclasses.replace(batch, terminated=torch.ones(16))
     assert isinstance(learner, IQL)
     with torch.no_grad():

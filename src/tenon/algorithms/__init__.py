@@ -14,6 +14,7 @@ from tenon.algorithms.base import Algorithm, AlgorithmConfig, DivergenceError, L
 from tenon.algorithms.bc import BC, BCConfig
 from tenon.algorithms.ddpg_her import DDPGHER, DDPGHERConfig
 from tenon.algorithms.iql import IQL, IQLConfig
+from tenon.algorithms.iql_daib import IQLDAIB, IQLDAIBConfig
 from tenon.algorithms.sac import SAC, SACConfig
 from tenon.algorithms.td3 import TD3, TD3Config
 from tenon.configuration import ConfigurationError, parse
@@ -47,6 +48,7 @@ METHODS: Mapping[str, Method] = {
     "bc": Method(BCConfig, BC),
     "ddpg_her": Method(DDPGHERConfig, DDPGHER),
     "iql": Method(IQLConfig, IQL),
+    "iql_daib": Method(IQLDAIBConfig, IQLDAIB),
     "sac": Method(SACConfig, SAC),
     "td3": Method(TD3Config, TD3),
 }

@@ -116,7 +116,7 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
         self.device = device
         self.updates = 0
         with self._initialisation("initialise encoder"):
-            self.encoder = Encoder(spec.observation, config.encoder)
+            self.encoder = self.build_encoder(config, spec)
         self._generator = torch.Generator(device)
         self._shift_generator = torch.Generator(device)
         self._exploration = np.random.default_rng(derived_seed(seed, "exploration", 0))
@@ -129,9 +129,14 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
         """The policy with fresh weights, without critics and optimisers."""
 
     @classmethod
+    def build_encoder(cls, config: Any, spec: EnvironmentSpec) -> Encoder:
+        """The encoder that the policy reads, with fresh weights."""
+        return Encoder(spec.observation, config.encoder)
+
+    @classmethod
     def build_actor_network(cls, config: Any, spec: EnvironmentSpec) -> ActorNetwork:
         """Encoder and policy with fresh weights, as the policy node needs them."""
-        return ActorNetwork(Encoder(spec.observation, config.encoder), cls.build_policy(config, spec))
+        return ActorNetwork(cls.build_encoder(config, spec), cls.build_policy(config, spec))
 
     @abstractmethod
     def update(self, batch: Batch) -> MetricsT:
@@ -223,8 +228,12 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
         named = dict(zip(values, numbers, strict=True))
         if not all(map(math.isfinite, numbers)):
             raise DivergenceError(self._diagnosis(named, batch))
-        self.encoder.observe(batch.observation.state)
+        self._observe(batch)
         return metrics(**named)
+
+    def _observe(self, batch: Batch) -> None:
+        """Takes the batch's states into the running statistics of what encodes them."""
+        self.encoder.observe(batch.observation.state)
 
     def _diagnosis(self, numbers: Mapping[str, float], batch: Batch) -> str:
         seen = ", ".join(f"{name} {value:g}" for name, value in numbers.items())

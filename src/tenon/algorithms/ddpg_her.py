@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
-from tenon.algorithms.losses import bellman_target, cloning_loss, critic_loss, passes_filter, return_bounds
+from tenon.algorithms.losses import Cloning, bellman_target, cloned_rows, cloning_loss, critic_loss, return_bounds
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.critics import CriticEnsemble
@@ -52,7 +52,7 @@ class DDPGHERConfig(ActorCriticConfig):
     value_weight: float = Field(
         default=1e-3, gt=0.0, description="lambda_1, weight of Q in the policy's loss; demos-her.md section 3"
     )
-    cloning: Literal["filtered", "plain", "off"] = Field(
+    cloning: Cloning = Field(
         default="filtered",
         description="demonstrations are cloned where the critic prefers them, eq. (19), always, eq. (17), or never",
     )
@@ -153,7 +153,7 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
         chosen = action.detach().requires_grad_()
         chosen_values = self._frozen_critic(seen, chosen)[0]
         of_value = self.config.value_weight * value_loss(chosen_values, chosen, self.config.action_penalty)
-        cloned = self._cloned(batch, values.detach()[0], chosen_values.detach())
+        cloned = cloned_rows(self.config.cloning, batch.prior, values.detach()[0], chosen_values.detach())
         demonstrations = batch.prior.to(torch.float32).sum()
         of_cloning = cloning_loss(chosen, batch.action, cloned, demonstrations)
         (value_pull,) = torch.autograd.grad(of_value, chosen)
@@ -186,16 +186,6 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
         value = self.target_critic(features, self.target_policy(features))[0]
         target = bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
         return target if self._return_range is None else target.clamp(*self._return_range)
-
-    def _cloned(self, batch: Batch, demonstrated: Tensor, chosen: Tensor) -> Tensor:
-        """Which transitions the policy clones, (batch,) of bool, given the values of their actions and of its own."""
-        match self.config.cloning:
-            case "filtered":
-                return batch.prior & passes_filter(demonstrated, chosen)
-            case "plain":
-                return batch.prior
-            case "off":
-                return torch.zeros_like(batch.prior)
 
     def _step(self) -> None:
         """Critic and actor (once the critic is warm) every time, the targets every ``target_update_every`` updates."""

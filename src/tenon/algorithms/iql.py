@@ -107,6 +107,13 @@ def cosine_factor(step: int, steps: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * step / steps)) if step < steps else 1.0
 
 
+def largest_value(config: IQLConfig, spec: EnvironmentSpec) -> float:
+    """The largest return that is possible, as configured or as the task's goal says; infinity where nobody knows."""
+    bounds = return_bounds(spec, config.discount)
+    known = math.inf if bounds is None else bounds[1]
+    return known if config.value_maximum is None else config.value_maximum
+
+
 class IQL(Algorithm[IQLConfig, IQLMetrics]):
     """A value of states, two critics with their targets, and a Gaussian policy that nothing else depends on."""
 
@@ -126,9 +133,7 @@ class IQL(Algorithm[IQLConfig, IQLMetrics]):
         self.target_critic, self._target_vector = target_of(self.critic)
         self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
-        bounds = return_bounds(spec, config.discount)
-        known = math.inf if bounds is None else bounds[1]
-        self._value_maximum = known if config.value_maximum is None else config.value_maximum
+        self._value_maximum = largest_value(config, spec)
         self._register(
             modules={
                 "policy": self.policy,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from tenon.data.goals import reward_bounds
 from tenon.data.transitions import EnvironmentSpec
+
+Cloning = Literal["filtered", "plain", "off"]
+"""Which demonstrations are cloned: those that the critic prefers, demos-her.md eq. (19); all, eq. (17); none."""
 
 
 def bellman_target(
@@ -34,6 +39,21 @@ def likelihood_loss(log_density: Tensor) -> Tensor:
 def passes_filter(demonstrated: Tensor, chosen: Tensor) -> Tensor:
     """1[ Q(s, g, a) > Q(s, g, pi(s, g)) ] of demos-her.md eq. (19), from these two values, (batch,) each."""
     return demonstrated > chosen
+
+
+def cloned_rows(cloning: Cloning, demonstration: Tensor, demonstrated: Tensor, chosen: Tensor) -> Tensor:
+    """Which rows of a batch the policy clones, (batch,) of bool; insertion.md 2.4, demos-her.md eq. (17) and (19).
+
+    demonstration: (batch,) of bool, the rows that are one. demonstrated, chosen: values (batch,) of the row's action
+    and of the policy's.
+    """
+    match cloning:
+        case "filtered":
+            return demonstration & passes_filter(demonstrated, chosen)
+        case "plain":
+            return demonstration
+        case "off":
+            return torch.zeros_like(demonstration)
 
 
 def cloning_loss(chosen: Tensor, demonstrated: Tensor, cloned: Tensor, demonstrations: Tensor) -> Tensor:

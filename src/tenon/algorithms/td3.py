@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
-from tenon.algorithms.losses import bellman_target, cloning_loss, critic_loss, passes_filter
+from tenon.algorithms.losses import Cloning, bellman_target, cloned_rows, cloning_loss, critic_loss
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.critics import CriticEnsemble
@@ -43,7 +43,7 @@ class TD3Config(ActorCriticConfig):
     value_weight: float = Field(
         default=1.0, gt=0.0, description="l1, weight of Q in the policy's loss; 1e-3 with cloning, insertion.md 2.4"
     )
-    cloning: Literal["off", "plain", "filtered"] = Field(
+    cloning: Cloning = Field(
         default="off",
         description="demonstrations are cloned never, always, or where the critic prefers them; insertion.md 2.4",
     )
@@ -183,9 +183,7 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         """l2 sum_demo |pi(s) - a|^2 with l2 = 1 / demonstrations, insertion.md 2.4. values: of demonstrated actions."""
         if self.config.cloning == "off":
             return action.new_zeros(())
-        cloned = batch.prior
-        if self.config.cloning == "filtered":
-            cloned = cloned & passes_filter(values.detach()[0], own_values.detach()[0])
+        cloned = cloned_rows(self.config.cloning, batch.prior, values.detach()[0], own_values.detach()[0])
         return cloning_loss(action, batch.action, cloned, batch.prior.to(action.dtype).sum())
 
     def _step(self) -> None:

@@ -55,15 +55,18 @@ class EnsembleMLP(nn.Module):
         self.members = members
         self.weights = nn.ParameterList(_uniform_fan_in(a, b, members=members) for a, b in shapes)
         self.biases = nn.ParameterList(torch.zeros(members, 1, b) for _, b in shapes)
-        *self._hidden, self._last = zip(self.biases, self.weights, strict=True)  # as in MLP
+        self._layers = tuple(zip(self.biases, self.weights, strict=True))  # as in MLP
 
     def forward(self, inputs: Tensor, *, first: int | None = None) -> Tensor:
         """first: so many members alone, from the first on; None: all of them."""
+        layers = self._layers
+        if first is not None:  # even a slice of all members costs a copy of the weights in the backward pass
+            layers = tuple((bias[:first], weight[:first]) for bias, weight in layers)
+        *hidden_layers, (last_bias, last_weight) = layers
         hidden = inputs.expand(first or self.members, -1, -1)
-        for bias, weight in self._hidden:
-            hidden = torch.baddbmm(bias[:first], hidden, weight[:first]).relu_()
-        bias, weight = self._last
-        return torch.baddbmm(bias[:first], hidden, weight[:first])
+        for bias, weight in hidden_layers:
+            hidden = torch.baddbmm(bias, hidden, weight).relu_()
+        return torch.baddbmm(last_bias, hidden, last_weight)
 
 
 def _uniform_fan_in(inputs: int, outputs: int, *, members: int | None = None) -> Tensor:

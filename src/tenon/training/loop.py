@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -142,7 +143,8 @@ def run_episode(
 ) -> Iterator[Transition]:
     """The transitions of one episode as they happen; the next action is chosen when the next one is asked for.
 
-    policy_version: that of ``actor`` at this moment.
+    policy_version: that of ``actor`` at this moment. What ``info`` says of ``success``, ``reward_logit`` and
+    ``reward_version`` is kept with the transition.
     """
     given: dict[str, Any] = {} if reset.options is None else {"options": reset.options}
     raw, _ = env.reset(seed=reset.seed, **given)
@@ -163,6 +165,8 @@ def run_episode(
             truncated=bool(truncated),
             success=bool(info.get("success", False)),
             policy_version=version,
+            reward_logit=float(info.get("reward_logit", math.nan)),
+            reward_version=str(info.get("reward_version", "")),
         )
         yield transition
         observation, step, ended = transition.next_observation, step + 1, transition.ended

@@ -24,7 +24,7 @@ from tenon.algorithms.randomness import reseed
 from tenon.configuration import Config, ConfigurationError, differences, parse
 from tenon.data.checkpoint import Checkpoint, CheckpointFolder, load_checkpoint
 from tenon.data.mapped_array import StorageError, write_beside
-from tenon.data.prior import read_prior, write_prior
+from tenon.data.prior import write_prior
 from tenon.data.replay import Replay
 from tenon.data.sampling import Sampler, check_sampling
 from tenon.data.transitions import EnvironmentSpec, Transition, TransitionError
@@ -107,8 +107,8 @@ class Trainer:
 
         prior: demonstrations or logs, or the folder that ``read_prior`` finds them in; they are copied. initial: a
         checkpoint folder whose learner is trained further (fine-tuning); its replay is not taken over.
-        Raises StorageError, TransitionError, CheckpointError, StateError or ConfigurationError; TrainerError where
-        there is a training already.
+        Raises StorageError, TransitionError, CheckpointError, StateError or ConfigurationError, and ``directory`` can
+        be used once that is mended; TrainerError where there is a training already.
         """
         if cls.exists(directory):
             raise TrainerError(f"{directory}: holds a training already: resume it, or choose another folder")
@@ -117,14 +117,14 @@ class Trainer:
                 f"{directory}: holds checkpoints, but no {_DESCRIPTION}: restore it, or choose another folder"
             )
         _check_data(config, spec, has_prior=prior is not None)
+        state = None if initial is None else _initial_state(initial, config, spec, seed)
         count = 0
         if prior is not None:
             directory.mkdir(parents=True, exist_ok=True)
-            count = write_prior(directory / _PRIOR, spec, read_prior(prior, spec) if isinstance(prior, Path) else prior)
+            count = write_prior(directory / _PRIOR, spec, prior)
         trainer = cls(config, spec, directory, seed=seed, prior_transitions=count)
-        if initial is not None:
-            checkpoint = load_checkpoint(initial, method=config.method, spec=spec.model_dump(mode="json"))
-            trainer.learner.load_state(_learner_state(checkpoint))
+        if state is not None:
+            trainer.learner.load_state(state)
             trainer.save()
         # The description comes last: a folder that has one can be resumed.
         description = _Description(format=_FORMAT, seed=seed, prior_transitions=count, config=config, spec=spec)
@@ -315,6 +315,13 @@ class Trainer:
             while self.update_due():
                 self.update()
             self.save()
+
+
+def _initial_state(path: Path, config: TrainerConfig, spec: EnvironmentSpec, seed: int) -> LearnerState:
+    """Of a checkpoint that a training starts from. Refused, where it does not fit, before anything is written."""
+    state = _learner_state(load_checkpoint(path, method=config.method, spec=spec.model_dump(mode="json")))
+    create(config.method, config.algorithm, spec, seed, device=config.device).load_state(state)
+    return state
 
 
 def _learner_state(checkpoint: Checkpoint) -> LearnerState:
