@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -30,17 +31,34 @@ class RewardObservation:
 
 @dataclass(frozen=True, slots=True)
 class RewardResult:
-    """value: the reward of the step. success: the task is done at this step."""
+    """value: the reward of the step. success: the task is done at this step.
+
+    logit, version: output of a classifier and which one it was, so that the step can be paid anew by another one; NaN
+    and empty for a formula.
+    """
 
     value: float
     success: bool
+    logit: float = math.nan
+    version: str = ""
 
 
 class Reward(Protocol):
-    """A judgement of one step."""
+    """A judgement of one step after the other."""
 
     name: ClassVar[str]
+
+    def begin_episode(self) -> None:
+        """The next observation is the first of an episode."""
+        ...
 
     def reward(self, observation: RewardObservation) -> RewardResult:
         """Raises RewardError for an observation that cannot be judged."""
         ...
+
+
+class Formula:
+    """A reward that judges each observation by itself: an episode's beginning changes nothing."""
+
+    def begin_episode(self) -> None:
+        """Nothing to forget."""

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from tenon.configuration import Config
-from tenon.rewards.base import RewardError, RewardObservation, RewardResult
+from tenon.rewards.base import Formula, RewardError, RewardObservation, RewardResult
 
 
 class DenseInsertionConfig(Config):
@@ -27,7 +27,7 @@ class DenseInsertionConfig(Config):
     success_within_m: float = Field(default=0.002, gt=0.0, description="success: distance to the goal below this")
 
 
-class DenseInsertionReward:
+class DenseInsertionReward(Formula):
     """Takes the position error and the pressing force."""
 
     name: ClassVar[str] = "dense_insertion"

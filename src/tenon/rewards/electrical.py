@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tenon.rewards.base import RewardError, RewardObservation, RewardResult
+from tenon.rewards.base import Formula, RewardError, RewardObservation, RewardResult
 
 
-class ElectricalReward:
+class ElectricalReward(Formula):
     """r = 1 on every step on which the connection is detected, else 0: eq. (47), insertion.md 2.3.
 
     It is paid on every step, and the episode goes on after it (insertion.md, pitfall 3).

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tenon.configuration import Config
-from tenon.rewards.base import RewardError, RewardObservation, RewardResult
+from tenon.rewards.base import Formula, RewardError, RewardObservation, RewardResult
 
 _WHITE = 255.0
 # ITU-R BT.601, as OpenCV turns RGB to grey.
@@ -22,7 +22,7 @@ class GoalImageConfig(Config):
     success_above: float = Field(default=-0.02, ge=-1.0, le=0.0)
 
 
-class GoalImageReward:
+class GoalImageReward(Formula):
     """r = -|o_goal - o|_1 / n over n grey pixels in [0, 1]: insertion.md 2.3, scaled into [-1, 0].
 
     goal: (height, width) or (height, width, 1 or 3), uint8. The goal image must be retaken after any move of the camera

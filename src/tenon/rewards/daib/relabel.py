@@ -1,0 +1,42 @@
+"""Old data paid anew by another classifier: as if it had been the reward when they were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from tenon.data.transitions import Transition, TransitionError
+from tenon.rewards.base import RewardObservation
+from tenon.rewards.daib.classifier import RewardClassifier
+from tenon.rewards.daib.reward import ClassifierReward
+
+
+def relabelled(transitions: Iterable[Transition], classifier: RewardClassifier) -> Iterator[Transition]:
+    """The same transitions with reward, success, logit and version of ``classifier``, as if it had been their reward.
+
+    Transitions of an episode come in order, and sessions one after the other: each is judged by a reward of its own.
+    Raises TransitionError for one without a picture, RewardError for a picture of another size.
+    """
+    reward = ClassifierReward(classifier)
+    before: Transition | None = None
+    for transition in transitions:
+        if before is None or before.session != transition.session:
+            reward = ClassifierReward(classifier)
+        if before is None or (before.session, before.episode) != (transition.session, transition.episode):
+            reward.begin_episode()
+        elif transition.step != before.step + 1:
+            reward.interrupt()
+        before = transition
+        if transition.next_observation.image is None:
+            raise TransitionError(
+                f"session {transition.session!r}, episode {transition.episode}, step {transition.step}: holds no "
+                f"picture to judge: record with a camera"
+            )
+        judged = reward.reward(RewardObservation(image=transition.next_observation.image))
+        yield replace(
+            transition,
+            reward=judged.value,
+            success=judged.success,
+            reward_logit=judged.logit,
+            reward_version=judged.version,
+        )

@@ -1,0 +1,60 @@
+"""The classifier's judgement as a reward: 1 where two consecutive pictures look inserted, else 0."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenon.rewards.base import RewardError, RewardObservation, RewardResult
+from tenon.rewards.daib.classifier import RewardClassifier
+from tenon.rewards.daib.free_plug import EPISODES, FREE_STEPS, FreePlug, learn_free_plug
+from tenon.rewards.daib.hits import TwoHits
+
+
+class ClassifierReward:
+    """Hard reward of a classifier of any variant, with the logit and the classifier's version.
+
+    It learns how the plug looks from the first pictures of its first episodes, so these must show it free; in an
+    episode's first picture nothing is a success.
+    """
+
+    name: ClassVar[str] = "daib"
+
+    def __init__(self, classifier: RewardClassifier):
+        self._classifier = classifier
+        self._version = classifier.version
+        self._rule = TwoHits(classifier.calibration.threshold_logit, classifier.calibration.margin_logit)
+        self._free: FreePlug | None = None
+        self._pictures: list[NDArray[np.uint8]] = []
+        self._episodes = 0
+        self._steps = 0
+
+    def begin_episode(self) -> None:
+        self._rule.begin_episode()
+        self._steps = 0
+
+    def interrupt(self) -> None:
+        """The next observation does not follow upon the last one, but is of the same episode."""
+        self._rule.begin_episode()
+
+    def reward(self, observation: RewardObservation) -> RewardResult:
+        if observation.image is None:
+            raise RewardError("the classifier needs an image, none was measured: check the camera")
+        free = self._free_plug(observation.image)
+        logit = float(self._classifier.logits(observation.image[None], free)[0])
+        if not math.isfinite(logit):
+            raise RewardError(f"the classifier says {logit} of this picture: its weights are of no use, train it anew")
+        success = self._rule.next(logit)
+        return RewardResult(value=float(success), success=success, logit=logit, version=self._version)
+
+    def _free_plug(self, image: NDArray[np.uint8]) -> FreePlug:
+        self._episodes += self._steps == 0
+        if self._episodes <= EPISODES and self._steps < FREE_STEPS:
+            self._pictures.append(image.copy())
+            self._free = learn_free_plug(np.stack(self._pictures))
+        self._steps += 1
+        assert self._free is not None  # the first picture of all has been taken
+        return self._free

@@ -1,0 +1,163 @@
+"""Temperature and threshold against brute force, and the two-hit rule by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from drawn_sockets import draw_domains
+
+from tenon.configuration import ConfigurationError
+from tenon.data.domains import LabelledImages
+from tenon.rewards.daib.calibration import calibrate, temperature
+from tenon.rewards.daib.config import CalibrationConfig
+from tenon.rewards.daib.hits import NEVER, TwoHits, score_frames
+
+
+def _episode(
+    labels: list[bool], *, steps: list[int] | None = None, episodes: list[int] | None = None
+) -> LabelledImages:
+    count = len(labels)
+    data = draw_domains(1, 1, seed=0)
+    return replace(
+        data,
+        image=np.repeat(data.image[:1], count, axis=0),
+        label=np.array(labels),
+        domain=np.zeros(count, np.int64),
+        episode=np.array(episodes or [0] * count),
+        step=np.array(steps or range(count)),
+    )
+
+
+def _likelihood(logit: np.ndarray, inserted: np.ndarray, scale: float) -> float:
+    surprise = np.log1p(np.exp(np.where(inserted, -logit, logit) / scale))
+    return -0.5 * float(surprise[inserted].mean()) - 0.5 * float(surprise[~inserted].mean())
+
+
+@pytest.mark.parametrize("true_scale", [0.3, 1.0, 4.0])
+def test_temperature_is_the_likeliest_of_a_fine_grid(true_scale: float) -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.normal(0, 2, 4000)
+    inserted = rng.uniform(size=4000) < 1 / (1 + np.exp(-honest))
+    logit = (honest * true_scale).astype(np.float32)
+    found = temperature(logit, inserted)
+    grid = np.exp(np.linspace(math.log(0.05), math.log(20), 2001))
+    best = grid[np.argmax([_likelihood(logit.astype(np.float64), inserted, scale) for scale in grid])]
+    assert found == pytest.approx(best, rel=0.01)
+    assert found == pytest.approx(true_scale, rel=0.1)
+
+
+def test_temperature_of_perfect_and_of_useless_logits_stays_bounded() -> None:
+    inserted = np.array([True, False] * 20)
+    perfect = np.where(inserted, 1.0, -1.0).astype(np.float32)
+    assert temperature(perfect, inserted) == pytest.approx(0.01)
+    assert temperature(-perfect, inserted) == pytest.approx(100.0)
+
+
+def test_score_of_a_frame_is_the_lower_of_two_and_never_crosses_an_episode_or_a_gap() -> None:
+    data = _episode([False, False, True, True, True, True], episodes=[0, 0, 0, 0, 1, 1], steps=[0, 1, 2, 4, 0, 1])
+    scores = score_frames(np.array([1.0, 5.0, 2.0, 9.0, 4.0, 3.0], np.float32), data, np.arange(6))
+    never = -np.inf
+    assert scores.score.tolist() == [never, 1.0, 2.0, never, never, 3.0]
+    assert scores.best.tolist() == [never, 1.0, 2.0, 2.0, 2.0, 3.0]
+    # Frame 2 follows one not inserted, 3 follows a gap, 0 and 4 begin an episode.
+    assert np.flatnonzero(scores.negative).tolist() == [1]
+    assert np.flatnonzero(scores.positive).tolist() == [5]
+
+
+def test_rule_needs_two_frames_in_a_row_and_forgets_at_an_episodes_begin() -> None:
+    rule = TwoHits(1.0)
+    seen = [rule.next(logit) for logit in (2.0, 0.0, 2.0, 2.0, 2.0, 1.0, 2.0)]
+    assert seen == [False, False, False, True, True, False, False]
+    rule.begin_episode()
+    assert [rule.next(2.0), rule.next(2.0)] == [False, True]
+
+
+def test_bar_rises_with_the_best_of_the_session_and_stays_over_episodes() -> None:
+    rule = TwoHits(1.0, margin_logit=0.5)
+    assert [rule.next(logit) for logit in (2.0, 2.0, 3.0, 3.0, 2.6, 2.4, 2.4)] == [
+        False, True, True, True, True, False, False,
+    ]  # fmt: skip
+    rule.begin_episode()
+    assert [rule.next(logit) for logit in (2.4, 2.4, 2.9, 2.9)] == [False, False, False, True]
+
+
+def test_one_bright_frame_alone_does_not_raise_the_bar() -> None:
+    rule = TwoHits(1.0, margin_logit=0.5)
+    assert [rule.next(logit) for logit in (2.0, 9.0, 2.0, 2.0)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("margin", [NEVER, 0.7])
+def test_rule_and_scores_agree_on_random_episodes(margin: float) -> None:
+    rng = np.random.default_rng(0)
+    data = _episode([False] * 60, episodes=list(np.repeat([0, 1, 2], 20)), steps=list(range(20)) * 3)
+    logit = rng.normal(0, 1, 60).astype(np.float32)
+    rule, seen = TwoHits(0.2, margin), []
+    for row in range(60):
+        if data.step[row] == 0:
+            rule.begin_episode()
+        seen.append(rule.next(float(logit[row])))
+    assert seen == score_frames(logit, data, np.arange(60)).successes(0.2, margin).tolist()
+    assert any(seen)
+
+
+def test_each_connector_is_a_session_of_its_own() -> None:
+    data = draw_domains(2, 1, seed=0)
+    logit = np.concatenate([np.full(10, 5.0), np.full(10, 1.0)]).astype(np.float32)
+    best = score_frames(logit, data, np.arange(20)).best
+    assert best[9] == 5.0 and best[19] == 1.0
+
+
+def _two_classes(apart: float) -> tuple[LabelledImages, np.ndarray]:
+    rng = np.random.default_rng(0)
+    data = _episode([False] * 1000 + [True] * 1000, episodes=[0] * 1000 + [1] * 1000, steps=[*range(1000)] * 2)
+    return data, np.concatenate([rng.normal(1, 2, 1000), rng.normal(1 + apart, 2, 1000)]).astype(np.float32)
+
+
+def test_threshold_is_the_lowest_with_the_wanted_share_of_false_positives() -> None:
+    data, logit = _two_classes(apart=4)
+    found = calibrate(logit, data, np.arange(2000), CalibrationConfig(false_positive_rate=0.01, margins=(NEVER,)))
+    scores = score_frames(logit, data, np.arange(2000))
+    negative, positive = scores.score[scores.negative], scores.score[scores.positive]
+    assert found.false_positive_rate <= 0.01 < (negative > found.threshold_logit - 0.2).mean()
+    assert found.recall == (positive > found.threshold_logit).mean() > 0.5
+    assert found.threshold == pytest.approx(1 / (1 + math.exp(-found.threshold_logit / found.temperature)))
+    assert found.series == ("train-series-0",)
+    assert found.margin_logit == NEVER
+
+
+def test_margin_helps_where_connectors_differ_by_their_level() -> None:
+    """Two connectors, one of them three logits above the other: no threshold alone fits both."""
+    rng = np.random.default_rng(0)
+    data = draw_domains(2, 40, seed=0)
+    logit = (np.where(data.label, 4.0, 0.0) + 3.0 * data.domain + rng.normal(0, 0.3, len(data))).astype(np.float32)
+    rows = np.arange(len(data))
+    plain = calibrate(logit, data, rows, CalibrationConfig(margins=(NEVER,), false_positive_rate=0.001))
+    chosen = calibrate(logit, data, rows, CalibrationConfig(false_positive_rate=0.001))
+    assert chosen.margin_logit < NEVER
+    assert chosen.false_positive_rate <= 0.001
+    assert chosen.recall >= plain.recall
+
+
+def test_threshold_is_never_below_its_floor() -> None:
+    data = _episode([False] * 50 + [True] * 50, episodes=[0] * 50 + [1] * 50, steps=[*range(50)] * 2)
+    logit = np.where(data.label, 4.0, -4.0).astype(np.float32)
+    found = calibrate(logit, data, np.arange(100), CalibrationConfig(lowest_threshold=0.9))
+    assert found.threshold == pytest.approx(0.9)
+    assert (found.recall, found.false_positive_rate) == (1.0, 0.0)
+
+
+def test_hopeless_logits_give_a_threshold_that_still_is_a_number() -> None:
+    data = _episode([False] * 50 + [True] * 50, episodes=[0] * 50 + [1] * 50, steps=[*range(50)] * 2)
+    logit = np.where(data.label, -500.0, 500.0).astype(np.float32)
+    found = calibrate(logit, data, np.arange(100), CalibrationConfig())
+    assert math.isfinite(found.threshold_logit)
+    assert found.recall == 0.0
+
+
+def test_series_without_inserted_frames_are_refused() -> None:
+    data = _episode([False] * 10)
+    with pytest.raises(ConfigurationError, match="0 pairs of inserted and 9 of not inserted"):
+        calibrate(np.zeros(10, np.float32), data, np.arange(10), CalibrationConfig())
