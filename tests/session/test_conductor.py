@@ -10,7 +10,7 @@ import pytest
 
 from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
-from tenon.session.conductor import FIRST_EPISODE_ATTEMPTS, CallOut, Conductor, StateOut
+from tenon.session.conductor import FIRST_EPISODE_ATTEMPTS, CallOut, Conductor, ReferenceOut, StateOut
 from tenon.session.machine import SessionPlan
 from tenon.session.reset import start_pose
 from tenon.session.setup import load_setup
@@ -38,6 +38,7 @@ class Session:
         self.conductor = Conductor(setup, first_episode=0)
         self.start = start_pose(setup.nominal_goal_in_base, setup.task.start_height_m)
         self.now_ns = 0
+        self.motions = 0
 
     def run(self, ticks: int, *, heartbeats: bool, level: SafetyLevel = SafetyLevel.OK) -> None:
         """So many control ticks, with a heartbeat before each."""
@@ -52,6 +53,7 @@ class Session:
             phase = int(conductor.machine.phase)
             conductor.on_observation(sample, phase=phase, tcp_in_base=self.start, peak_force_n=0.0)
             for output in conductor.take():
+                self.motions += isinstance(output, ReferenceOut)
                 if isinstance(output, CallOut):
                     conductor.on_service(output.ticket, success=True, message="")
 
@@ -123,15 +125,44 @@ def test_episode_begins_at_the_start_pose(session: Session) -> None:
     assert session.phase is SessionPhase.RUNNING
 
 
-def test_episode_of_the_residual_controller_waits_for_a_policy(tmp_path: Path) -> None:
+@pytest.fixture
+def without_policy(tmp_path: Path) -> Session:
+    """A session of the residual controller whose trainer has published nothing yet."""
     session = Session(tmp_path)
     session.run(3, heartbeats=True)
     assert session.conductor.start(replace(PLAN, controller="residual")).accepted
     session.run(50, heartbeats=True)
+    return session
+
+
+def test_session_without_a_policy_waits_and_moves_nothing(without_policy: Session) -> None:
+    assert without_policy.phase is SessionPhase.RESETTING
+    assert without_policy.motions == 0
+    without_policy.conductor.on_policy()
+    without_policy.run(10, heartbeats=True)
+    assert without_policy.phase is SessionPhase.RUNNING
+    assert without_policy.motions > 0
+
+
+def test_policy_is_waited_for_while_the_trainer_gets_on(without_policy: Session) -> None:
+    session = without_policy
+    for updates in range(1, 6):
+        session.conductor.on_training(1000 * updates, "")
+        session.run(500, heartbeats=True)
     assert session.phase is SessionPhase.RESETTING
-    session.conductor.on_policy()
-    session.run(1, heartbeats=True)
-    assert session.phase is SessionPhase.RUNNING
+    for _ in range(2):
+        session.conductor.on_training(5000, "")
+        session.run(500, heartbeats=True)
+    assert session.phase is SessionPhase.FAULT, "a trainer that stands still is not waited for"
+    assert "see whether trainer_node runs" in session.conductor.machine.detail
+
+
+def test_trainer_that_stopped_before_its_first_policy_is_a_fault_with_its_reason(without_policy: Session) -> None:
+    without_policy.conductor.on_training(3, "iql, update 4: reward is not finite")
+    without_policy.run(1, heartbeats=True)
+    assert without_policy.phase is SessionPhase.FAULT
+    assert "iql, update 4: reward is not finite" in without_policy.conductor.machine.detail
+    assert without_policy.motions == 0
 
 
 def test_graph_that_is_still_wiring_itself_gets_its_first_episode_again(session: Session) -> None:
@@ -153,10 +184,7 @@ def test_graph_that_is_still_wiring_itself_gets_its_first_episode_again(session:
     assert "look at policy_node and residual_controller" in machine.detail
 
 
-def test_policy_that_never_comes_is_a_fault_that_names_the_trainer(tmp_path: Path) -> None:
-    session = Session(tmp_path)
-    session.run(3, heartbeats=True)
-    assert session.conductor.start(replace(PLAN, controller="residual")).accepted
-    session.run(700, heartbeats=True)
-    assert session.phase is SessionPhase.FAULT
-    assert "see whether trainer_node runs" in session.conductor.machine.detail
+def test_policy_that_never_comes_is_a_fault_that_names_the_trainer(without_policy: Session) -> None:
+    without_policy.run(700, heartbeats=True)
+    assert without_policy.phase is SessionPhase.FAULT
+    assert "see whether trainer_node runs" in without_policy.conductor.machine.detail

@@ -50,3 +50,17 @@ def test_dither_repeats_for_a_seed_and_is_independent_of_the_goal_error() -> Non
     starts = np.array([Dither(seed, 3).draw()[:2] for seed in range(500)])
     errors = np.array([draw_goal_error(seed, 1.0)[:2] for seed in range(500)])
     assert abs(np.corrcoef(starts[:, 0], errors[:, 0])[0, 1]) < 0.15
+
+
+def test_far_goal_error_is_that_of_the_simulation_bit_for_bit() -> None:
+    connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, "hard")
+    task = InsertionTaskConfig(connector="hard", goal_error_m=0.02, goal_error_min_m=0.01)
+    for seed in range(50):
+        error = draw_goal_error(seed, 0.02, 0.01)
+        assert 0.01 <= np.linalg.norm(error) <= 0.02
+        np.testing.assert_array_equal(error, draw_episode(task, connector, seed).goal_error_m)
+
+
+def test_ring_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"from 0 to 0\.01 m"):
+        draw_goal_error(0, 0.01, 0.02)

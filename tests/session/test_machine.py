@@ -11,7 +11,7 @@ from tenon.control.phase import SessionPhase
 from tenon.session.draws import draw_goal_error
 from tenon.session.machine import EpisodeEnded, Event, PhaseChanged, RunEnded, SessionMachine, SessionPlan
 from tenon.session.statistics import EpisodeSummary, Outcome
-from tenon.session.transitions import ActionSample, AssembledTransition, ObservationSample
+from tenon.session.transitions import ActionSample, AssembledTransition, ObservationSample, RewardSample
 
 HORIZON = 5
 TRAINING = SessionPlan(
@@ -42,8 +42,7 @@ def transition(
         observation=sample,
         next_observation=sample,
         action=ActionSample(machine.episode, step, np.zeros(3), saturated=False, policy_version=7 + step),
-        reward=float(success),
-        success=success,
+        reward=RewardSample(machine.episode, step, float(success), success),
         terminated=terminated,
         truncated=not terminated and step + 1 == horizon,
         late=False,

@@ -77,7 +77,7 @@ def check(taken: list[AssembledTransition], steps: int) -> None:
         tick = item.step
         assert item.observation.stamp_ns == item.action.stamp_ns == stamp(tick)
         assert item.next_observation.stamp_ns == stamp(tick + 1)
-        assert item.reward == 10 * (tick + 1), "the reward judges the next observation"
+        assert item.reward.reward == 10 * (tick + 1), "the reward judges the next observation"
         assert not item.late
 
 

@@ -49,7 +49,7 @@ WIRES: dict[str, tuple[set[str], set[str]]] = {
     ),
     contract.TRANSITION.name: (MANAGER, {"trainer_node"}),
     contract.EPISODE_SUMMARY.name: (MANAGER, set()),
-    contract.TRAINER_STATE.name: ({"trainer_node"}, set()),
+    contract.TRAINER_STATE.name: ({"trainer_node"}, MANAGER),
 }
 """Who publishes and who (at least) subscribes, as docs/architecture.md draws it; the recorder takes all but weights."""
 PERIODS_NS = {

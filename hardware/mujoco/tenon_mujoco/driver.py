@@ -41,7 +41,7 @@ class MujocoDriver:
         self.config = config
         self.arm = load_named(ArmConfig, ConfigKind.ROBOTS, config.robot)
         self.task = load_named(InsertionTaskConfig, ConfigKind.TASKS, config.task)
-        self.connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, self.task.connector)
+        self.connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, config.connector or self.task.connector)
         self._state = DriverState.UNCONFIGURED
         self._simulation: InsertionSimulation | None = None
         self._reference: Reference | None = None

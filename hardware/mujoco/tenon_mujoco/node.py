@@ -40,7 +40,9 @@ class MujocoArm(GraphNode):
     def __init__(self) -> None:
         super().__init__("mujoco_arm")
         config = self.setup.config
-        self._driver = MujocoDriver(MujocoDriverConfig(robot=config.robot, task=config.task, seed=config.seed))
+        self._driver = MujocoDriver(
+            MujocoDriverConfig(robot=config.robot, task=config.task, connector=config.connector, seed=config.seed)
+        )
         self._period_ns = round(NS_PER_S / config.state_rate_hz)
         self._control_period_ns = config.control_period_ns
         self._camera = next((camera for camera in self.setup.stand.cameras if camera.name == WRIST), None)
@@ -55,6 +57,7 @@ class MujocoArm(GraphNode):
         )
         self._pacer = Pacer(config.real_time_factor)
         self._lockstep = Lockstep(config.lockstep_timeout_s)
+        self._timeouts_told = 0
         self._states = StatePublisher(self, self._driver.joint_names)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 1)
         self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
@@ -122,9 +125,19 @@ class MujocoArm(GraphNode):
             self._lockstep.on_answer(self._impedance.answered_ns, moves=False)
             wall_s = time.monotonic()
             wait_s = max(go_on_s - wall_s, self._lockstep.remaining_s(wall_s))
+            self._tell_of_timeouts()
             if wait_s <= 0.0:
                 return
             executor.spin_once(timeout_sec=wait_s)
+
+    def _tell_of_timeouts(self) -> None:
+        timeouts = self._lockstep.counters.timeouts
+        if timeouts > self._timeouts_told:
+            self._timeouts_told = timeouts
+            self.get_logger().warning(
+                f"nobody has answered the tick of {self._driver.time_ns} ns within lockstep_timeout_s: time goes on as "
+                f"on a real arm"
+            )
 
     def _on_reset_task(self, request: ResetTask.Request, response: ResetTask.Response) -> ResetTask.Response:
         self._driver.prepare_episode(request.seed)

@@ -51,6 +51,7 @@ class Lockstep:
         self._since_s = 0.0
         self._engaged = False
         self._ticks_without_motion = 0
+        self._moved_ns = -1
         self.counters = LockstepCounters()
 
     @property
@@ -67,14 +68,19 @@ class Lockstep:
             self._engaged = False
 
     def on_answer(self, stamp_ns: int, *, moves: bool) -> None:
-        """A reference arrived that answers the observation of stamp_ns. moves: it asks for motion, not to hold."""
+        """A reference arrived that answers the observation of stamp_ns. moves: it asks for motion, not to hold.
+
+        Motion that comes too late for its own tick begins the waiting as well: else a graph that cannot keep up with a
+        real arm would never be waited for.
+        """
+        if moves and stamp_ns > self._moved_ns:
+            self._moved_ns = stamp_ns
+            self._engaged = True
+            self._ticks_without_motion = 0
         if self._timeout_s is None or self._tick_ns is None or stamp_ns < self._tick_ns:
             return
         self.counters.waits += 1
         self._tick_ns = None
-        if moves:
-            self._engaged = True
-            self._ticks_without_motion = 0
 
     def remaining_s(self, wall_s: float) -> float:
         """How much longer to wait for the answer, in seconds of wall time; 0 to go on."""

@@ -159,7 +159,7 @@ def run_stages(session: RunningSession, setup: SessionSetup) -> DemoResults:
     """All evaluations and the training, on one graph. Raises CommandError when one does not run to its end."""
     from tenon.cli.evaluation import EvaluationPlan, run_evaluation
 
-    goal_error_m, limit_n = setup.config.goal_error_m, setup.task.force_limit_n
+    goal_error_m, limit_n = setup.goal_error_m, setup.task.force_limit_n
     stage = 0
 
     def evaluate(controller: str, name: str, error_m: float) -> Evaluated:
@@ -186,7 +186,7 @@ def train(session: RunningSession, setup: SessionSetup, title: str) -> tuple[Epi
         episodes=config.episodes,
         train=True,
         deterministic=False,
-        goal_error_m=config.goal_error_m,
+        goal_error_m=setup.goal_error_m,
         seed=config.seed,
         stop_at_success=False,
         record=True,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from tenon.cli.console import OUT, note
-from tenon.cli.errors import SUCCESS, UsageError
-from tenon.cli.session import SIMULATED, Controller
+from tenon.cli.errors import SUCCESS, CommandError, UsageError
+from tenon.cli.session import SIMULATED, Controller, Reward
 
 if TYPE_CHECKING:
     from tenon.cli.evaluation import EvaluationPlan
@@ -34,13 +34,21 @@ class Evaluate:
     """
 
     controller: Controller = "residual"
-    """What acts."""
+    """What acts: policy in tasks without a hand-written controller."""
     session: str | None = None
     """Name of a file in config/sessions, or a path. Default: the run's session, else demo."""
     robot: str | None = None
     """Robot, where not the session's."""
     task: str | None = None
     """Task, where not the session's."""
+    connector: str | None = None
+    """Connector, where not the task's: a file in config/connectors, or the path of your own."""
+    reward: Reward | None = None
+    """What counts as a success, where not as the session says."""
+    reward_checkpoint: Path | None = None
+    """Folder of the classifier, for --reward daib."""
+    localiser: Path | None = None
+    """Folder of what tells the socket's place from a picture, for the scripted searches."""
     env: str | None = None
     """An environment by name: the checkpoint acts in it, without a graph. What a session or a goal error is, it knows
     itself."""
@@ -50,8 +58,8 @@ class Evaluate:
     """A run whose newest checkpoint acts. Nothing in it is changed."""
     draws: int = 100
     """Number of episodes."""
-    goal_error_mm: float = 1.0
-    """The goal is off by up to this on x and y; 0: it is known exactly."""
+    goal_error_mm: float | None = None
+    """The goal is off by up to this on x and y; 0: it is known exactly. Default: as the session or the task says."""
     deterministic: Flag = False
     """The policy acts by its mean. SAC does better sampled when the goal is off."""
     record: Flag = False
@@ -67,29 +75,37 @@ class Evaluate:
             return self._run_in_environment(self.env)
         policy = self._policy()
         setup = self._setup()
+        if policy is not None:
+            _check_policy(policy, setup)
         with runs.locked(setup.config.run_directory):
             return self._run(setup, runs.create(setup.config.run_directory, setup.config), policy)
 
     def _check(self) -> None:
         if self.draws < 1:
             raise UsageError(f"--draws {self.draws}: 1 or more are needed")
-        if self.goal_error_mm < 0.0:
+        if self.goal_error_mm is not None and self.goal_error_mm < 0.0:
             raise UsageError(f"--goal-error-mm {self.goal_error_mm}: it must not be negative")
         if self.checkpoint is not None and self.run_directory is not None:
             raise UsageError("--checkpoint and --run-directory both name a policy: give one of them")
         if self.env is not None:
             self._check_environment_options()
-        if self.controller == "residual" and self.checkpoint is None and self.run_directory is None:
+        if self._needs_policy and self.checkpoint is None and self.run_directory is None:
             raise UsageError(
-                "the residual controller needs a policy: name a --checkpoint or a --run-directory, or evaluate "
-                "--controller p_controller"
+                f"the controller {self.controller} needs a policy: name a --checkpoint or a --run-directory, or "
+                "evaluate one that needs none, p_controller for example"
             )
+
+    @property
+    def _needs_policy(self) -> bool:
+        return self.controller in ("residual", "policy")
 
     def _check_environment_options(self) -> None:
         given = {
             "--session": self.session is not None,
             "--robot": self.robot is not None,
             "--task": self.task is not None,
+            "--connector": self.connector is not None,
+            "--reward": self.reward is not None,
             "--run-directory": self.run_directory is not None,
             "--record": self.record,
             "--controller": self.controller != "residual",
@@ -114,7 +130,7 @@ class Evaluate:
     def _policy(self) -> PolicySnapshot | None:
         from tenon.cli.checkpoints import newest_checkpoint, policy_of
 
-        if self.controller != "residual":
+        if not self._needs_policy:
             return None
         checkpoint = self.checkpoint
         if checkpoint is None and self.run_directory is not None:
@@ -125,7 +141,9 @@ class Evaluate:
 
     def _setup(self) -> SessionSetup:
         from tenon.cli.run_directory import SESSION_FILE, new_run_directory
-        from tenon.cli.settings import typed
+        from tenon.cli.settings import absolute, absolute_path, typed
+        from tenon.environments.session_searches import create_searches
+        from tenon.session.rewards import create_reward
         from tenon.session.setup import load_setup
 
         session: str | Path = self.session or SESSION
@@ -134,16 +152,29 @@ class Evaluate:
         robot = None if self.robot == SIMULATED else self.robot
         path = new_run_directory(RUNS, "evaluate", self.controller, time.time())
         changes = {"controller": self.controller, "train": False, "run_directory": path}
-        return load_setup(session, {**typed(robot=robot, task=self.task), **changes})
+        wanted = typed(
+            robot=robot,
+            task=absolute(self.task),
+            connector=absolute(self.connector),
+            reward=self.reward,
+            reward_checkpoint=absolute_path(self.reward_checkpoint),
+            localiser=absolute_path(self.localiser),
+            goal_error_m=None if self.goal_error_mm is None else self.goal_error_mm * MM,
+        )
+        setup = load_setup(session, {**wanted, **changes})
+        create_reward(setup)  # what these lack is said here, not by a node while the others come up
+        create_searches(setup)
+        return setup
 
     def _plan(self, setup: SessionSetup) -> EvaluationPlan:
         from tenon.cli.evaluation import EvaluationPlan
 
-        name = f"residual_{setup.config.algorithm}" if self.controller == "residual" else self.controller
+        learnt = f"{self.controller}_{Path(setup.config.algorithm).stem}"
         return EvaluationPlan(
             controller=self.controller,
-            name=name,
-            goal_error_m=self.goal_error_mm * MM,
+            name=learnt if self._needs_policy else self.controller,
+            goal_error_m=setup.goal_error_m,
+            goal_error_min_m=setup.goal_error_min_m,
             draws=self.draws,
             deterministic=self.deterministic,
             record=self.record,
@@ -160,9 +191,19 @@ class Evaluate:
             if policy is not None:
                 session.publish_policy(policy)
             evaluated = run_evaluation(session, plan, f"evaluate {plan.name}", force_limit_n=limit_n)
-        title = f"{config.task} on {config.robot}, {self.goal_error_mm:g} mm goal error"
+        title = f"{config.task} on {config.robot}, goal error up to {setup.goal_error_m / MM:g} mm"
         OUT.print(evaluation_table([evaluated.evaluation], title))
         if self.json is not None:
             wall_s = time.monotonic() - started_s
             write_json(self.json, EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s))
         return SUCCESS
+
+
+def _check_policy(policy: PolicySnapshot, setup: SessionSetup) -> None:
+    """Raises CommandError for a policy of another task: on the robot it would be refused, and nothing would act."""
+    from tenon.training.snapshot import SnapshotError, load_actor
+
+    try:
+        load_actor(policy, spec=setup.environment_spec)
+    except SnapshotError as error:
+        raise CommandError(str(error)) from error

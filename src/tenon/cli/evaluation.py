@@ -30,8 +30,9 @@ def condition_of(goal_error_m: float) -> str:
 class EvaluationPlan:
     """What to evaluate.
 
-    controller: of the session ("p_controller", "p_dither", "residual"). name: in tables and reports. goal_error_m: half
-    width of the goal's error; 0 is the condition "perfect".
+    controller: of the session. name: in tables and reports. goal_error_m: half width of the goal's error; 0 is the
+    condition "perfect". goal_error_min_m: where given, the error lies in a ring from it to goal_error_m. seed: of the
+    first draw. stop_at_success: an episode ends once success has held.
     """
 
     controller: str
@@ -40,6 +41,9 @@ class EvaluationPlan:
     draws: int
     deterministic: bool = False
     record: bool = False
+    goal_error_min_m: float | None = None
+    seed: int = EVALUATION_SEED
+    stop_at_success: bool = True
 
     @property
     def condition(self) -> str:
@@ -62,8 +66,9 @@ def run_evaluation(session: RunningSession, plan: EvaluationPlan, title: str, *,
         train=False,
         deterministic=plan.deterministic,
         goal_error_m=plan.goal_error_m,
-        seed=EVALUATION_SEED,
-        stop_at_success=True,
+        goal_error_min_m=plan.goal_error_min_m,
+        seed=plan.seed,
+        stop_at_success=plan.stop_at_success,
         record=plan.record,
     )
     outcome = session.run(goal, title)

@@ -53,7 +53,7 @@ class GoalImage:
         if not self.simulated and (self.robot or self.task):
             raise UsageError("--robot and --task are for --simulated; on the graph the picture comes from its camera")
         rgb = self._simulated() if self.simulated else _from_graph()
-        _write(self.out, rgb)
+        write_picture(self.out, rgb)
         height, width, _ = rgb.shape
         note(f"{self.out}: {width} x {height} pixels. Use it with reward: goal_image, goal_image: {self.out}")
         return SUCCESS
@@ -117,7 +117,8 @@ def _create_node() -> Any:
     return Node(NODE_NAME, start_parameter_services=False, enable_rosout=False)
 
 
-def _write(path: Path, rgb: NDArray[np.uint8]) -> None:
+def write_picture(path: Path, rgb: NDArray[np.uint8]) -> None:
+    """Writes a picture so that it is there whole or not at all. Raises CommandError."""
     import cv2
 
     from tenon.data.mapped_array import write_beside

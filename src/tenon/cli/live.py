@@ -85,10 +85,10 @@ class PlainScreen:
         for number, episode in enumerate(view.episodes[self._shown :], self._shown + 1):
             self._line(episode_line(number, view, episode))
         self._shown = len(view.episodes)
-        fault = view.fault.name if view.fault is not None else ""
-        if view.fault is not None and fault != self._fault:
-            self._line(f"FAULT {view.fault.name}: {view.fault.detail}. Then: {CLEAR}")
-        self._fault = fault
+        fault = view.latched
+        if fault is not None and fault.name != self._fault:
+            self._line(f"FAULT {fault.name}: {fault.detail}. Then: {CLEAR}")
+        self._fault = "" if fault is None else fault.name
         if view.now_s - self._status_s >= PLAIN_STATUS_PERIOD_S:
             self._status_s = view.now_s
             self._line(status_line(view))
@@ -130,9 +130,9 @@ def render(view: View) -> RenderableType:
     columns = Table.grid(padding=(0, 4))
     columns.add_row(*tables)
     parts: list[RenderableType] = [_progress_row(view), "", columns]
-    if view.fault is not None:
-        remedy = f"{view.fault.detail}\nWhen the cause is gone: {CLEAR}"
-        parts += ["", Panel(Text(remedy), title=f"fault: {view.fault.name}", border_style="bold red")]
+    if (fault := view.latched) is not None:
+        remedy = f"{fault.detail}\nWhen the cause is gone: {CLEAR}"
+        parts += ["", Panel(Text(remedy), title=f"fault: {fault.name}", border_style="bold red")]
     return Panel(Group(*parts), title=view.title, title_align="left", border_style="blue")
 
 

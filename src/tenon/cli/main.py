@@ -10,8 +10,14 @@ from typing import Annotated
 
 import tyro
 
+from tenon.cli.collect import Collect
+from tenon.cli.connectors import GenerateConnectors, ListConnectors, ShowConnectors
 from tenon.cli.console import ERR
+from tenon.cli.contact_sheet import ContactSheet
 from tenon.cli.dataset import Info, Repair
+from tenon.cli.dataset_edit import Merge, Split, Trim
+from tenon.cli.dataset_exchange import Export, Import
+from tenon.cli.dataset_verify import Verify
 from tenon.cli.demo import Demo
 from tenon.cli.doctor import Doctor
 from tenon.cli.errors import INTERRUPTED, USAGE, CommandError
@@ -19,6 +25,7 @@ from tenon.cli.evaluate import Evaluate
 from tenon.cli.goal_image import GoalImage
 from tenon.cli.launch import Launch
 from tenon.cli.reproduce import Reproduce
+from tenon.cli.reward import Audit, Relabel, Saliency
 from tenon.cli.session import ClearFault, Pause, Resume, Run, Stop
 from tenon.cli.topic import Echo, Hz, List
 from tenon.cli.train import Train
@@ -35,7 +42,28 @@ TopicCommand = (
     | Annotated[Echo, tyro.conf.subcommand("echo")]
     | Annotated[Hz, tyro.conf.subcommand("hz")]
 )
-DatasetCommand = Annotated[Info, tyro.conf.subcommand("info")] | Annotated[Repair, tyro.conf.subcommand("repair")]
+DatasetCommand = (
+    Annotated[Info, tyro.conf.subcommand("info")]
+    | Annotated[Verify, tyro.conf.subcommand("verify")]
+    | Annotated[Repair, tyro.conf.subcommand("repair")]
+    | Annotated[Split, tyro.conf.subcommand("split")]
+    | Annotated[Merge, tyro.conf.subcommand("merge")]
+    | Annotated[Trim, tyro.conf.subcommand("trim")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Import, tyro.conf.subcommand("import")]
+    | Annotated[ContactSheet, tyro.conf.subcommand("contact-sheet")]
+)
+
+ConnectorsCommand = (
+    Annotated[GenerateConnectors, tyro.conf.subcommand("generate")]
+    | Annotated[ListConnectors, tyro.conf.subcommand("list")]
+    | Annotated[ShowConnectors, tyro.conf.subcommand("show")]
+)
+RewardCommand = (
+    Annotated[Audit, tyro.conf.subcommand("audit")]
+    | Annotated[Saliency, tyro.conf.subcommand("saliency")]
+    | Annotated[Relabel, tyro.conf.subcommand("relabel")]
+)
 
 
 @dataclass(frozen=True)
@@ -60,9 +88,29 @@ class Topic:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Look at recorded episodes, and recover what was cut off."""
+    """Look at recorded episodes, check, recover, edit and exchange them."""
 
     command: DatasetCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
+@dataclass(frozen=True)
+class Reward:
+    """Look at a reward classifier, and pay old data anew with it. `tenon train daib` makes one."""
+
+    command: RewardCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
+@dataclass(frozen=True)
+class Connectors:
+    """Draw families of connectors, list what there is, and see what they look like."""
+
+    command: ConnectorsCommand
 
     def run(self) -> int:
         return self.command.run()
@@ -75,9 +123,12 @@ Command = (
     | Annotated[Launch, tyro.conf.subcommand("launch")]
     | Annotated[Topic, tyro.conf.subcommand("topic")]
     | Annotated[Dataset, tyro.conf.subcommand("dataset")]
+    | Annotated[Connectors, tyro.conf.subcommand("connectors")]
+    | Annotated[Collect, tyro.conf.subcommand("collect")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Reward, tyro.conf.subcommand("reward")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
 )
 

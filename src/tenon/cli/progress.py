@@ -8,30 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from tenon.control.phase import SessionPhase
-from tenon.session.statistics import EpisodeSummary, Outcome
+from tenon.session.statistics import EpisodeSummary, Outcome, summary_from_message
 
 TRAINER_METRICS_SHOWN = 6
-
-
-def summary_from_message(message: Any) -> EpisodeSummary:
-    """message: anything with the fields of ``tenon_msgs/msg/EpisodeSummary``."""
-    return EpisodeSummary(
-        episode=int(message.episode),
-        controller=str(message.controller),
-        outcome=Outcome(message.outcome),
-        detail=str(message.detail),
-        success=bool(message.success),
-        steps=int(message.steps),
-        steps_to_success=int(message.steps_to_success),
-        total_reward=float(message.total_reward),
-        peak_force_n=float(message.peak_force_n),
-        goal_error_m=np.array(message.goal_error_m, dtype=np.float64),
-        seed=int(message.seed),
-        policy_version=int(message.policy_version),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +57,14 @@ class View:
     expected_hz: Mapping[str, float] = field(default_factory=dict)
     started_s: float = 0.0
     now_s: float = 0.0
+
+    @property
+    def latched(self) -> Fault | None:
+        """The supervisor's fault, else the session's own (a stream that has stopped)."""
+        if self.fault is not None or self.phase is not SessionPhase.FAULT:
+            return self.fault
+        name, _, detail = self.detail.partition(": ")
+        return Fault(name, detail)
 
     @property
     def counted(self) -> tuple[EpisodeSummary, ...]:

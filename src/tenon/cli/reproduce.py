@@ -36,6 +36,8 @@ class Reproduce:
     """Seeds 0, 1, ... of every run; the bars ask for 3."""
     full: Flag = False
     """The paper's size, for a GPU or many cores."""
+    data: Path | None = None
+    """Folder that `tenon collect` has filled, for experiments on recorded data. Default: runs/fifty."""
     out: Path | None = None
     """Where results go. Default: runs/reproduce/NAME."""
     jobs: int | None = None
@@ -59,6 +61,8 @@ class Reproduce:
         kind = experiment_named(name)
         try:
             experiment = kind.full() if self.full else kind.small()
+            if self.data is not None:
+                experiment = experiment.with_data(self.data)
             out = self.out or RUNS / (f"{name}-full" if self.full else name)
             report = run_with_progress(
                 experiment, out, self.seeds, executor(self.jobs, cluster=self.cluster), draws=None
@@ -117,12 +121,15 @@ def show(report: Report, out: Path) -> None:
     """The summary as a table for the terminal, and where the files are."""
     from rich.table import Table
 
+    from tenon.experiments.report import DETAIL
     from tenon.experiments.results import summarise
 
     table = Table(title=f"{report.name}: {out}", title_justify="left")
     for column in ("method", "setting", "metric", "mean", "95 % interval", "seeds"):
         table.add_column(column)
     for item in summarise(report.results.rows):
+        if DETAIL in item.metric:
+            continue
         known = item.low is not None and item.high is not None
         interval = f"{item.low:.3g} to {item.high:.3g}" if known else "-"
         table.add_row(item.method, item.setting, item.metric, f"{item.mean:.3g}", interval, str(item.seeds))

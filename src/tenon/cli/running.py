@@ -34,9 +34,11 @@ STOP_TIMEOUT_S = 20.0
 FAULT_PATIENCE_S = 3.0
 """A run that nobody watches ends when a fault has been latched for this long."""
 SILENCE_TIMEOUT_S = 180.0
-"""Neither an episode nor a phase has changed for this long: the session hangs."""
+"""Neither an episode nor a phase has changed, nor was there an update, for this long: the session hangs."""
 TRAINER_IDLE_S = 3.0
 """The trainer reports once a second: standing still for this long, it has nothing left to do."""
+TRAINER_TIMEOUT_S = 60.0
+"""It has neither taken a transition nor done an update for this long, though both are due."""
 SUMMARY_TIMEOUT_S = 10.0
 """The result of a run may overtake the summary of its last episode by less than this."""
 
@@ -130,6 +132,38 @@ class RunningSession:
                 last, since_s = updates, time.monotonic()
             time.sleep(POLL_S)
 
+    def save_training(self, transitions: int) -> Path:
+        """Waits until the trainer holds so many transitions and has trained on them; returns its checkpoint's folder.
+
+        The policy node has these weights then. Raises CommandError when training has stopped or gets nothing any more.
+        """
+        from tenon_session.client import SessionError
+
+        seen, since_s = (-1, -1), time.monotonic()
+        while True:
+            self._check_graph()
+            self.interrupts.check()
+            view = self.progress.view()
+            self.screen.show(view)
+            trainer = view.trainer
+            if trainer is not None and trainer.fault:
+                raise CommandError(f"training has stopped: {trainer.fault}")
+            state = (-1, -1) if trainer is None else (trainer.transitions, trainer.updates)
+            if state != seen:
+                seen, since_s = state, time.monotonic()
+            elif time.monotonic() - since_s > TRAINER_TIMEOUT_S:
+                raise CommandError(
+                    f"the trainer holds {max(0, state[0])} of {transitions} transitions and does not get on: its log "
+                    "in the run directory says why"
+                )
+            try:
+                checkpoint: Path | None = self.client.save_training() if state[0] >= transitions else None
+            except SessionError as error:
+                raise CommandError(str(error)) from error
+            if checkpoint is not None:
+                return checkpoint
+            time.sleep(POLL_S)
+
     def _watch(self, run: SessionRun) -> None:
         view = self.progress.view()
         self.screen.show(view)
@@ -148,7 +182,9 @@ class RunningSession:
             raise CommandError(f"{error}\nWhat was finished is kept") from error
 
     def _check_progress(self, view: View) -> None:
-        state = (view.phase, view.episode, view.detail, len(view.episodes))
+        # Before the first episode the session may wait for updates on prior data.
+        updates = view.trainer.updates if view.trainer is not None else 0
+        state = (view.phase, view.episode, view.detail, len(view.episodes), updates)
         if state != self._last_change[0]:
             self._last_change = (state, view.now_s)
         unchanged_s = view.now_s - self._last_change[1]

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from tenon.cli.console import OUT, note, write_json
-from tenon.cli.errors import FAILURE, SUCCESS, CommandError
+from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
     from tenon.cli.running import RunOutcome
     from tenon.session.machine import SessionPlan
     from tenon.session.setup import SessionSetup
 
+SESSION, PRACTICE_SESSION = "sim", "job"
 SIMULATED = "sim"
 """Of --robot: the session's robot, in simulation."""
 STEERING_NODE = "_tenon_steer"
-Controller = Literal["residual", "p_controller", "p_dither"]
+Controller = Literal["residual", "p_controller", "p_dither", "policy", "localise", "down", "random", "spiral"]
+Reward = Literal["electrical", "dense", "goal_image", "daib"]
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
@@ -30,18 +32,32 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 class Run:
     """Run a session: bring up the graph, run episodes, train while they run, keep everything in a run directory."""
 
-    session: str = "sim"
-    """Name of a file in config/sessions, or a path."""
+    session: str | None = None
+    """Name of a file in config/sessions, or a path. Default: sim; job with --finetune."""
     robot: str | None = None
     """Robot, where not the session's: a file in config/robots, or sim, the session's own simulated arm."""
     task: str | None = None
     """Task, where not the session's: a file in config/tasks."""
+    connector: str | None = None
+    """Connector, where not the task's: a file in config/connectors, or the path of your own."""
     episodes: int | None = None
-    """Number of episodes, those before a resume included."""
+    """Number of episodes, those before a resume included. With --finetune: trials of practice at most."""
     algorithm: str | None = None
-    """Learner of the residual: a file in config/algorithms (sac, td3)."""
+    """Learner: a file in config/algorithms. With --finetune, the checkpoint's own."""
     controller: Controller | None = None
-    """What acts: the residual policy on the P-controller, the P-controller alone, or with dither."""
+    """What acts: the residual policy on the P-controller, that alone or with dither; in tasks without one, the policy
+    alone or a scripted search."""
+    finetune: Path | None = None
+    """Practise with the policy of an offline training (its folder, or a checkpoint in it): evaluate, practise, keep the
+    best policy, evaluate again."""
+    reward: Reward | None = None
+    """What pays, where not as the session says."""
+    reward_checkpoint: Path | None = None
+    """Folder of the classifier, for --reward daib."""
+    localiser: Path | None = None
+    """Folder of what tells the socket's place from a picture, for the scripted searches."""
+    target: float | None = None
+    """With --finetune: share of successes with which practice ends."""
     seed: int | None = None
     """Seed of the first episode and of the learner."""
     run_directory: Path | None = None
@@ -53,46 +69,107 @@ class Run:
 
     def run(self) -> int:
         from tenon.cli import run_directory as runs
-        from tenon.session.setup import load_setup
+        from tenon.environments.session_searches import create_searches
+        from tenon.session.rewards import create_reward
 
-        wanted = self._wanted()
-        setup = load_setup(self.session, wanted)
+        self._check()
+        setup = self._setup()
         path = setup.config.run_directory
-        if self.resume:
-            stored = runs.stored_session(path, {"name": setup.config.name, **wanted})
-            changed = {"episodes": stored["episodes"], "run_directory": path}
-            setup = load_setup(path / runs.SESSION_FILE, changed)
-        else:
+        create_reward(setup)  # what these lack is said here, not by a node while the others come up
+        create_searches(setup)
+        if not self.resume:
             runs.require_unused(path)
         with runs.locked(path):
             write = runs.write_session if self.resume else runs.create
-            return self._run(setup, write(path, setup.config))
+            session_file = write(path, setup.config)
+            if setup.config.practice is None:
+                return self._run(setup, session_file)
+            return self._practise(setup, session_file)
+
+    def _check(self) -> None:
+        if self.finetune is not None and self.resume:
+            raise UsageError("--resume goes on with what the run was started from: leave --finetune out")
+        if self.target is not None and self.finetune is None:
+            raise UsageError("--target is of practice: name a policy to start from with --finetune")
+
+    def _setup(self) -> SessionSetup:
+        from tenon.cli.finetune import finetuned
+        from tenon.session.setup import load_setup
+
+        wanted = self._wanted()
+        if self.resume:
+            return self._stored_setup(wanted)
+        if self.finetune is not None:
+            return finetuned(self.session or PRACTICE_SESSION, wanted, self.finetune, target=self.target)
+        return load_setup(self.session or SESSION, wanted)
+
+    def _stored_setup(self, wanted: dict[str, Any]) -> SessionSetup:
+        """What the run in the run directory was started with."""
+        from tenon.cli import run_directory as runs
+        from tenon.cli.finetune import ALGORITHM_FILE
+        from tenon.session.setup import load_setup
+
+        path = self.run_directory
+        if path is None or self.session is not None:
+            named = load_setup(self.session or SESSION, wanted).config
+            wanted, path = {"name": named.name, **wanted}, named.run_directory
+        stored = runs.stored_session(path, wanted)
+        changes: dict[str, Any] = {"episodes": stored["episodes"], "run_directory": path}
+        if (path / ALGORITHM_FILE).is_file():
+            changes["algorithm"] = str((path / ALGORITHM_FILE).absolute())
+        return load_setup(path / runs.SESSION_FILE, changes)
 
     def _wanted(self) -> dict[str, Any]:
-        from tenon.cli.settings import typed
+        from tenon.cli.settings import absolute, absolute_path, typed
 
         return typed(
             robot=None if self.robot == SIMULATED else self.robot,
-            task=self.task,
+            task=absolute(self.task),
+            connector=absolute(self.connector),
             episodes=self.episodes,
-            algorithm=self.algorithm,
+            algorithm=absolute(self.algorithm),
             controller=self.controller,
+            reward=self.reward,
+            reward_checkpoint=absolute_path(self.reward_checkpoint),
+            localiser=absolute_path(self.localiser),
             seed=self.seed,
             run_directory=self.run_directory,
         )
 
     def _run(self, setup: SessionSetup, session_file: Path) -> int:
         from tenon.cli.running import running_session
+        from tenon.configuration.session import LEARNED
+        from tenon.session.plans import configured_plan
 
         started_s = time.monotonic()
-        config, path, plan = setup.config, setup.config.run_directory, plan_of(setup)
+        config, path, plan = setup.config, setup.config.run_directory, configured_plan(setup)
         done = _episodes_done(setup, plan) if self.resume else 0
         if done >= config.episodes:
             raise CommandError(f"all {done} episodes of {path} are done: ask for more with --episodes")
         note(f"run directory: {path}" + (f" (goes on after {done} episodes)" if done else ""))
-        with running_session(setup, session_file, watched=True) as session, _hint_at_resume(path):
+        trainer = config.controller in LEARNED
+        with _hint_at_resume(path), running_session(setup, session_file, watched=True, trainer=trainer) as session:
             outcome = session.run(plan, f"{config.name}: {config.task}", done_before=done if self.resume else None)
         return self._report(setup, outcome, time.monotonic() - started_s)
+
+    def _practise(self, setup: SessionSetup, session_file: Path) -> int:
+        from tenon.cli.finetune import prepare_training
+        from tenon.cli.practice import BEST_FOLDER, Practice
+        from tenon.cli.running import running_session
+        from tenon.data.store import EpisodeStore
+        from tenon.session.recordings import Recordings
+
+        config, path, practice = setup.config, setup.config.run_directory, setup.config.practice
+        assert practice is not None  # run has seen to it
+        note(f"run directory: {path}")
+        prepare_training(setup)
+        with _hint_at_resume(path), running_session(setup, session_file, watched=True) as session:
+            report = Practice(session, setup, practice, Recordings(EpisodeStore(setup.episodes_directory))).run()
+        OUT.print(report.to_markdown(), markup=False, soft_wrap=True)
+        note(f"policy: {path / BEST_FOLDER}")
+        if self.json is not None:
+            write_json(self.json, {**report.to_json(), "run_directory": str(config.run_directory)})
+        return SUCCESS
 
     def _report(self, setup: SessionSetup, outcome: RunOutcome, wall_s: float) -> int:
         from tenon.cli.evaluation import condition_of, evaluation_table
@@ -100,31 +177,13 @@ class Run:
 
         config, reason = setup.config, outcome.result.stop_reason
         limit_n = setup.task.force_limit_n
-        condition = condition_of(config.goal_error_m)
+        condition = condition_of(setup.goal_error_m)
         counted = evaluate(config.controller, condition, outcome.episodes, force_limit_n=limit_n)
         OUT.print(evaluation_table([counted], f"{config.run_directory}: {reason}"))
         if self.json is not None:
             report = EvaluationReport(config.task, config.robot, (counted,), wall_s).to_json()
             write_json(self.json, {**report, "stop_reason": reason, "run_directory": str(config.run_directory)})
         return SUCCESS if reason == "done" else FAILURE
-
-
-def plan_of(setup: SessionSetup) -> SessionPlan:
-    """The run that a session's configuration asks for."""
-    from tenon.session.machine import SessionPlan
-
-    config = setup.config
-    train = config.train and config.controller == "residual"
-    return SessionPlan(
-        controller=config.controller,
-        episodes=config.episodes,
-        train=train,
-        deterministic=config.deterministic,
-        goal_error_m=config.goal_error_m,
-        seed=config.seed,
-        stop_at_success=not train,
-        record=True,
-    )
 
 
 def _episodes_done(setup: SessionSetup, plan: SessionPlan) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,18 @@ def expected_rates_hz(config: SessionConfig) -> dict[str, float]:
         "residual/command": config.control_rate_hz,
         "command/safe": config.control_rate_hz,
     }
+
+
+def absolute(name: str | None) -> str | None:
+    """What was typed, a path made absolute: a run that is resumed elsewhere must find it. A name stays as it is."""
+    if name is None or not (os.sep in name or name.endswith((".yaml", ".yml"))):
+        return name
+    return str(Path(name).expanduser().absolute())
+
+
+def absolute_path(path: Path | None) -> str | None:
+    """As ``absolute``, of what is always a path."""
+    return None if path is None else str(path.expanduser().absolute())
 
 
 def typed(**options: Any) -> dict[str, Any]:

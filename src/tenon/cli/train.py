@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
-import yaml
 
+from tenon.cli import train_reward
+from tenon.cli.assignments import assign
 from tenon.cli.console import note
 from tenon.cli.errors import FAILURE, SUCCESS, UsageError
 from tenon.cli.reproduce import check_counts, executor, run_with_progress, show
@@ -29,10 +30,12 @@ class Train:
 
     Starting again with the same arguments goes on where it was. OUT holds report.json, table.md, plot.png, and a folder
     per seed in work/ with the trainer's checkpoints and TensorBoard's files (`tensorboard --logdir OUT`).
+
+    `tenon train daib --data DATA --out OUT` trains a reward classifier instead: OUT is then the classifier.
     """
 
     method: tyro.conf.Positional[str]
-    """Name of the method: sac, td3, ddpg_her, bc, awac, iql."""
+    """Name of the method: sac, td3, ddpg_her, bc, awac, iql, iql_daib; or daib, the reward classifier."""
     out: Path
     """Folder of this training."""
     data: str | None = None
@@ -53,6 +56,10 @@ class Train:
     with goals), where there is one."""
     set: tuple[str, ...] = ()
     """Keys of that configuration to change: `batch_size=256 algorithm.discount=0.95`."""
+    variant: str | None = None
+    """Of daib: daib, or its ablations no-kl, dann, vib, erm. Default: as config/rewards/daib.yaml has it."""
+    seed: int = 0
+    """Of daib."""
     evaluate_every: int = 1_000
     """Updates or steps from one evaluation to the next."""
     draws: int = 20
@@ -65,6 +72,17 @@ class Train:
     """Send the seeds to Ray. The trainers' folders stay where they ran."""
 
     def run(self) -> int:
+        if self.method == train_reward.NAME:
+            return train_reward.train_reward(
+                self.out,
+                self.data,
+                variant=self.variant,
+                config=self.config,
+                assignments=self.set,
+                seed=self.seed,
+            )
+        if self.variant is not None:
+            raise UsageError(f"--variant {self.variant}: is of the reward classifier, `tenon train daib`")
         check_counts(self.seeds, self.jobs)
         size = self._size()
         from tenon.experiments.experiment import ExperimentError
@@ -148,7 +166,7 @@ class Train:
             # A default's share of demonstrations has nothing to be taken from.
             data["sampling"] = {**data["sampling"], "prior_share": None}
         for assignment in self.set:
-            _assign(data, assignment)
+            assign(data, assignment)
         return parse(TrainerConfig, data, where=f"{where or self.method} with --set")
 
     def _default_config(self, *, has_goals: bool) -> str | None:
@@ -158,29 +176,3 @@ class Train:
         candidates = [f"{self.method}{GOALS_SUFFIX}", self.method] if has_goals else [self.method]
         there = names(ConfigKind.ALGORITHMS)
         return next((name for name in candidates if name in there), None)
-
-
-def _assign(data: dict[str, Any], assignment: str) -> None:
-    """Sets one ``key.of.a.key=value``, the value as YAML has it. Raises UsageError."""
-    path, separator, text = assignment.partition("=")
-    *parents, key = path.split(".")
-    if not separator or not key:
-        raise UsageError(f"--set {assignment}: key=value is needed, for example algorithm.discount=0.95")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {assignment}: {text!r} is not valid YAML: {error}") from error
-    # YAML 1.1 takes 1e-4 for a word.
-    if isinstance(value, str):
-        value = _number_or(value)
-    for parent in parents:
-        data[parent] = dict(data.get(parent) or {})
-        data = data[parent]
-    data[key] = value
-
-
-def _number_or(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text

@@ -9,8 +9,12 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from tenon.configuration.base import Config
 
-ControllerName = Literal["p_controller", "p_dither", "residual"]
-RewardName = Literal["electrical", "dense", "goal_image"]
+ControllerName = Literal["p_controller", "p_dither", "residual", "policy", "localise", "down", "random", "spiral"]
+LEARNED: tuple[ControllerName, ...] = ("residual", "policy")
+"""Controllers that need a policy: it acts beside a hand-written controller, or alone."""
+SEARCHES: tuple[ControllerName, ...] = ("localise", "down", "random", "spiral")
+"""Scripted controllers of tasks without a hand-written one (tenon.control.search)."""
+RewardName = Literal["electrical", "dense", "goal_image", "daib"]
 Name = Annotated[str, Field(min_length=1)]
 
 NS_PER_S = 1_000_000_000
@@ -60,6 +64,26 @@ class TareConfig(Config):
     force_spread_max_n: PositiveFloat = 2.0
 
 
+class PracticeConfig(Config):
+    """Practice on a new part with a policy that is there already (daib.md 2.5), judged by the session's own reward.
+
+    The session's ``episodes`` are its trials at most. evaluate_every: trials from one evaluation to the next. draws:
+    episodes of an evaluation (20 in daib.md 5). target: share of successes with which practice ends. target_times:
+    evaluations in a row that must reach it. deterministic: evaluations act by the policy's mean.
+    prior_share: of every batch, from the data that the policy was trained on (daib.md 2.5). warmup_transitions: own
+    ones before the first update. updates_per_transition: as in daib.md 3.
+    """
+
+    evaluate_every: PositiveInt = 25
+    draws: PositiveInt = 20
+    target: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    target_times: PositiveInt = 2
+    deterministic: bool = True
+    prior_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.75
+    warmup_transitions: PositiveInt = 100
+    updates_per_transition: PositiveFloat = 1.0
+
+
 class ImageSizeConfig(Config):
     """Pixels of the picture that policy and reward see (32 x 32 in the released code of insertion.md)."""
 
@@ -70,29 +94,37 @@ class ImageSizeConfig(Config):
 class SessionConfig(Config):
     """One session. robot, task, algorithm, safety, cameras: names of files in ``config``, or paths.
 
-    safety: left out, the file with the robot's name.
+    connector: a file in ``config/connectors``, where it is not the task's. safety: left out, the file with the robot's
+    name. observation: what the policy sees: the state, or the wrist camera's picture beside it.
     train: transitions go to the trainer, and every episode runs to its horizon. deterministic: the policy answers with
     its mean (insertion.md pitfall 4: evaluate SAC stochastically under goal error).
-    goal_error_m: the goal is off by U(-e, e) on x and y. seed: of the first episode, each next one counts up.
+    goal_error_m: the goal is off by U(-e, e) on x and y; None: as the task says. seed: of the first episode, each next
+    one counts up.
     control_rate_hz, state_rate_hz, camera_rate_hz, heartbeat_rate_hz, inner_rate_hz: in session time.
     real_time_factor: session seconds per second; a real arm needs 1. 0: as fast as the graph keeps up.
     lockstep_timeout_s: seconds of real time that a simulation waits at each control tick for the command; None: it does
     not wait. stream_timeout_s: session time within which an observation's action and reward must have come.
     heartbeat_timeout_s: the arm stops by itself when the supervisor is silent for longer. teleop_timeout_s: a silent
     teleoperator hands back; None: teleoperation is off. service_timeout_s: seconds of real time for a service's answer.
-    goal_image: picture of the finished state, for the reward of that name.
-    weights_every_updates: gradient steps from one publication of the weights to the next.
+    goal_image: picture of the finished state, for the reward of that name. reward_checkpoint: folder of the classifier,
+    for the reward "daib". localiser: folder of what tells the socket's place from a picture, for the controller of that
+    name; the other searches begin where it says, where the goal's error is a ring.
+    weights_every_updates: gradient steps from one publication of the weights to the next. wait_for_training: an episode
+    of practice begins once all of the one before is trained on, so that a fast simulation practises as a real arm does.
     prior_data: demonstrations or logs that the trainer starts from: the folder of a training, of a replay or of
     recorded episodes. initial_checkpoint: folder of a checkpoint whose networks are trained further. Both are read
-    once, when the trainer's folder is made.
+    once, when the trainer's folder is made. practice: the session evaluates, practises and keeps the best policy
+    (``tenon session run --finetune``); None: it runs its episodes.
     run_directory: where episodes, replay and checkpoints go.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     robot: Name
     task: Name
+    connector: Name | None = None
     controller: ControllerName = "residual"
     algorithm: Name = "sac"
+    observation: Literal["state", "image"] = "state"
     reward: RewardName = "electrical"
     cameras: tuple[Name, ...] = ()
     safety: Name | None = None
@@ -100,7 +132,7 @@ class SessionConfig(Config):
     seed: NonNegativeInt = 0
     train: bool = True
     deterministic: bool = False
-    goal_error_m: Annotated[float, Field(ge=0.0, le=0.02)] = 0.001
+    goal_error_m: Annotated[float, Field(ge=0.0, le=0.02)] | None = None
     control_rate_hz: Annotated[PositiveFloat, Field(le=100.0)] = 10.0
     state_rate_hz: Annotated[PositiveFloat, Field(le=1000.0)] = 100.0
     camera_rate_hz: Annotated[PositiveFloat, Field(le=240.0)] = 10.0
@@ -113,11 +145,15 @@ class SessionConfig(Config):
     teleop_timeout_s: PositiveFloat | None = None
     service_timeout_s: PositiveFloat = 10.0
     weights_every_updates: PositiveInt = 25
+    wait_for_training: bool = False
     goal_image: Path | None = None
+    reward_checkpoint: Path | None = None
+    localiser: Path | None = None
     prior_data: Path | None = None
     initial_checkpoint: Path | None = None
     observation_image: ImageSizeConfig = ImageSizeConfig()
     success_ticks: PositiveInt = 3
+    practice: PracticeConfig | None = None
     reset: ResetConfig = ResetConfig()
     tare: TareConfig = TareConfig()
     run_directory: Path = Path("runs/session")
@@ -158,7 +194,15 @@ class SessionConfig(Config):
     @property
     def image_needed(self) -> bool:
         """Whether the session cannot run without pictures."""
-        return self.reward == "goal_image"
+        return bool(self._image_needed_by)
+
+    @property
+    def _image_needed_by(self) -> str:
+        if self.observation == "image":
+            return "observation 'image'"
+        if self.localiser is not None:
+            return "localiser"
+        return f"reward {self.reward!r}" if self.reward in ("goal_image", "daib") else ""
 
     @property
     def image_tolerance_ns(self) -> int:
@@ -197,11 +241,22 @@ class SessionConfig(Config):
 
     @model_validator(mode="after")
     def _sees(self) -> SessionConfig:
-        if self.image_needed and not self.cameras:
-            raise ValueError(f"reward {self.reward!r} needs a camera: name one under cameras")
-        if self.image_needed and self.camera_rate_hz < self.control_rate_hz:
+        needed_by = self._image_needed_by
+        if needed_by and not self.cameras:
+            raise ValueError(f"{needed_by} needs a camera: name one under cameras")
+        if needed_by and self.camera_rate_hz < self.control_rate_hz:
             raise ValueError(
-                f"camera_rate_hz is {self.camera_rate_hz}, reward {self.reward!r} needs control_rate_hz "
+                f"camera_rate_hz is {self.camera_rate_hz}, {needed_by} needs control_rate_hz "
                 f"({self.control_rate_hz}) or more"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _judges(self) -> SessionConfig:
+        if self.reward == "daib" and self.reward_checkpoint is None:
+            raise ValueError(
+                "reward 'daib' needs reward_checkpoint, the folder of a trained classifier (tenon train daib)"
+            )
+        if self.controller == "localise" and self.localiser is None:
+            raise ValueError("controller 'localise' needs localiser, the folder of one that was trained")
         return self

@@ -1,8 +1,8 @@
 """Conducts a session: what arrives goes in, what is to be sent comes out. The session manager's node is its wires.
 
-An episode's reset is: ask the stand for nothing yet, drive to the start pose, have the stand reset itself (clear its
-detector), have the force zeroed, begin. While the two services work, the start pose is commanded on, so that the arm is
-held in place and, in lockstep, time goes on.
+An episode's reset is: wait, without a motion, for the policy that the episode needs; drive to the start pose, have the
+stand reset itself (clear its detector), have the force zeroed, begin. While the two services work, the start pose is
+commanded on, so that the arm is held in place and, in lockstep, time goes on.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from tenon.control.mux import RESIDUAL
+from tenon.configuration.session import LEARNED
 from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
 from tenon.control.types import ControlMode, Pose, Reference
 from tenon.session.machine import Answer, EpisodeEnded, PhaseChanged, RunEnded, SessionMachine, SessionPlan
 from tenon.session.reset import SOURCE, ResetMotion, ResetStage
 from tenon.session.setup import SessionSetup
+from tenon.session.stand import controllers_of
 from tenon.session.statistics import EpisodeSummary
 from tenon.session.transitions import (
     ActionSample,
@@ -30,7 +31,8 @@ from tenon.session.transitions import (
 SILENT_PERIODS = 2
 """Control periods beyond the arm's own time-out for the supervisor after which the session takes it for dead."""
 POLICY_TIMEOUT_NS = 60_000_000_000
-"""Session time that an episode waits at its start for the first policy: a trainer needs a while to come up."""
+"""Session time that a reset waits for the first policy while the trainer is silent: it needs a while to come up. The
+updates on prior data, which it tells of, take as long as they take."""
 FIRST_EPISODE_ATTEMPTS = 3
 """A graph that has just come up may still be wiring itself: its first episode may find a stream without its reader."""
 
@@ -87,6 +89,8 @@ class RunOut:
     stop_reason: str
 
 
+StepKey = tuple[int, int]
+"""Episode and step."""
 Output = StateOut | ReferenceOut | TransitionOut | SummaryOut | CallOut | RunOut
 
 
@@ -113,6 +117,11 @@ class Conductor:
         self._waiting: Service | None = None
         self._ready_ns: int | None = None
         self._policy_is_there = False
+        self._awaited_ns: int | None = None
+        self._updates = 0
+        self._why_no_training = ""
+        self._last_sent: StepKey | None = None
+        self._done_with: StepKey | None = None
         self._fault_of_supervisor = False
         self._heartbeat_ns: int | None = None
         self._heartbeat_steady_ns = 0
@@ -135,6 +144,10 @@ class Conductor:
         return outputs
 
     def start(self, plan: SessionPlan, *, episodes_done: int = 0) -> Answer:
+        """Refuses what the task cannot have; nothing has moved then."""
+        if plan.controller not in (fitting := controllers_of(self._setup.task)):
+            message = f"controller {plan.controller!r} cannot act in this task: choose one of {', '.join(fitting)}"
+            return Answer(accepted=False, message=message)
         return self.machine.start(plan, episodes_done=episodes_done)
 
     def pause(self) -> Answer:
@@ -206,6 +219,17 @@ class Conductor:
         """A policy has been published: episodes that need one may begin."""
         self._policy_is_there = True
 
+    def on_training(self, updates: int, fault: str, *, done_with: StepKey | None = None) -> None:
+        """The trainer has told how far it is: while it gets on, it is waited for. fault: why it has stopped.
+
+        done_with: the newest step that it holds, where nothing is due any more.
+        """
+        self._why_no_training = fault
+        self._done_with = done_with
+        if updates != self._updates:
+            self._updates = updates
+            self._awaited_ns = None
+
     def on_time(self, now_ns: int, *, steady_ns: int) -> None:
         """To be called a few times a second: finds streams that have stopped. steady_ns: a steady clock's reading."""
         self._now_ns = max(self._now_ns, now_ns)
@@ -227,7 +251,12 @@ class Conductor:
 
     def _drive(self, tcp_in_base: Pose, stamp_ns: int) -> None:
         """One tick on the way to the start pose, or of standing there."""
-        if self._ready_ns is not None and self._may_begin(stamp_ns - self._ready_ns):
+        if self._ready_ns is not None:
+            self.machine.reset_done()
+            return
+        lacking = self._lacks_of_training()
+        if lacking:
+            self._await_trainer(stamp_ns, lacking)
             return
         if self._target is None:
             self._step_motion(tcp_in_base, stamp_ns)
@@ -236,17 +265,28 @@ class Conductor:
             hold = Reference(stamp_ns, ControlMode.CARTESIAN, SOURCE, validity_ns, tcp_in_base=self._target)
             self._outputs.append(ReferenceOut(hold))
 
-    def _may_begin(self, waited_ns: int) -> bool:
-        """Begins the episode, unless it has to wait for a policy; a fault ends the waiting."""
+    def _lacks_of_training(self) -> str:
+        """What the episode needs of the trainer and is not there; empty where it may begin."""
         plan = self.machine.plan
-        if plan is None or plan.controller != RESIDUAL or self._policy_is_there:
-            self.machine.reset_done()
-            return True
-        if waited_ns > POLICY_TIMEOUT_NS:
-            detail = f"none was published within {waited_ns * 1e-9:.0f} s: see whether trainer_node runs"
+        if plan is None or plan.controller not in LEARNED:
+            return ""
+        if not self._policy_is_there:
+            return "no policy was published"
+        waits = plan.train and self._setup.config.wait_for_training
+        if not waits or self._last_sent is None or self._done_with == self._last_sent:
+            return ""
+        return "the last episode was not trained on"
+
+    def _await_trainer(self, stamp_ns: int, lacking: str) -> None:
+        """A tick without a policy: nothing moves, since a trainer that refuses its data will never have one."""
+        if self._awaited_ns is None:
+            self._awaited_ns = stamp_ns
+        waited_ns = stamp_ns - self._awaited_ns
+        if self._why_no_training:
+            self.machine.on_fault("policy", f"none will come, the trainer has stopped: {self._why_no_training}")
+        elif waited_ns > POLICY_TIMEOUT_NS:
+            detail = f"{lacking} within {waited_ns * 1e-9:.0f} s: see whether trainer_node runs"
             self.machine.on_fault("policy", detail)
-            return True
-        return False
 
     def _step_motion(self, tcp_in_base: Pose, stamp_ns: int) -> None:
         if self._motion is None:
@@ -285,8 +325,11 @@ class Conductor:
         if transitions:
             self._progress_steady_ns = self._steady_ns
         plan = self.machine.plan
+        train = plan is not None and plan.train
         for transition in transitions:
-            self._outputs.append(TransitionOut(transition, train=plan is not None and plan.train))
+            self._outputs.append(TransitionOut(transition, train=train))
+            if train:
+                self._last_sent = (transition.episode, transition.step)
             self.machine.on_transition(transition)
 
     def _on_dead_stream(self, what: str) -> None:
@@ -310,7 +353,7 @@ class Conductor:
 
     def _follow(self, phase: SessionPhase) -> None:
         self._motion = self._target = self._waiting = None
-        self._ready_ns = None
+        self._ready_ns = self._awaited_ns = None
         if phase is SessionPhase.RUNNING:
             # The observation that ended the reset belongs to the reset: the episode begins with the next one.
             self._progress_steady_ns = self._steady_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tenon.control.types import Vector
+from tenon.simulation.tasks import goal_error
 
 DITHER_STREAM = 1
 """Second word of the dither's seed, so that its stream is not that of the goal error."""
@@ -17,14 +18,17 @@ def episode_seed(first_seed: int, index: int) -> int:
     return first_seed + index
 
 
-def draw_goal_error(seed: int, size_m: float) -> Vector:
+def draw_goal_error(seed: int, size_m: float, minimum_m: float | None = None) -> Vector:
     """(3,) in axes of the base: estimated minus true goal, uniform in +-size_m on x and y, 0 on z (insertion.md 2.5).
 
-    Equal, bit for bit, to the goal error of ``tenon.simulation.tasks.draw_episode`` for the same seed.
+    minimum_m: where given, in the ring from it to size_m instead (daib.md section 4). Equal, bit for bit, to the goal
+    error of ``tenon.simulation.tasks.draw_episode`` for the same seed.
     """
     if not 0.0 <= size_m < np.inf:
         raise ValueError(f"goal error of {size_m} m: it must be finite and not negative")
-    return np.array((*(size_m * np.random.default_rng(seed).uniform(-1.0, 1.0, 2)), 0.0))
+    if minimum_m is not None and not 0.0 <= minimum_m <= size_m:
+        raise ValueError(f"goal error of {minimum_m} m or more: it must be from 0 to {size_m} m, the greatest one")
+    return goal_error(np.random.default_rng(seed).uniform(-1.0, 1.0, 2), size_m, minimum_m)
 
 
 class Dither:

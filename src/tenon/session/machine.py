@@ -29,7 +29,10 @@ CANCELED = "canceled"
 
 @dataclass(frozen=True, slots=True)
 class SessionPlan:
-    """What a run is asked to do; fields of the goal of ``tenon_msgs/action/RunSession``."""
+    """What a run is asked to do; fields of the goal of ``tenon_msgs/action/RunSession``.
+
+    goal_error_m, goal_error_min_m: as for ``tenon.session.draws.draw_goal_error``.
+    """
 
     controller: str
     episodes: int
@@ -39,6 +42,7 @@ class SessionPlan:
     seed: int
     stop_at_success: bool
     record: bool
+    goal_error_min_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,10 @@ class SessionMachine:
     @property
     def goal_error_m(self) -> Vector:
         """(3,): estimated minus true goal in the current episode."""
-        return draw_goal_error(self.seed, self._plan.goal_error_m if self._plan else 0.0)
+        plan = self._plan
+        if plan is None:
+            return draw_goal_error(0, 0.0)
+        return draw_goal_error(self.seed, plan.goal_error_m, plan.goal_error_min_m)
 
     @property
     def end_rule(self) -> EndRule:
@@ -223,7 +230,7 @@ class SessionMachine:
             return
         self._counter.on_transition(transition)
         if transition.terminated or transition.truncated:
-            self._end_episode(Outcome.SUCCESS if self._counter.success else Outcome.TIMEOUT, "")
+            self._end_episode(Outcome.SUCCESS if self._counter.rewarded.success else Outcome.TIMEOUT, "")
             self._index += 1
             self._go_on()
 
@@ -283,7 +290,7 @@ class SessionMachine:
     def _end_episode(self, outcome: Outcome, detail: str) -> None:
         assert self._plan is not None  # an episode belongs to a run
         counter = self._counter
-        success = counter.success and outcome is not Outcome.FAULT
+        success = counter.rewarded.success and outcome is not Outcome.FAULT
         summary = EpisodeSummary(
             episode=self.episode,
             controller=self._plan.controller,
@@ -291,12 +298,14 @@ class SessionMachine:
             detail=detail,
             success=success,
             steps=counter.steps,
-            steps_to_success=counter.steps_to_success if success else 0,
+            steps_to_success=counter.rewarded.steps_to_success if success else 0,
             total_reward=counter.total_reward,
             peak_force_n=counter.peak_force_n,
             goal_error_m=self.goal_error_m,
             seed=self.seed,
             policy_version=counter.policy_version,
+            connected=counter.connected.success and outcome is not Outcome.FAULT,
+            false_steps=counter.false_steps,
         )
         self._next_episode += 1
         self.statistics.on_episode(summary)

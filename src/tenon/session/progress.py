@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from tenon.data.store import EpisodeStore
+from tenon.data.store import Episode, EpisodeStore
 from tenon.session.machine import SessionPlan
 
 _FINISHED = ("success", "timeout", "fault")
 
 
-def episodes_done(store: EpisodeStore, plan: SessionPlan) -> int:
-    """How many episodes of ``plan`` are recorded: one more than the index of the last one.
+def episodes_of(store: EpisodeStore, plan: SessionPlan) -> list[Episode]:
+    """The finished episodes of ``plan``, in the order of their seeds.
 
     An episode belongs to the plan if its controller is the same and its seed is one of the plan's.
     """
-    indices = [
-        episode.contract.seed - plan.seed
+    found = {
+        episode.contract.seed: episode
         for episode in store.episodes()
         if episode.contract.controller == plan.controller
         and plan.seed <= episode.contract.seed < plan.seed + plan.episodes
         and episode.outcome.result in _FINISHED
-    ]
-    return max(indices, default=-1) + 1
+    }
+    return [found[seed] for seed in sorted(found)]
+
+
+def episodes_done(store: EpisodeStore, plan: SessionPlan) -> int:
+    """How many episodes of ``plan`` are recorded: one more than the index of the last one."""
+    found = episodes_of(store, plan)
+    return found[-1].contract.seed - plan.seed + 1 if found else 0

@@ -18,14 +18,36 @@ from tenon.session.setup import SessionSetup
 
 
 def create_reward(setup: SessionSetup) -> Reward:
-    """Raises ConfigurationError for a goal image that is missing or cannot be read."""
+    """Raises ConfigurationError for a goal image or a classifier that is missing, damaged or of another size."""
     name = setup.config.reward
     if name == "electrical":
         return ElectricalReward()
     if name == "dense":
         # Inserted: deeper than the mouth, seen from the goal at full depth.
         return DenseInsertionReward(DenseInsertionConfig(inserted_below_m=setup.connector.depth_m))
+    if name == "daib":
+        return _classifier_reward(setup)
     return GoalImageReward(_goal_image(setup), GoalImageConfig())
+
+
+def _classifier_reward(setup: SessionSetup) -> Reward:
+    """Torch is imported here: the other rewards do without, and their node starts sooner."""
+    from tenon.data.checkpoint import CheckpointError
+    from tenon.rewards.daib import ClassifierReward, RewardClassifier
+
+    folder, size = setup.config.reward_checkpoint, setup.config.observation_image
+    assert folder is not None  # SessionConfig has seen to it
+    try:
+        classifier = RewardClassifier.load(folder)
+    except CheckpointError as error:
+        raise ConfigurationError(f"reward_checkpoint {folder}: no classifier that can be used: {error}") from error
+    if (classifier.image.height, classifier.image.width) != (size.height, size.width):
+        raise ConfigurationError(
+            f"reward_checkpoint {folder}: judges pictures of {classifier.image.width} x {classifier.image.height} "
+            f"pixels, session {setup.config.name!r} takes {size.width} x {size.height}: set observation_image to the "
+            f"classifier's size, or name a classifier of this one"
+        )
+    return ClassifierReward(classifier)
 
 
 def _goal_image(setup: SessionSetup) -> Image:

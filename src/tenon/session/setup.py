@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,7 @@ from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 from tenon.control.geometry import pose
 from tenon.control.types import Pose, Vector
-from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.data.transitions import EnvironmentSpec, ImageSpec, ObservationSpec
 from tenon.session.stand import Stand, load_stand
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.scene import TOOL_DOWN_XYZW
@@ -28,6 +28,7 @@ from tenon.simulation.tasks import InsertionTaskConfig
 
 ACTION_SIZE = 3
 STATE_SIZE = 4
+RGB_CHANNELS = 3
 _VERSIONED = ("tenon", "torch", "numpy", "mujoco")
 
 
@@ -60,6 +61,17 @@ class SessionSetup:
         return self.stand.safety
 
     @property
+    def goal_error_m(self) -> float:
+        """How far the goal may be off: what the session says, else what the task does."""
+        stated = self.config.goal_error_m
+        return self.task.goal_error_m if stated is None else stated
+
+    @property
+    def goal_error_min_m(self) -> float | None:
+        """The inner radius of the ring that it lies in; None for a square, as where the session has its own word."""
+        return self.task.goal_error_min_m if self.config.goal_error_m is None else None
+
+    @property
     def episodes_directory(self) -> Path:
         return self.run_directory / "episodes"
 
@@ -87,9 +99,11 @@ class SessionSetup:
     def environment_spec(self) -> EnvironmentSpec:
         """What a learner must know of this session."""
         scale = tuple(float(value) for value in self.task.observation_scale.divisors)
-        return EnvironmentSpec(
-            observation=ObservationSpec(state_size=STATE_SIZE, state_scale=scale), action_size=ACTION_SIZE
-        )
+        size, image = self.config.observation_image, None
+        if self.config.observation == "image":
+            image = ImageSpec(height=size.height, width=size.width, channels=RGB_CHANNELS)
+        observation = ObservationSpec(state_size=STATE_SIZE, image=image, state_scale=scale)
+        return EnvironmentSpec(observation=observation, action_size=ACTION_SIZE)
 
     @cached_property
     def configuration_hash(self) -> str:
@@ -115,6 +129,11 @@ def load_setup(session: str | Path, overrides: Mapping[str, Any] | None = None) 
     )
     _check_goal(setup)
     return setup
+
+
+def with_algorithm(setup: SessionSetup, config: SessionConfig, algorithm: Mapping[str, Any]) -> SessionSetup:
+    """The same stand under a configuration that changes nothing of it, with another learner."""
+    return replace(setup, stand=replace(setup.stand, session=config), algorithm=algorithm)
 
 
 def _check_goal(setup: SessionSetup) -> None:

@@ -10,7 +10,7 @@ from tenon.configuration.base import ConfigurationError
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.safety import SafetyConfig
-from tenon.configuration.session import SessionConfig
+from tenon.configuration.session import SEARCHES, ControllerName, SessionConfig
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 
@@ -37,15 +37,26 @@ def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
         arm=load_named(ArmConfig, ConfigKind.ROBOTS, session.robot, root=root),
         safety=load_named(SafetyConfig, ConfigKind.SAFETY, session.safety_name, root=root),
         task=task,
-        connector=load_named(ConnectorConfig, ConfigKind.CONNECTORS, task.connector, root=root),
+        connector=load_named(ConnectorConfig, ConfigKind.CONNECTORS, session.connector or task.connector, root=root),
         cameras=tuple(load_named(CameraConfig, ConfigKind.CAMERAS, name, root=root) for name in session.cameras),
     )
     _check(stand)
     return stand
 
 
+def controllers_of(task: InsertionTaskConfig) -> tuple[ControllerName, ...]:
+    """What can act in a task: what adds to its hand-written controller, or what commands alone where it has none."""
+    return ("policy", *SEARCHES) if task.residual.base is None else ("residual", "p_controller", "p_dither")
+
+
 def _check(stand: Stand) -> None:
     session, safety, task = stand.session, stand.safety, stand.task
+    if session.controller not in controllers_of(task):
+        what = "has no" if task.residual.base is None else "has a"
+        raise ConfigurationError(
+            f"controller {session.controller!r} cannot act in task {session.task!r}, which {what} hand-written "
+            f"controller (residual.base): choose one of {', '.join(controllers_of(task))}"
+        )
     names = tuple(joint.name for joint in safety.joints)
     if names != stand.arm.joint_names:
         raise ConfigurationError(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import enum
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from tenon.control.types import Vector
 from tenon.session.transitions import AssembledTransition
@@ -23,7 +26,11 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EpisodeSummary:
-    """One finished episode. steps_to_success: 1 is the first step; 0 without success. detail: name of a fault."""
+    """One finished episode. steps_to_success: 1 is the first step; 0 without success. detail: name of a fault.
+
+    connected: a success by the stand's own detector (in simulation the truth), whatever the reward says. false_steps:
+    steps that were rewarded as a success without a connection.
+    """
 
     episode: int
     controller: str
@@ -37,23 +44,39 @@ class EpisodeSummary:
     goal_error_m: Vector
     seed: int
     policy_version: int
+    connected: bool = False
+    false_steps: int = 0
 
 
-class EpisodeCounter:
-    """Follows one episode.
+def summary_from_message(message: Any) -> EpisodeSummary:
+    """message: anything with the fields of ``tenon_msgs/msg/EpisodeSummary``."""
+    return EpisodeSummary(
+        episode=int(message.episode),
+        controller=str(message.controller),
+        outcome=Outcome(message.outcome),
+        detail=str(message.detail),
+        success=bool(message.success),
+        steps=int(message.steps),
+        steps_to_success=int(message.steps_to_success),
+        total_reward=float(message.total_reward),
+        peak_force_n=float(message.peak_force_n),
+        goal_error_m=np.array(message.goal_error_m, dtype=np.float64),
+        seed=int(message.seed),
+        policy_version=int(message.policy_version),
+        connected=bool(message.connected),
+        false_steps=int(message.false_steps),
+    )
 
-    An episode is a success if success has held for success_ticks steps in a row at some time, or is there at the end.
-    """
 
-    def __init__(self, success_ticks: int) -> None:
-        self._success_ticks = success_ticks
+class SuccessRule:
+    """An episode is a success if success has held for ``ticks`` steps in a row at some time, or is there at the end."""
+
+    def __init__(self, ticks: int) -> None:
+        self._ticks = ticks
+        self._step = 0
         self._held = 0
         self._first_held = 0
         self._solved_at = 0
-        self.steps = 0
-        self.total_reward = 0.0
-        self.peak_force_n = 0.0
-        self.policy_version = 0
 
     @property
     def success(self) -> bool:
@@ -66,18 +89,38 @@ class EpisodeCounter:
             return self._solved_at
         return self._first_held if self._held else 0
 
-    def on_transition(self, transition: AssembledTransition) -> None:
-        self.steps += 1
-        self.total_reward += transition.reward
-        self.policy_version = max(self.policy_version, transition.action.policy_version)
-        if not transition.success:
+    def on_step(self, *, solved: bool) -> None:
+        self._step += 1
+        if not solved:
             self._held = 0
             return
         if self._held == 0:
-            self._first_held = self.steps
+            self._first_held = self._step
         self._held += 1
-        if self._held >= self._success_ticks and not self._solved_at:
+        if self._held >= self._ticks and not self._solved_at:
             self._solved_at = self._first_held
+
+
+class EpisodeCounter:
+    """Follows one episode: by the reward's word, and by the detector's."""
+
+    def __init__(self, success_ticks: int) -> None:
+        self.rewarded = SuccessRule(success_ticks)
+        self.connected = SuccessRule(success_ticks)
+        self.false_steps = 0
+        self.steps = 0
+        self.total_reward = 0.0
+        self.peak_force_n = 0.0
+        self.policy_version = 0
+
+    def on_transition(self, transition: AssembledTransition) -> None:
+        solved, connected = transition.reward.success, transition.next_observation.connected
+        self.rewarded.on_step(solved=solved)
+        self.connected.on_step(solved=connected)
+        self.false_steps += solved and not connected
+        self.steps += 1
+        self.total_reward += transition.reward.reward
+        self.policy_version = max(self.policy_version, transition.action.policy_version)
 
     def on_force(self, force_n: float) -> None:
         """force_n: length of the measured force, at any rate."""

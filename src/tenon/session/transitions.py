@@ -8,6 +8,7 @@ episode is counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +25,16 @@ class AssemblyError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObservationSample:
-    """An observation of a running episode. payload: what the caller wants back with the transition (the message)."""
+    """An observation of a running episode. payload: what the caller wants back with the transition (the message).
+
+    connected: the stand's own detector says that the connection is made, whatever the reward says.
+    """
 
     episode: int
     stamp_ns: int
     state: Vector
     payload: Any = None
+    connected: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +50,17 @@ class ActionSample:
 
 @dataclass(frozen=True, slots=True)
 class RewardSample:
-    """The reward of the observation of this stamp, and whether the task is solved in it."""
+    """The reward of the observation of this stamp, and whether the task is solved in it.
+
+    logit, version: of the classifier that says so; NaN and empty for a formula.
+    """
 
     episode: int
     stamp_ns: int
     reward: float
     success: bool
+    logit: float = math.nan
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,7 @@ class AssembledTransition:
     observation: ObservationSample
     next_observation: ObservationSample
     action: ActionSample
-    reward: float
-    success: bool
+    reward: RewardSample
     terminated: bool
     truncated: bool
     late: bool
@@ -208,8 +217,7 @@ class TransitionAssembler:
             observation=current,
             next_observation=following,
             action=action,
-            reward=reward.reward,
-            success=reward.success,
+            reward=reward,
             terminated=terminated,
             truncated=not terminated and self._step + 1 >= self._rule.horizon_steps,
             late=following.stamp_ns - current.stamp_ns > self._gap_ns,

@@ -59,6 +59,20 @@ def test_a_dead_graph_is_waited_for_once() -> None:
     assert lockstep.remaining_s(2.0) == pytest.approx(0.5), "an answer begins the waiting again"
 
 
+def test_motion_that_comes_too_late_for_its_tick_begins_the_waiting() -> None:
+    lockstep = Lockstep(0.5)
+    lockstep.on_tick(100, 0.0)
+    lockstep.on_answer(-1, moves=True)
+    assert lockstep.remaining_s(0.0) == 0.0, "nothing has moved yet"
+    lockstep.on_tick(200, 0.1)
+    lockstep.on_answer(100, moves=True)
+    assert lockstep.remaining_s(0.15) == pytest.approx(0.45)
+    assert lockstep.remaining_s(0.7) == 0.0
+    lockstep.on_tick(300, 0.8)
+    lockstep.on_answer(100, moves=True)
+    assert lockstep.remaining_s(0.8) == 0.0, "the same answer counts once"
+
+
 def test_without_lockstep_it_never_waits() -> None:
     lockstep = Lockstep(None)
     lockstep.on_tick(0, 0.0)

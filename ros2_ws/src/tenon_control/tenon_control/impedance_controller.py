@@ -14,6 +14,8 @@ from tenon_graph import contract
 from tenon_graph.conversions import pose_to_msg, reference_from_msg, to_stamp
 from tenon_graph.node import GraphNode
 
+NOT_YET_NS = -1
+
 
 class ImpedanceController(GraphNode):
     """/command/safe and the supervisor's heartbeat -> set points for the driver; /joint_command is its log.
@@ -27,8 +29,8 @@ class ImpedanceController(GraphNode):
         self._loop = InnerLoop(config)
         self._reason = ""
         self._now_ns = 0
-        self.answered_ns = 0
-        self.moved_ns = 0
+        self.answered_ns = NOT_YET_NS
+        self.moved_ns = NOT_YET_NS
         self._publisher = self.advertise(contract.JOINT_COMMAND)
         self.subscribe(contract.COMMAND_SAFE, self._on_reference)
         self.subscribe(contract.SAFETY_STATE, self._on_heartbeat)

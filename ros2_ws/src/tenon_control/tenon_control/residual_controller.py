@@ -1,20 +1,30 @@
-"""Adds the learned residual to the hand-written controller, u = clip(pi_H + k a), once per observation."""
+"""Adds the learned residual to the hand-written controller, u = clip(pi_H + k a), once per observation.
+
+In a task without a hand-written controller the action is all there is: of a policy, or of a scripted search.
+"""
 
 from __future__ import annotations
 
 import sys
 from array import array
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tenon_msgs.msg import Observation, PolicyAction, ResidualCommand, SessionState
 
+from tenon.configuration.session import LEARNED
 from tenon.control.residual import ResidualController
 from tenon.control.types import ControlMode, Pose, Reference
+from tenon.data.decode import image_to_array
+from tenon.data.transitions import Observation as Seen
 from tenon.session.draws import Dither
 from tenon_graph import contract
 from tenon_graph.conversions import pose_from_msg, reference_to_msg, to_ns
 from tenon_graph.node import GraphNode, run
+
+if TYPE_CHECKING:
+    from tenon.environments.baselines import BaselinePolicy
 
 ACTION_SIZE = 3
 QUEUED_ACTIONS = 2
@@ -26,7 +36,7 @@ NOWHERE_M = np.full(3, np.nan)
 class ResidualControllerNode(GraphNode):
     """/observation + /policy/action -> /command/residual, and the log of how each command came about.
 
-    The session's phase says which residual is added: the policy's, a dither's (a baseline) or none.
+    The session's state says whose action counts: the policy's, a dither's or a search's (baselines) or none.
     """
 
     def __init__(self) -> None:
@@ -35,6 +45,8 @@ class ResidualControllerNode(GraphNode):
         self._valid_for_ns = self.setup.config.command_validity_ns
         self._state: SessionState | None = None
         self._dither: Dither | None = None
+        self._searches = self._create_searches()
+        self._search: BaselinePolicy | None = None
         self._observations: dict[int, Observation] = {}
         self._actions: dict[int, PolicyAction] = {}
         self._reference_publisher = self.advertise(contract.RESIDUAL_REFERENCE)
@@ -43,15 +55,30 @@ class ResidualControllerNode(GraphNode):
         self.subscribe(contract.OBSERVATION, self._on_observation)
         self.subscribe(contract.POLICY_ACTION, self._on_action, depth=QUEUED_ACTIONS)
 
+    def _create_searches(self) -> Mapping[str, BaselinePolicy]:
+        """Imported where a task may need them: they take a second to come up."""
+        if self.setup.task.residual.base is not None:
+            return {}
+        from tenon.environments.session_searches import create_searches
+
+        return create_searches(self.setup)
+
     def _on_state(self, msg: SessionState) -> None:
         self._state = msg
         self._dither = Dither(msg.seed, ACTION_SIZE)
+        self._search = self._searches.get(msg.controller)
+        if self._search is not None:
+            self._search.begin(msg.seed)
 
     def _on_observation(self, msg: Observation) -> None:
         if msg.phase != SessionState.RUNNING or self._state is None or self._state.episode != msg.episode:
             return
-        if self._state.controller == "residual":
+        if self._state.controller in LEARNED:
             self._match(self._observations, msg)
+        elif self._search is not None:
+            picture = image_to_array(msg.image) if msg.image.height else None
+            seen = Seen(np.array(msg.state, dtype=np.float32), picture)
+            self._answer(msg, self._search.act(seen), self._state.controller, 0)
         elif self._state.controller == "p_dither" and self._dither is not None:
             self._answer(msg, self._dither.draw(), "dither", 0)
         else:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from ament_index_python.packages import get_package_share_directory
+
+from tenon.data.episodes import QosProfile, TopicSpec
+from tenon.data.schemas import full_definition
+from tenon_graph.contract import Topic
 
 
 def type_name(cls: Any) -> str:
@@ -19,3 +26,11 @@ def type_hash(cls: Any) -> str:
         return str(interface_id(cls).type_hash)
     except (ImportError, TypeError, AttributeError):
         return ""
+
+
+def topic_spec(topic: Topic, name: str) -> TopicSpec:
+    """What a recording says of a topic of the graph. name: the one it is recorded under."""
+    kind = type_name(topic.type)
+    qos = QosProfile(reliability=topic.qos.reliability, durability=topic.qos.durability, depth=topic.qos.depth)
+    definition = full_definition(kind, lambda package: Path(get_package_share_directory(package)))
+    return TopicSpec(name, kind, definition, qos.to_yaml(), type_hash(topic.type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import asdict
 
 import numpy as np
 from tenon_msgs.action import RunSession
@@ -23,10 +24,20 @@ def plan_of(goal: RunSession.Goal) -> SessionPlan:
         train=goal.train,
         deterministic=goal.deterministic,
         goal_error_m=goal.goal_error_m,
+        goal_error_min_m=goal.goal_error_min_m if goal.goal_error_in_ring else None,
         seed=goal.seed,
         stop_at_success=goal.stop_at_success,
         record=goal.record,
     )
+
+
+def goal_of(plan: SessionPlan, *, resume: bool) -> RunSession.Goal:
+    """resume: recorded episodes of the plan count as done."""
+    values = asdict(plan)
+    minimum_m = values.pop("goal_error_min_m")
+    goal = RunSession.Goal(**values, resume=resume, goal_error_in_ring=minimum_m is not None)
+    goal.goal_error_min_m = 0.0 if minimum_m is None else minimum_m
+    return goal
 
 
 def result_of(statistics: SessionStatistics, stop_reason: str) -> RunSession.Result:
@@ -52,10 +63,11 @@ def transition_to_msg(
         msg.image = transition.observation.payload.image
         msg.next_image = transition.next_observation.payload.image
     msg.action = array("f", transition.action.action)
-    msg.reward = float(transition.reward)
+    reward = transition.reward
+    msg.reward, msg.success = float(reward.reward), reward.success
+    msg.reward_logit, msg.reward_version = float(reward.logit), reward.version
     msg.terminated, msg.truncated = transition.terminated, transition.truncated
-    msg.success, msg.saturated = transition.success, transition.action.saturated
-    msg.policy_version = transition.action.policy_version
+    msg.saturated, msg.policy_version = transition.action.saturated, transition.action.policy_version
     return msg
 
 
@@ -73,6 +85,8 @@ def summary_to_msg(summary: EpisodeSummary, session: str, stamp_ns: int) -> Epis
         peak_force_n=float(summary.peak_force_n),
         seed=summary.seed,
         policy_version=summary.policy_version,
+        connected=summary.connected,
+        false_steps=summary.false_steps,
     )
     msg.header.stamp = to_stamp(stamp_ns)
     msg.goal_error_m = np.asarray(summary.goal_error_m, dtype=np.float32)

@@ -10,6 +10,7 @@ import torch
 from tenon_msgs.msg import Observation, PolicyAction, PolicyWeights, SessionState
 
 from tenon.algorithms.actor import Actor
+from tenon.configuration.session import LEARNED
 from tenon.data.transitions import TransitionError
 from tenon.training.snapshot import SnapshotError, load_actor
 from tenon_graph import contract
@@ -61,7 +62,7 @@ class PolicyNode(GraphNode):
     def _on_observation(self, msg: Observation) -> None:
         self._unanswered = msg if msg.phase == SessionState.RUNNING else None
         state = self._state
-        if self._unanswered is None or state is None or state.controller != "residual":
+        if self._unanswered is None or state is None or state.controller not in LEARNED:
             return
         if self._actor is None:
             self.get_logger().warning("no weights have come yet: is the trainer running?", throttle_duration_sec=5.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 
 from tenon_msgs.msg import Observation, Reward, SessionState
@@ -20,12 +19,16 @@ class RewardNode(GraphNode):
     def __init__(self) -> None:
         super().__init__("reward_node")
         self._reward = create_reward(self.setup)
+        self._episode: int | None = None
         self._publisher = self.advertise(contract.REWARD)
         self.subscribe(contract.OBSERVATION, self._on_observation)
 
     def _on_observation(self, msg: Observation) -> None:
         if msg.phase != SessionState.RUNNING:
             return
+        if msg.episode != self._episode:
+            self._episode = msg.episode
+            self._reward.begin_episode()
         try:
             result = self._reward.reward(reward_input(msg))
         except RewardError as error:
@@ -33,8 +36,7 @@ class RewardNode(GraphNode):
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         answer = Reward(header=msg.header, episode=msg.episode, reward=result.value, success=result.success)
-        answer.source = self._reward.name
-        answer.logit = math.nan
+        answer.source, answer.version, answer.logit = self._reward.name, result.version, result.logit
         self._publisher.publish(answer)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 
 from rclpy.clock import Clock, ClockType
+from std_srvs.srv import Trigger
 from tenon_msgs.msg import EpisodeSummary, TrainerState, Transition
 
 from tenon.algorithms.base import DivergenceError, StateError
@@ -30,7 +31,7 @@ CATCH_UP_DELAY_S = 2.0
 
 
 class TrainerNode(GraphNode):
-    """/transition -> tenon.training.Trainer -> /policy/weights (latched), /trainer/state."""
+    """/transition -> tenon.training.Trainer -> /policy/weights (latched), /trainer/state. The service trainer/save."""
 
     def __init__(self) -> None:
         super().__init__("trainer_node")
@@ -49,6 +50,7 @@ class TrainerNode(GraphNode):
         self._published = -1
         self._rate_mark = (time.monotonic(), self._trainer.updates)
         self._stopped = ""
+        self._newest = self._told = (0, 0)
         self._weights_publisher = self.advertise(contract.POLICY_WEIGHTS)
         self._state_publisher = self.advertise(contract.TRAINER_STATE)
         self.subscribe(contract.TRANSITION, self._on_transition)
@@ -57,6 +59,7 @@ class TrainerNode(GraphNode):
         self.create_timer(STATE_PERIOD_S, self._publish_state, clock=steady)
         self._second_look = self.create_timer(CATCH_UP_DELAY_S, self._on_second_look, clock=steady, autostart=False)
         self._first_end = self.subscribe(contract.EPISODE_SUMMARY, self._on_first_end)
+        self.create_service(Trigger, contract.SAVE_TRAINING_SERVICE, self._on_save)
         self._publish_weights()
 
     def destroy_node(self) -> None:
@@ -88,6 +91,7 @@ class TrainerNode(GraphNode):
             return
         try:
             self._trainer.add(transition_from_msg(msg))
+            self._newest = (msg.episode, msg.step)
         except TransitionError as error:
             self.get_logger().error(f"a transition is refused: {error}")
         except StorageError as error:
@@ -104,6 +108,26 @@ class TrainerNode(GraphNode):
                     self._trainer.save()
         except (DivergenceError, StorageError) as error:
             self._stop(str(error))
+        self._tell_when_done()
+
+    def _tell_when_done(self) -> None:
+        """Where episodes wait for training: at once, with the weights that the next one shall have."""
+        waits = self.setup.config.wait_for_training and not self._stopped
+        if waits and self._told != self._newest and not self._trainer.update_due():
+            self._told = self._newest
+            self._publish_weights()
+            self._publish_state()
+
+    def _on_save(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Writes a checkpoint and publishes its weights, once nothing is due: it is then the transitions' alone."""
+        if self._stopped:
+            response.message = f"training has stopped: {self._stopped}"
+        elif self._trainer.update_due():
+            response.message = "updates are due"
+        else:
+            response.message, response.success = str(self._trainer.save()), True
+            self._publish_weights()
+        return response
 
     def _stop(self, reason: str) -> None:
         """The last good policy goes on; a person decides."""
@@ -111,7 +135,9 @@ class TrainerNode(GraphNode):
         self.get_logger().error(f"training stops: {reason}")
 
     def _publish_weights(self) -> None:
-        if self._trainer.updates == self._published:
+        """Not before the updates on prior data are done: practice begins with what they taught."""
+        trainer = self._trainer
+        if trainer.updates == self._published or trainer.updates < trainer.config.offline_updates:
             return
         self._published = self._trainer.updates
         self._weights_publisher.publish(snapshot_to_msg(self._trainer.snapshot()))
@@ -126,6 +152,9 @@ class TrainerNode(GraphNode):
             updates=status.updates,
             episodes=status.episodes,
             durable_updates=status.durable_updates,
+            behind=self._trainer.update_due(),
+            episode=self._newest[0],
+            step=self._newest[1],
             fault=self._stopped,
             updates_per_s=(status.updates - before) / max(now_s - since_s, 1e-9),
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from action_msgs.msg import GoalStatus
@@ -21,6 +22,7 @@ from tenon_msgs.msg import PolicyWeights
 from tenon.session.machine import SessionPlan
 from tenon_graph import contract
 from tenon_graph.contract import Topic
+from tenon_graph.sessions import goal_of
 from tenon_session.introspection import RateMeter, other_nodes, stamp_ns_of
 
 SERVICE_TIMEOUT_S = 10.0
@@ -130,7 +132,7 @@ class SessionClient(Node):
                 "up (tenon topic list)?"
             )
         accepted = self._run.send_goal_async(
-            RunSession.Goal(**asdict(plan), resume=resume),
+            goal_of(plan, resume=resume),
             feedback_callback=lambda said: self._on_feedback(said.feedback),
         )
         handle = _wait(accepted, timeout_s, "the session manager does not answer the goal; its log says why. No answer")
@@ -164,18 +166,29 @@ class SessionClient(Node):
     def clear_fault(self) -> str:
         return self._trigger(contract.CLEAR_FAULT_SERVICE)
 
-    def _trigger(self, service: str, timeout_s: float = SERVICE_TIMEOUT_S) -> str:
+    def save_training(self) -> Path | None:
+        """Has the trainer write a checkpoint and publish its weights; None while it has updates to do first.
+
+        Raises SessionError when there is no trainer.
+        """
+        answer = self._call(contract.SAVE_TRAINING_SERVICE)
+        return Path(answer.message) if answer.success else None
+
+    def _trigger(self, service: str) -> str:
         """Calls a service and returns what it says. Raises SessionError when it is not there or refuses."""
+        answer = self._call(service)
+        if not answer.success:
+            raise SessionError(f"{service}: {answer.message}")
+        return str(answer.message)
+
+    def _call(self, service: str, timeout_s: float = SERVICE_TIMEOUT_S) -> Trigger.Response:
         client = self.create_client(Trigger, service)
         try:
             if not client.wait_for_service(timeout_sec=timeout_s):
                 raise SessionError(f"no node offers {service} within {timeout_s:.0f} s: no session runs on this domain")
-            answer = _wait(client.call_async(Trigger.Request()), timeout_s, f"{service} does not answer")
+            return _wait(client.call_async(Trigger.Request()), timeout_s, f"{service} does not answer")
         finally:
             self.destroy_client(client)
-        if not answer.success:
-            raise SessionError(f"{service}: {answer.message}")
-        return str(answer.message)
 
 
 class RateSampler:

@@ -7,17 +7,14 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import deserialize_message
 from tenon_msgs.msg import EpisodeSummary, SessionState, Transition
 
 from tenon.data.episode_sorter import EpisodeSorter
-from tenon.data.episodes import EpisodeContract, EpisodeOutcome, QosProfile, TopicSpec, next_number
+from tenon.data.episodes import EpisodeContract, EpisodeOutcome, next_number
 from tenon.data.recorder import Admission, Recorder
-from tenon.data.schemas import full_definition
 from tenon_graph import contract
-from tenon_graph.contract import Topic
-from tenon_graph.interfaces import type_hash, type_name
+from tenon_graph.interfaces import topic_spec
 from tenon_graph.node import GraphNode, run, spin_and_drain
 
 NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
@@ -36,7 +33,8 @@ class RecorderNode(GraphNode):
         self._directory = self.setup.episodes_directory
         self._topics = [topic for topic in contract.TOPICS if topic.name not in NOT_RECORDED]
         self._names = {topic.name: self.resolve_topic_name(topic.name) for topic in self._topics}
-        self._recorder = Recorder(self._directory, [self._spec(topic) for topic in self._topics])
+        topics = [topic_spec(topic, self._names[topic.name]) for topic in self._topics]
+        self._recorder = Recorder(self._directory, topics)
         self._number = next_number(self._directory)
         self._session = ""
         self._sorter = self._new_sorter()
@@ -58,12 +56,6 @@ class RecorderNode(GraphNode):
 
     def _new_sorter(self) -> EpisodeSorter[SessionState, EpisodeSummary]:
         return EpisodeSorter(self._begin, partial(self._write, contract.TRANSITION.name), self._end)
-
-    def _spec(self, topic: Topic) -> TopicSpec:
-        name = type_name(topic.type)
-        qos = QosProfile(reliability=topic.qos.reliability, durability=topic.qos.durability, depth=topic.qos.depth)
-        definition = full_definition(name, lambda package: Path(get_package_share_directory(package)))
-        return TopicSpec(self._names[topic.name], name, definition, qos.to_yaml(), type_hash(topic.type))
 
     def _on_state(self, data: bytes) -> None:
         msg = deserialize_message(data, SessionState)

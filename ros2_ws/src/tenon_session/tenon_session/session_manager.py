@@ -12,7 +12,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 from tenon_msgs.action import RunSession
 from tenon_msgs.msg import EpisodeSummary as EpisodeSummaryMsg
-from tenon_msgs.msg import Observation, ResidualCommand, Reward, SafetyState, SessionState, Transition
+from tenon_msgs.msg import Observation, ResidualCommand, Reward, SafetyState, SessionState, TrainerState, Transition
 from tenon_msgs.srv import ResetTask
 
 from tenon.control.safety import SafetyLevel
@@ -29,7 +29,8 @@ from tenon.session.conductor import (
     SummaryOut,
     TransitionOut,
 )
-from tenon.session.machine import Answer, SessionPlan
+from tenon.session.machine import Answer
+from tenon.session.plans import configured_plan
 from tenon.session.progress import episodes_done
 from tenon.session.transitions import ActionSample, ObservationSample, RewardSample
 from tenon_graph import contract
@@ -66,6 +67,7 @@ class SessionManager(GraphNode):
         self.subscribe(contract.RESIDUAL_COMMAND, self._on_action)
         self.subscribe(contract.REWARD, self._on_reward)
         self.subscribe(contract.SAFETY_STATE, self._on_safety)
+        self.subscribe(contract.TRAINER_STATE, self._on_trainer)
         weights = contract.POLICY_WEIGHTS
         self._weights = self.create_subscription(weights.type, weights.name, self._on_weights, weights.qos, raw=True)
         for name, answer in (
@@ -89,7 +91,8 @@ class SessionManager(GraphNode):
     # --- what arrives -------------------------------------------------------------------------------------------------
 
     def _on_observation(self, msg: Observation) -> None:
-        sample = ObservationSample(msg.episode, to_ns(msg.header.stamp), np.array(msg.state), payload=msg)
+        stamp_ns, state = to_ns(msg.header.stamp), np.array(msg.state)
+        sample = ObservationSample(msg.episode, stamp_ns, state, payload=msg, connected=msg.electrical)
         self._conductor.on_observation(
             sample, phase=msg.phase, tcp_in_base=pose_from_msg(msg.tcp_in_base), peak_force_n=msg.peak_force_n
         )
@@ -101,13 +104,19 @@ class SessionManager(GraphNode):
         self._carry_out()
 
     def _on_reward(self, msg: Reward) -> None:
-        self._conductor.on_reward(RewardSample(msg.episode, to_ns(msg.header.stamp), msg.reward, msg.success))
+        stamp_ns = to_ns(msg.header.stamp)
+        self._conductor.on_reward(
+            RewardSample(msg.episode, stamp_ns, msg.reward, msg.success, logit=msg.logit, version=msg.version)
+        )
         self._carry_out()
 
     def _on_weights(self, _data: bytes) -> None:
         """That there are some is all that the session has to know."""
         self.destroy_subscription(self._weights)
         self._conductor.on_policy()
+
+    def _on_trainer(self, msg: TrainerState) -> None:
+        self._conductor.on_training(msg.updates, msg.fault, done_with=None if msg.behind else (msg.episode, msg.step))
 
     def _on_safety(self, msg: SafetyState) -> None:
         level, stamp_ns = SafetyLevel(msg.state), to_ns(msg.header.stamp)
@@ -133,19 +142,7 @@ class SessionManager(GraphNode):
         self.create_service(Trigger, name, serve)
 
     def _start_as_configured(self) -> Answer:
-        config = self.setup.config
-        return self._conductor.start(
-            SessionPlan(
-                controller=config.controller,
-                episodes=config.episodes,
-                train=config.train,
-                deterministic=config.deterministic,
-                goal_error_m=config.goal_error_m,
-                seed=config.seed,
-                stop_at_success=not config.train,
-                record=True,
-            )
-        )
+        return self._conductor.start(configured_plan(self.setup))
 
     # --- the action ---------------------------------------------------------------------------------------------------
 

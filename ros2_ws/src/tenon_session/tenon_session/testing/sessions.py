@@ -10,7 +10,11 @@ import numpy as np
 import yaml
 from tenon_msgs.action import RunSession
 
+from tenon.data.transitions import EnvironmentSpec, Observation, Transition
+
 HORIZON_STEPS = 12
+PICTURE_PX = 16
+"""Of the sessions with pictures; the camera gives larger ones."""
 WARMUP_TRANSITIONS = 20
 CHECKPOINT_EVERY_UPDATES = 10
 _ALGORITHM = {
@@ -65,6 +69,109 @@ def fault_session(
         "real_time_factor": real_time_factor,
         "lockstep_timeout_s": lockstep_timeout_s,
     }
+
+
+def picture_session(directory: Path, method: str = "iql", **changes: Any) -> dict[str, Any]:
+    """A session without a hand-written controller, whose policy sees small pictures beside the state."""
+    directory.mkdir(parents=True, exist_ok=True)
+    step_m = [0.004, 0.004, 0.004]
+    alone = {"base": None, "authority_m": step_m, "step_limit_m": step_m[0], "fence": None}
+    task = directory / "alone.yaml"
+    task.write_text(
+        yaml.safe_dump({"connector": "easy", "horizon_steps": 5, "start_height_m": 0.024, "residual": alone})
+    )
+    algorithm = directory / "pictures.yaml"
+    algorithm.write_text(yaml.safe_dump(small_trainer(method)))
+    return {
+        **_COMMON,
+        "name": "pictures",
+        "task": str(task),
+        "controller": "policy",
+        "algorithm": str(algorithm),
+        "observation": "image",
+        "observation_image": {"width": PICTURE_PX, "height": PICTURE_PX},
+        "real_time_factor": 0.0,
+        "lockstep_timeout_s": 5.0,
+        "stream_timeout_s": 5.0,
+        "weights_every_updates": 5,
+        "reset": {"withdraw_m": 0.024},
+        **changes,
+    }
+
+
+def small_trainer(method: str = "iql", **changes: Any) -> dict[str, Any]:
+    """The configuration of a training that takes no time."""
+    return {
+        "method": method,
+        "batch_size": 8,
+        "warmup_transitions": 5,
+        "checkpoint_every_updates": 10,
+        "replay": {"capacity": 1000},
+        "algorithm": {"hidden_sizes": [8, 8]},
+        **changes,
+    }
+
+
+def nonsense(spec: EnvironmentSpec, *, episodes: int, steps: int = 5, seed: int = 0) -> list[Transition]:
+    """Episodes of noise that fit the task; every other one ends in success."""
+    rng = np.random.default_rng(seed)
+
+    def seen() -> Observation:
+        image = spec.observation.image
+        pixels = None if image is None else rng.integers(0, 256, image.shape, dtype=np.uint8)
+        return Observation(rng.normal(size=spec.observation.state_size).astype(np.float32), pixels)
+
+    found = []
+    for episode in range(episodes):
+        frames = [seen() for _ in range(steps + 1)]
+        for step in range(steps):
+            last = step == steps - 1
+            found.append(
+                Transition(
+                    session="nonsense",
+                    episode=episode,
+                    step=step,
+                    observation=frames[step],
+                    action=rng.uniform(-1.0, 1.0, spec.action_size).astype(np.float32),
+                    reward=float(last and episode % 2),
+                    next_observation=frames[step + 1],
+                    terminated=False,
+                    truncated=last,
+                    success=bool(last and episode % 2),
+                )
+            )
+    return found
+
+
+def offline_training(folder: Path, spec: EnvironmentSpec, *, updates: int = 20, **changes: Any) -> Path:
+    """What an offline training on nonsense leaves behind: a start for practice. changes: of its configuration."""
+    from tenon.training.config import TrainerConfig
+    from tenon.training.trainer import Trainer
+
+    config = TrainerConfig.model_validate({**small_trainer(), "offline_updates": updates, **changes})
+    trainer = Trainer.create(config, spec, folder, seed=0, prior=nonsense(spec, episodes=6))
+    trainer.train_offline()
+    trainer.close()
+    return folder
+
+
+def constant_classifier(folder: Path, logit: float, *, size_px: int = PICTURE_PX) -> Path:
+    """A reward classifier that says the same of every picture."""
+    from tenon.data.transitions import ImageSpec
+    from tenon.networks.bottleneck import BottleneckConfig
+    from tenon.rewards.daib import Calibration, ClassifierConfig, RewardClassifier
+    from tenon.rewards.daib.network import RewardNetwork
+
+    layers = {"channels": (2,), "specific_channels": (2,), "kernels_px": (3,), "strides_px": (2,), "dense_size": 4}
+    bottleneck = BottleneckConfig(invariant_size=2, specific_size=2, **layers)
+    config = ClassifierConfig(bottleneck=bottleneck, head_hidden_size=2)
+    image = ImageSpec(height=size_px, width=size_px, channels=3)
+    network = RewardNetwork(image, config).eval().requires_grad_(False)
+    network.head.weights[-1].zero_()
+    network.head.last_bias.fill_(logit)
+    calibration = Calibration(1.0, 0.0, 0.0, 1.0, frames=1, series=("nonsense",))
+    RewardClassifier((network,), config, image, calibration).save(folder)
+    return folder
 
 
 def training_goal(episodes: int, *, seed: int = 0, resume: bool = False) -> RunSession.Goal:

@@ -1,0 +1,190 @@
+"""Practice on a running session: evaluate, practise, keep the best, hand over; a stage that is done is durable."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenon.cli.console import note, write_json, write_text
+from tenon.cli.errors import CommandError
+from tenon.cli.evaluation import EVALUATION_SEED, EvaluationPlan, run_evaluation
+from tenon.configuration.session import PracticeConfig
+from tenon.session.plans import configured_plan
+from tenon.session.practice import Judgement, Look, PracticeRecord, judge, read_record, write_record
+from tenon.session.practice_report import PracticeReport
+
+if TYPE_CHECKING:
+    from tenon.cli.running import RunningSession
+    from tenon.session.machine import SessionPlan
+    from tenon.session.recordings import Recordings
+    from tenon.session.setup import SessionSetup
+
+RECORD_FILE, REPORT_FILE, REPORT_TEXT_FILE = "practice.json", "report.json", "report.md"
+BEST_FOLDER, KEPT_FOLDER = "best", "kept"
+CHOICE_SEED = EVALUATION_SEED + 500_000_000
+"""Seed of the first draw that chooses the weights: not those of before and after, which nobody may have chosen by."""
+EVALUATION_ATTEMPTS = 3
+"""Weights that are on their way to the policy node as an evaluation begins make it worthless."""
+RECORDER_TIMEOUT_S = 30.0
+POLL_S = 0.1
+
+
+class Practice:
+    """One practice, from where its run directory says that it is. recordings: of that run."""
+
+    def __init__(
+        self, session: RunningSession, setup: SessionSetup, config: PracticeConfig, recordings: Recordings
+    ) -> None:
+        self._session = session
+        self._setup = setup
+        self._config = config
+        self._trials = setup.config.episodes
+        self._recordings = recordings
+        self._directory = setup.run_directory
+        self._record = read_record(self._directory / RECORD_FILE)
+        self._since_s = time.monotonic()
+
+    def run(self) -> PracticeReport:
+        """Raises CommandError where a stage does not come to its end; what was finished is kept."""
+        if self._record.before is None:
+            self._save_policy()
+            before = self._evaluate("before", EVALUATION_SEED)
+            self._write(replace_with(self._record, before=before))
+        while (until := self._record.next_look(self._config, self._trials)) is not None:
+            self._practise(until)
+            self._look(until)
+        if self._record.after is None:
+            self._write(replace_with(self._record, after=self._judge_best()))
+        hand_over(self._kept(0 if self._record.start_is_handed_over else self._record.best.trials), self._best)
+        return self._report()
+
+    @property
+    def _best(self) -> Path:
+        return self._directory / BEST_FOLDER
+
+    def _kept(self, trials: int) -> Path:
+        return self._directory / KEPT_FOLDER / f"trials-{trials:06d}"
+
+    def _practise(self, until: int) -> None:
+        """The trials up to number ``until``; those that are recorded are not run again."""
+        looks = self._record.looks
+        start = looks[-1].trials if looks else 0
+        if until == start:
+            return
+        whole = configured_plan(self._setup)
+        plan = replace(whole, seed=whole.seed + start, episodes=until - start)
+        done = self._recordings.done(plan)
+        if done < plan.episodes:
+            title = f"practise, trials {start + 1} to {until} of {self._trials}"
+            outcome = self._session.run(plan, title, done_before=done)
+            if outcome.result.stop_reason != "done":
+                reason = outcome.result.stop_reason
+                raise CommandError(f"practice stopped after {start + done + len(outcome.episodes)} trials: {reason}")
+        self._await_recorder(plan)
+
+    def _await_recorder(self, plan: SessionPlan) -> None:
+        deadline_s = time.monotonic() + RECORDER_TIMEOUT_S
+        while (done := self._recordings.done(plan)) < plan.episodes:
+            if time.monotonic() > deadline_s:
+                raise CommandError(f"of {plan.episodes} trials, {done} are recorded: see log/recorder_node.log")
+            time.sleep(POLL_S)
+
+    def _look(self, trials: int) -> None:
+        """Evaluates the weights that these trials led to, and keeps them if they are the best so far."""
+        checkpoint = self._save_policy()
+        seen = self._evaluate(f"after {trials} trials", CHOICE_SEED)
+        record = replace_with(self._record, looks=(*self._record.looks, Look(trials=trials, seen=seen)), after=None)
+        if record.best.trials == trials or trials == 0:
+            hand_over(checkpoint, self._kept(trials))
+        self._write(record)
+        hand_over(self._kept(record.best.trials), self._best)
+        self._forget_all_but({0, record.best.trials})
+        note(f"after {trials} trials: {seen.successes}/{seen.draws} by the reward, {seen.connected} by the detector")
+
+    def _judge_best(self) -> Judgement:
+        """The chosen policy on the draws of the report."""
+        from tenon.cli.checkpoints import policy_of
+
+        best, before = self._record.best, self._record.before
+        if best.trials == 0 and before is not None:
+            return before
+        self._session.publish_policy(policy_of(self._kept(best.trials)))
+        return self._evaluate("the best policy", EVALUATION_SEED, version=best.seen.version)
+
+    def _save_policy(self) -> Path:
+        return self._session.save_training(self._recordings.steps_for_training())
+
+    def _evaluate(self, name: str, seed: int, *, version: int | None = None) -> Judgement:
+        """version: of the policy that must act, where it is known."""
+        setup, config = self._setup, self._config
+        plan = EvaluationPlan(
+            controller=setup.config.controller,
+            name=name,
+            goal_error_m=setup.goal_error_m,
+            goal_error_min_m=setup.goal_error_min_m,
+            draws=config.draws,
+            deterministic=config.deterministic,
+            seed=seed,
+            stop_at_success=False,
+        )
+        versions: set[int] = set()
+        for _ in range(EVALUATION_ATTEMPTS):
+            evaluated = run_evaluation(self._session, plan, f"evaluate {name}", force_limit_n=setup.task.force_limit_n)
+            versions = {episode.policy_version for episode in evaluated.episodes}
+            if len(versions) == 1 and version in (None, *versions):
+                return judge(evaluated.episodes)
+        raise CommandError(f"not one policy was evaluated, but versions {sorted(versions)}: resume the run")
+
+    def _write(self, record: PracticeRecord) -> None:
+        """Makes a stage durable, with the time that it took."""
+        now_s = time.monotonic()
+        self._record = replace_with(record, wall_s=record.wall_s + now_s - self._since_s)
+        self._since_s = now_s
+        write_record(self._directory / RECORD_FILE, self._record)
+
+    def _forget_all_but(self, trials: set[int]) -> None:
+        kept = {self._kept(number) for number in trials}
+        for folder in (self._directory / KEPT_FOLDER).iterdir():
+            if folder not in kept:
+                shutil.rmtree(folder)
+
+    def _report(self) -> PracticeReport:
+        setup, config = self._setup, self._setup.config
+        paid_by = self._recordings.reward_version()
+        versions = {**setup.versions, "configuration": setup.configuration_hash}
+        report = PracticeReport(
+            task=config.task,
+            connector=setup.connector.name,
+            robot=config.robot,
+            start=str(config.initial_checkpoint),
+            reward=config.reward,
+            trials_at_most=self._trials,
+            record=self._record,
+            trials=self._recordings.trials(configured_plan(setup)),
+            why_over=self._record.why_over(self._config, self._trials),
+            versions={**versions, "reward": paid_by} if paid_by else versions,
+        )
+        write_json(self._directory / REPORT_FILE, report.to_json())
+        write_text(self._directory / REPORT_TEXT_FILE, report.to_markdown())
+        return report
+
+
+def replace_with(record: PracticeRecord, **changes: object) -> PracticeRecord:
+    """A record with other values, which are checked."""
+    return PracticeRecord.model_validate({**dict(record), **changes})
+
+
+def hand_over(checkpoint: Path, place: Path) -> None:
+    """Puts a copy of ``checkpoint`` at ``place``, in the stead of what was there. Raises CommandError."""
+    beside = place.with_name(f".{place.name}.new")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(checkpoint, beside)
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside.rename(place)
+    except OSError as error:
+        raise CommandError(f"{place} cannot be written: {error}. {checkpoint} is untouched: copy it by hand") from error

@@ -1,0 +1,124 @@
+"""Practice on a new part: when to look at the policy, which weights to keep, when it is over, what is handed over.
+
+Nothing is decided by what only a simulation knows: success is the word of the session's own reward. What the stand's
+detector says is carried along for people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from tenon.configuration.base import Config, ConfigurationError, parse
+from tenon.configuration.session import PracticeConfig
+from tenon.data.mapped_array import write_beside
+from tenon.session.report import Interval, wilson_interval
+from tenon.session.statistics import EpisodeSummary
+
+TARGET_MET, TRIALS_SPENT = "the target is met", "all trials are spent"
+
+
+class Judgement(Config):
+    """A policy over an evaluation's draws. successes: by the reward. connected: by the stand's detector.
+
+    version: gradient steps of the policy. mean_reward: per episode.
+    """
+
+    draws: PositiveInt
+    successes: NonNegativeInt
+    connected: NonNegativeInt
+    mean_reward: float
+    version: NonNegativeInt
+
+    @property
+    def rate(self) -> float:
+        return self.successes / self.draws
+
+    @property
+    def interval(self) -> Interval:
+        """95 %, of the success by the reward."""
+        return wilson_interval(self.successes, self.draws)
+
+    @property
+    def connected_interval(self) -> Interval:
+        """95 %, of the success by the detector."""
+        return wilson_interval(self.connected, self.draws)
+
+
+def judge(episodes: Sequence[EpisodeSummary]) -> Judgement:
+    """Counts the episodes of one evaluation."""
+    return Judgement(
+        draws=len(episodes),
+        successes=sum(episode.success for episode in episodes),
+        connected=sum(episode.connected for episode in episodes),
+        mean_reward=sum(episode.total_reward for episode in episodes) / len(episodes),
+        version=max(episode.policy_version for episode in episodes),
+    )
+
+
+class Look(Config):
+    """An evaluation on the way, after so many trials; 0: the policy that practice starts from."""
+
+    trials: NonNegativeInt
+    seen: Judgement
+
+
+class PracticeRecord(Config):
+    """How far a practice has come: all that a resumed one must know beside the recorded episodes.
+
+    looks: on draws of their own, which choose the weights. before, after: of the start policy and of the chosen one, on
+    the draws of the report, which choose nothing. wall_s: real time that it took so far.
+    """
+
+    before: Judgement | None = None
+    looks: tuple[Look, ...] = ()
+    after: Judgement | None = None
+    wall_s: float = 0.0
+
+    @property
+    def best(self) -> Look:
+        """The first look with the most successes; among equals, with the most reward: it is there sooner.
+
+        There must have been one.
+        """
+        return max(self.looks, key=lambda look: (look.seen.successes, look.seen.mean_reward))
+
+    @property
+    def start_is_handed_over(self) -> bool:
+        """Whether practice is thrown away: nothing beat the start, or the report's draws say that it became worse."""
+        if self.best.trials == 0:
+            return True
+        return self.before is not None and self.after is not None and self.after.successes < self.before.successes
+
+    def why_over(self, config: PracticeConfig, trials: int) -> str:
+        """Empty while practice goes on. trials: how many there are at most."""
+        last = self.looks[-config.target_times :]
+        if len(last) == config.target_times and all(look.seen.rate >= config.target for look in last):
+            return TARGET_MET
+        return TRIALS_SPENT if self.looks and self.looks[-1].trials >= trials else ""
+
+    def next_look(self, config: PracticeConfig, trials: int) -> int | None:
+        """After how many trials in all to look next; None when practice is over."""
+        if not self.looks:
+            return 0
+        if self.why_over(config, trials):
+            return None
+        return min(self.looks[-1].trials + config.evaluate_every, trials)
+
+
+def read_record(path: Path) -> PracticeRecord:
+    """An empty one where there is no file. Raises ConfigurationError for a damaged one."""
+    if not path.exists():
+        return PracticeRecord()
+    try:
+        return parse(PracticeRecord, json.loads(path.read_bytes()), where=str(path))
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: is damaged: {error}. Practise anew in another run directory") from error
+
+
+def write_record(path: Path, record: PracticeRecord) -> None:
+    """Replaces the file as a whole. Raises StorageError."""
+    write_beside(path, record.model_dump_json(indent=2).encode())

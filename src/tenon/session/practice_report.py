@@ -1,0 +1,168 @@
+"""What practice came to: before and after, the reward's word beside the detector's, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tenon.session.practice import Judgement, PracticeRecord
+from tenon.session.recordings import Trial
+from tenon.session.report import Interval
+
+NEWEST_TRIALS = 50
+"""Over so many trials at the end the reward is held against the detector once more: by then the policy looks for what
+the reward pays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Shares of trials that are a success by the reward, and by the detector."""
+
+    trials: int
+    rewarded: float
+    connected: float
+
+    @property
+    def difference(self) -> float:
+        """By the reward minus by the detector: above 0 it pays for what is none."""
+        return self.rewarded - self.connected
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeReport:
+    """Everything that a person wants to know of a practice. The detector's word is the truth in a simulation.
+
+    start: the checkpoint. reward: its name. versions: name -> version of what the practice depends on. why_over: why
+    practice ended.
+    """
+
+    task: str
+    connector: str
+    robot: str
+    start: str
+    reward: str
+    trials_at_most: int
+    record: PracticeRecord
+    trials: tuple[Trial, ...]
+    why_over: str
+    versions: dict[str, str]
+
+    @property
+    def handed_over(self) -> Judgement:
+        """The policy in ``best``, on the draws of the report."""
+        record = self.record
+        assert record.before is not None and record.after is not None  # there is no report of an unfinished practice
+        return record.before if record.start_is_handed_over else record.after
+
+    @property
+    def overall(self) -> Agreement:
+        return agreement(self.trials)
+
+    @property
+    def newest(self) -> Agreement:
+        """Over the last trials alone."""
+        return agreement(self.trials[-NEWEST_TRIALS:])
+
+    @property
+    def exploits(self) -> tuple[Trial, ...]:
+        """The trials that the reward alone calls a success."""
+        return tuple(trial for trial in self.trials if trial.exploits)
+
+    def to_json(self) -> dict[str, Any]:
+        record = self.record
+        return {
+            "task": self.task,
+            "connector": self.connector,
+            "robot": self.robot,
+            "start": self.start,
+            "reward": self.reward,
+            "why_over": self.why_over,
+            "handed_over": "start" if record.start_is_handed_over else "practised",
+            "handed_over_version": self.handed_over.version,
+            "before": _judgement_json(record.before),
+            "after": _judgement_json(record.after),
+            "looks": [{"trials": look.trials, **_judgement_json(look.seen)} for look in record.looks],
+            "trials": len(self.trials),
+            "trials_at_most": self.trials_at_most,
+            "overall": {**asdict(self.overall), "difference": self.overall.difference},
+            "newest": {**asdict(self.newest), "difference": self.newest.difference},
+            "false_steps": sum(trial.summary.false_steps for trial in self.trials),
+            "exploits": [trial.recording for trial in self.exploits],
+            "wall_s": record.wall_s,
+            "versions": self.versions,
+        }
+
+    def to_markdown(self) -> str:
+        """For people."""
+        record, minutes = self.record, self.record.wall_s / 60.0
+        handed = "the start policy, unchanged" if record.start_is_handed_over else _practised(record)
+        lines = [
+            f"# Practice: {self.task}, {self.connector} on {self.robot}",
+            "",
+            f"Handed over in `best`: {handed}. Practice ended after {len(self.trials)} of at most "
+            f"{self.trials_at_most} trials and {minutes:.1f} minutes: {self.why_over}.",
+            "",
+            "| policy | gradient steps | success by the reward | success by the detector | reward per episode |",
+            "|---|---|---|---|---|",
+            _row("before", record.before),
+            *(_row(f"after {look.trials} trials (chooses)", look.seen) for look in record.looks),
+            _row("after", record.after),
+            "",
+            "The draws of the rows that choose are not those of before and after. Intervals are of 95 %.",
+            "",
+            "| trials | by the reward | by the detector | difference |",
+            "|---|---|---|---|",
+            _agreement_row(f"all {self.overall.trials}", self.overall),
+            _agreement_row(f"last {self.newest.trials}", self.newest),
+            "",
+            *self._exploit_lines(),
+            "",
+            "| what | version |",
+            "|---|---|",
+            f"| start | {self.start} |",
+            *(f"| {name} | {version} |" for name, version in self.versions.items()),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _exploit_lines(self) -> list[str]:
+        steps = sum(trial.summary.false_steps for trial in self.trials)
+        told = f"{steps} steps in all were paid without a connection."
+        if not self.exploits:
+            return [f"No trial is a success by the reward alone. {told}"]
+        names = [f"- `{trial.recording}`: {trial.summary.false_steps} such steps" for trial in self.exploits]
+        return [f"Successes by the reward alone: {len(names)}. {told}", "", *names]
+
+
+def agreement(trials: Sequence[Trial]) -> Agreement:
+    """Of no trials: 0."""
+    count = len(trials)
+    rewarded = sum(trial.summary.success for trial in trials) / count if count else 0.0
+    connected = sum(trial.summary.connected for trial in trials) / count if count else 0.0
+    return Agreement(count, rewarded, connected)
+
+
+def _practised(record: PracticeRecord) -> str:
+    best = record.best
+    return f"the policy after {best.trials} trials (gradient step {best.seen.version})"
+
+
+def _row(name: str, seen: Judgement | None) -> str:
+    assert seen is not None
+    rewarded = _share(seen.successes, seen.draws, seen.interval)
+    connected = _share(seen.connected, seen.draws, seen.connected_interval)
+    return f"| {name} | {seen.version} | {rewarded} | {connected} | {seen.mean_reward:.2f} |"
+
+
+def _share(count: int, draws: int, interval: Interval) -> str:
+    return f"{count}/{draws} ({interval.low:.2f} - {interval.high:.2f})"
+
+
+def _agreement_row(name: str, seen: Agreement) -> str:
+    return f"| {name} | {seen.rewarded:.2f} | {seen.connected:.2f} | {seen.difference:+.2f} |"
+
+
+def _judgement_json(seen: Judgement | None) -> dict[str, Any]:
+    assert seen is not None
+    intervals = {"interval_95": asdict(seen.interval), "connected_interval_95": asdict(seen.connected_interval)}
+    return {**seen.model_dump(mode="json"), "rate": seen.rate, **intervals}

@@ -1,0 +1,187 @@
+"""`tenon session run --finetune` against a session that does as it is told: keeps, stops, resumes, hands over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.session.test_practice import summary
+
+from tenon.cli.errors import CommandError
+from tenon.cli.evaluation import EVALUATION_SEED
+from tenon.cli.practice import BEST_FOLDER, CHOICE_SEED, Practice
+from tenon.cli.running import RunOutcome
+from tenon.configuration.session import PracticeConfig
+from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.session.machine import SessionPlan
+from tenon.session.recordings import Recordings, Trial
+from tenon.session.setup import SessionSetup, load_setup
+from tenon.session.statistics import EpisodeSummary
+from tenon.training.config import TrainerConfig
+from tenon.training.snapshot import PolicySnapshot
+from tenon.training.trainer import Trainer
+from tenon_session.client import RunResult
+
+TRIALS, EVERY, DRAWS = 12, 4, 5
+CONFIG = PracticeConfig(evaluate_every=EVERY, draws=DRAWS, target=1.0)
+SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=4), action_size=3)
+SAC = {"method": "sac", "batch_size": 4, "algorithm": {"hidden_sizes": [4, 4]}}
+
+
+class KilledError(Exception):
+    """The process has ended here."""
+
+
+class Robot:
+    """A session whose policy, after each trial, succeeds in as many draws as planned.
+
+    skill: successes of DRAWS after so many trials, by the reward. on_report: those on the draws of the report, where
+    they are others. killed_after: trials after which it dies, once.
+    """
+
+    def __init__(self, folder: Path, skill: dict[int, int], *, on_report: dict[int, int] | None = None) -> None:
+        self.skill, self.on_report = skill, on_report or skill
+        self.trained, self.acting = 0, 0
+        self.killed_after: int | None = None
+        self.evaluated: list[tuple[int, int]] = []
+        self._folder = folder
+        self._recorded: dict[int, EpisodeSummary] = {}
+
+    # As tenon.cli.running.RunningSession
+
+    def run(self, plan: SessionPlan, title: str, *, done_before: int | None = None) -> RunOutcome:
+        del title
+        assert plan.controller == "policy"
+        seeds = range(plan.seed + (done_before or 0), plan.seed + plan.episodes)
+        episodes = tuple(self._trial(seed) if plan.train else self._draw(seed) for seed in seeds)
+        if not plan.train:
+            self.evaluated.append((self.acting, plan.seed))
+        return RunOutcome(RunResult(len(episodes), 0, 0.0, 0, "done"), episodes)
+
+    def save_training(self, transitions: int) -> Path:
+        assert transitions == len(self._recorded)
+        self.acting = self.trained
+        return checkpoint_of(self._folder / f"{self.trained}", self.trained)
+
+    def publish_policy(self, policy: PolicySnapshot) -> None:
+        self.acting = policy.version
+
+    # As tenon.session.recordings.Recordings
+
+    def done(self, plan: SessionPlan) -> int:
+        return sum(plan.seed <= seed < plan.seed + plan.episodes for seed in self._recorded)
+
+    def steps_for_training(self) -> int:
+        return len(self._recorded)
+
+    def trials(self, plan: SessionPlan) -> tuple[Trial, ...]:
+        assert plan.episodes == TRIALS
+        return tuple(Trial(f"episode_{seed}", found) for seed, found in sorted(self._recorded.items()))
+
+    def reward_version(self) -> str:
+        return "0f3a"
+
+    def _trial(self, seed: int) -> EpisodeSummary:
+        if self.trained == self.killed_after:
+            self.killed_after = None
+            raise KilledError
+        self.trained += 1
+        self._recorded[seed] = summary(success=True, connected=True, version=self.trained)
+        return self._recorded[seed]
+
+    def _draw(self, seed: int) -> EpisodeSummary:
+        skill = self.skill if seed >= CHOICE_SEED else self.on_report
+        first = CHOICE_SEED if seed >= CHOICE_SEED else EVALUATION_SEED
+        return summary(success=seed - first < skill[self.acting], connected=False, version=self.acting)
+
+
+def checkpoint_of(folder: Path, version: int) -> Path:
+    """A checkpoint of a learner that has done so many updates; the same at every call."""
+    trainer_folder = folder / "trainer"
+    config = TrainerConfig.model_validate(SAC)
+    with_it = Trainer.open(config, SPEC, trainer_folder, seed=0)
+    with_it.learner.updates = version
+    path = with_it.save()
+    with_it.replay.close()
+    return path
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> SessionSetup:
+    return load_setup("job", {"run_directory": str(tmp_path / "run"), "episodes": TRIALS})
+
+
+def practise(robot: Robot, setup: SessionSetup) -> Any:
+    setup.run_directory.mkdir(exist_ok=True)
+    recordings: Recordings = robot  # type: ignore[assignment]
+    return Practice(robot, setup, CONFIG, recordings).run()  # type: ignore[arg-type]
+
+
+def version_in(folder: Path) -> int:
+    from tenon.cli.checkpoints import policy_of
+
+    return policy_of(folder).version
+
+
+def test_best_policy_on_the_way_is_handed_over_though_it_was_not_the_last(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    report = practise(robot, setup)
+    assert version_in(setup.run_directory / BEST_FOLDER) == 8
+    assert (report.record.before.successes, report.record.after.successes) == (1, 4)
+    assert robot.evaluated[-1] == (8, EVALUATION_SEED), "the chosen policy is judged on the report's draws"
+    assert report.to_json()["handed_over_version"] == 8
+
+
+def test_start_policy_stays_when_practice_makes_it_worse(tmp_path: Path, setup: SessionSetup) -> None:
+    report = practise(Robot(tmp_path, {0: 3, 4: 2, 8: 1, 12: 0}), setup)
+    assert version_in(setup.run_directory / BEST_FOLDER) == 0
+    assert report.record.after == report.record.before
+    assert "the start policy, unchanged" in report.to_markdown()
+
+
+def test_start_policy_stays_when_the_chosen_one_was_good_by_luck_alone(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 2, 4: 4, 8: 1, 12: 1}, on_report={0: 3, 4: 2})
+    report = practise(robot, setup)
+    assert version_in(setup.run_directory / BEST_FOLDER) == 0
+    assert report.handed_over.successes == 3
+
+
+def test_practice_ends_when_the_target_is_met_twice_in_a_row(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 0, 4: 5, 8: 5})
+    report = practise(robot, setup)
+    assert robot.trained == 8
+    assert report.why_over == "the target is met"
+    assert len(report.trials) == 8
+    assert version_in(setup.run_directory / BEST_FOLDER) == 4
+
+
+@pytest.mark.parametrize("killed_after", [0, 2, 4, 9])
+def test_killed_practice_goes_on_where_it_was(tmp_path: Path, setup: SessionSetup, killed_after: int) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.killed_after = killed_after
+    with pytest.raises(KilledError):
+        practise(robot, setup)
+    report = practise(robot, setup)
+    assert robot.trained == TRIALS, "no trial is done twice"
+    assert [look.trials for look in report.record.looks] == [0, 4, 8, 12]
+    assert version_in(setup.run_directory / BEST_FOLDER) == 8
+    evaluations = [version for version, _ in robot.evaluated]
+    assert evaluations == [0, 0, 4, 8, 12, 8], "what was evaluated is not evaluated again"
+
+
+def test_best_so_far_is_there_while_practice_goes_on(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.killed_after = 9
+    with pytest.raises(KilledError):
+        practise(robot, setup)
+    assert version_in(setup.run_directory / BEST_FOLDER) == 8
+
+
+def test_policy_that_changes_under_an_evaluation_is_not_judged(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1})
+    honest = robot._draw
+    robot._draw = lambda seed: replace(honest(seed), policy_version=seed % 2)  # type: ignore[method-assign]
+    with pytest.raises(CommandError, match=r"not one policy was evaluated, but versions \[0, 1\]"):
+        practise(robot, setup)

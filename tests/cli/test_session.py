@@ -1,0 +1,143 @@
+"""`tenon session run`: what cannot be run is refused with the reason, before a run directory or a graph is made."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tenon.cli import main as entry
+from tenon.cli.errors import USAGE
+from tenon.cli.session import Controller, Reward, Run
+from tenon.configuration.session import ControllerName, RewardName
+from tenon.data.transitions import EnvironmentSpec
+from tenon.session.setup import load_setup
+from tenon_session.testing.sessions import constant_classifier, offline_training, picture_session
+
+CONNECTOR: dict[str, Any] = {
+    "name": "mine",
+    "plug": {"shape": "rectangle", "width_m": 0.012, "height_m": 0.0045},
+    "depth_m": 0.0085,
+    "clearance_m": 0.0005,
+}
+SOCKET = {"shape": "rectangle", "width_m": 0.011, "height_m": 0.005}
+
+
+def refused(arguments: list[str], run_directory: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command says when it refuses; nothing may have been made."""
+    assert entry.main(["session", "run", *arguments, "--run-directory", str(run_directory)]) == USAGE
+    assert not run_directory.exists()
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"clearance_m": -0.0001}, "clearance_m: Input should be greater than or equal to 0 (got -0.0001)"),
+        ({"clearance_m": None, "socket": SOCKET}, "width_m of the plug is 0.012, of the socket 0.011"),
+        ({"clearence_m": 0.0005}, "clearence_m: unknown key."),
+        ({"clearance_m": None}, "give either clearance_m or a socket of its own"),
+        ({"depth_m": 0.0}, "depth_m: Input should be greater than 0"),
+    ],
+    ids=["negative clearance", "plug larger than socket", "unknown key", "no fit", "no depth"],
+)
+def test_malformed_connector_is_refused_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], told: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({key: value for key, value in {**CONNECTOR, **change}.items() if value is not None}))
+    said = refused(["--session", "job", "--connector", str(file)], tmp_path / "run", capsys)
+    assert told in said
+    assert "mine.yaml" in said
+
+
+def test_connector_of_ones_own_takes_the_place_of_the_tasks(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(CONNECTOR))
+    assert load_setup("job", {"connector": str(file)}).connector.name == "mine"
+
+
+def test_unknown_connector_is_refused_with_the_nearest_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(["--session", "job", "--connector", "usbb"], tmp_path / "run", capsys)
+    assert "did you mean 'usb'?" in said
+
+
+def test_classifier_that_is_missing_or_of_another_size_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daib = ["--session", "job", "--reward", "daib"]
+    assert "needs reward_checkpoint" in refused(daib, tmp_path / "run", capsys)
+    said = refused([*daib, "--reward-checkpoint", str(tmp_path / "none")], tmp_path / "run", capsys)
+    assert "no classifier that can be used" in said
+    small = constant_classifier(tmp_path / "small", 0.0, size_px=16)
+    said = refused([*daib, "--reward-checkpoint", str(small)], tmp_path / "run", capsys)
+    assert "judges pictures of 16 x 16 pixels, session 'job' takes 64 x 64" in said
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, EnvironmentSpec]:
+    """A session's file, an offline training for it, and its task's specification."""
+    directory = tmp_path_factory.mktemp("start")
+    file = directory / "session.yaml"
+    file.write_text(yaml.safe_dump(picture_session(directory)))
+    spec = load_setup(file).environment_spec
+    return str(file), offline_training(directory / "offline", spec), spec
+
+
+def test_finetune_takes_learner_and_data_from_the_training(start: tuple[str, Path, EnvironmentSpec]) -> None:
+    session, training, spec = start
+    setup = Run(session=session, finetune=training, target=0.8)._setup()
+    assert setup.config.practice is not None and setup.config.practice.target == 0.8
+    assert setup.config.prior_data == training / "prior"
+    assert setup.algorithm["sampling"]["prior_share"] == 0.75
+    assert setup.environment_spec == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"observation_image": {"width": 20, "height": 20}},
+            "was trained with pictures of 16 x 16 pixels, the session",
+        ),
+        ({"observation": "state"}, "was trained with pictures of 16 x 16 pixels, the session gives no pictures"),
+        ({"task": "hard"}, "controller 'policy' cannot act in task 'hard', which has a hand-written controller"),
+        ({"task": "job-far"}, "is a policy of another task than 'job-far': observation.state_scale"),
+    ],
+)
+def test_policy_that_does_not_fit_the_session_is_refused(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    start: tuple[str, Path, EnvironmentSpec],
+    change: dict[str, Any],
+    told: str,
+) -> None:
+    session, training, _ = start
+    file = tmp_path / "session.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(Path(session).read_text()), **change}))
+    said = refused(["--session", str(file), "--finetune", str(training)], tmp_path / "run", capsys)
+    assert told in said
+
+
+def test_policy_of_another_method_than_asked_for_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], start: tuple[str, Path, EnvironmentSpec]
+) -> None:
+    session, training, _ = start
+    asked = ["--session", session, "--finetune", str(training), "--algorithm", "td3"]
+    assert "is a policy of 'iql', 'td3' is asked for" in refused(asked, tmp_path / "run", capsys)
+
+
+def test_folder_without_a_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "belongs to no training" in refused(["--finetune", str(tmp_path)], tmp_path / "run", capsys)
+
+
+def test_target_without_a_start_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "name a policy to start from with --finetune" in refused(["--target", "0.9"], tmp_path / "run", capsys)
+
+
+def test_options_offer_what_a_session_knows() -> None:
+    assert set(typing.get_args(Controller)) == set(typing.get_args(ControllerName))
+    assert set(typing.get_args(Reward)) == set(typing.get_args(RewardName))
