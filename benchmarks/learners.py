@@ -3,6 +3,7 @@
     python benchmarks/learners.py [--peers-python PATH] [--quick] [--json FILE] [--markdown FILE]
 
 Each learner lives in a process of its own; rounds take turns between them, so that a load from elsewhere falls on all.
+A long run can be cut into several: each with ``--only`` some of the cases, all with the same ``--json`` file.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ CASES = (
 )
 QUICK_EPISODES = 5
 STOP_S = 30.0
+REMARKS = "## Remarks"
 
 
 class WorkerError(RuntimeError):
@@ -125,6 +127,7 @@ def main(
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     markdown: Path | None = None,
     *,
+    only: tuple[str, ...] = (),
     quick: bool = False,
     rounds: int | None = None,
     seconds: float | None = None,
@@ -132,25 +135,30 @@ def main(
 ) -> None:
     """peers_python: the interpreter of an environment with stable-baselines3, sbx-rl, d3rlpy and psutil; what is not
     installed there, or all of them without it, is reported as missing. quick: little data and short rounds. device:
-    where torch's learners run; SBX runs where its JAX does. json, markdown: also write the results to these files.
+    where torch's learners run; SBX runs where its JAX does. json, markdown: also write the results to these files; what
+    stands below "## Remarks" in the latter stays. only: the names of the cases to run, such as "sac from states"; what
+    the json file holds of the others is taken from there.
     """
     counts = Counts(rounds=2, seconds=1.0) if quick else Counts(rounds=5, seconds=6.0)
-    counts = replace(counts, **{k: v for k, v in (("rounds", rounds), ("seconds", seconds)) if v is not None})
+    counts = Counts(rounds or counts.rounds, seconds or counts.seconds)
     cases = [replace(case, episodes=QUICK_EPISODES) for case in CASES] if quick else list(CASES)
     pythons = {library: str(peers_python or sys.executable) for library in LIBRARIES}
     pythons["tenon"] = sys.executable
-    load_before = os.getloadavg()
+    machine = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "device": device,
+        "load_before": os.getloadavg(),
+    }
     results = []
     for case in cases:
+        if only and case.name not in only:
+            results += _measured_before(case, counts, json_file)
+            continue
         results += measure(case, pythons, counts, device)
         write_tables(results[-len(pythons) :], sys.stdout)
-    report = {
-        "machine": {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "device": device,
-            "load_before": load_before,
-        },
+    report: dict[str, Any] = {
+        "machine": machine,
         "counts": asdict(counts),
         "results": [result.to_json() for result in results],
         "bars": [asdict(bar) for bar in bars(results)],
@@ -158,9 +166,30 @@ def main(
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=1) + "\n")
     if markdown is not None:
-        markdown.write_text(to_markdown(results, report["machine"], counts.rounds, counts.seconds))
+        page = to_markdown(results, machine, counts.rounds, counts.seconds)
+        markdown.write_text(page + _remarks(markdown))
     for bar in bars(results):
         sys.stdout.write(f"{bar}\n")
+
+
+def _measured_before(case: Case, counts: Counts, json_file: Path | None) -> list[Measured]:
+    """What ``json_file`` holds of ``case``, nothing where it does not exist. Other rounds than ``counts``: refused."""
+    if json_file is None or not json_file.exists():
+        return []
+    report = json.loads(json_file.read_text())
+    if report["counts"] != asdict(counts):
+        raise SystemExit(
+            f"{json_file}: holds rounds of {report['counts']}, this run has {asdict(counts)}: give the same, or "
+            f"another file"
+        )
+    return [Measured.from_json(case, entry) for entry in report["results"] if entry["case"] == case.name]
+
+
+def _remarks(page: Path) -> str:
+    """What a person has written below the tables of an earlier ``page``."""
+    before = page.read_text() if page.exists() else ""
+    start = before.find(REMARKS)
+    return "" if start < 0 else f"\n{before[start:]}"
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -55,6 +55,19 @@ class Measured:
         """The median over the rounds."""
         return statistics.median(self.rates[what]) if self.rates[what] else None
 
+    @classmethod
+    def from_json(cls, case: Case, entry: Mapping[str, Any]) -> Measured:
+        """What ``to_json`` made of a measurement of ``case``."""
+        return cls(
+            case,
+            entry["library"],
+            missing=entry["missing"],
+            versions=entry["versions"],
+            replay_bytes=entry["replay_bytes"],
+            rates=entry["per_second"],
+            cpu_s=entry["cpu_s_each"],
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "case": self.case.name,

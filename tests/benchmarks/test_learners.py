@@ -78,3 +78,21 @@ def test_bars_are_over_the_fastest_peer_and_over_sb3(monkeypatch: pytest.MonkeyP
     assert (over_sb3.value, over_sb3.passed) == (2.0, True)  # medians: 50 updates/s over 25
     assert (over_fastest.value, over_fastest.passed) == (0.5, False)  # 50 over 100
     assert "sbx" in over_fastest.name
+
+
+@pytest.mark.timeout(2 * TIMEOUT_S)
+def test_long_run_can_be_cut_into_runs_of_some_cases(tmp_path: Path) -> None:
+    """The second run adds its case to those of the first, and what a person wrote below the tables stays."""
+    report, page = tmp_path / "learners.json", tmp_path / "learners.md"
+    page.write_text("# Old tables\n\n## Remarks\n\nA person wrote this.\n")
+    for case in ("td3 from states", "iql from states"):
+        command = [sys.executable, str(BENCHMARKS / "learners.py"), *TINY, "--only", case]
+        command += ["--json", str(report), "--markdown", str(page)]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        assert run.returncode == 0, run.stderr
+    own = [result for result in json.loads(report.read_text())["results"] if result["library"] == "tenon"]
+    assert [result["case"] for result in own] == ["td3 from states", "iql from states"]
+    written = page.read_text()
+    assert written.count("## td3 from states") == written.count("## iql from states") == 1
+    assert written.endswith("## Remarks\n\nA person wrote this.\n")
+    assert "Old tables" not in written

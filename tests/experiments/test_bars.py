@@ -40,6 +40,12 @@ INSERTION_CURVES: Curves = {
     ("pure SAC, sparse", "hard", "success_noisy"): {7_500: 0.0},
     ("pure SAC, dense", "hard", "success_noisy"): {7_500: 0.03},
 }
+ARM: Values = {
+    **{("residual SAC, sparse", socket, "success_perfect"): 0.95 for socket in ("usb", "dsub", "model_e")},
+    **{("residual SAC, sparse", socket, "success_noisy"): 0.65 for socket in ("usb", "dsub", "model_e")},
+    **{("pure SAC, sparse", socket, "success_noisy"): 0.35 for socket in ("usb", "dsub", "model_e")},
+    **{("P", socket, "success_noisy"): 0.45 for socket in ("usb", "dsub", "model_e")},
+}
 PICK: Values = {
     ("DDPG + HER + demonstrations", "clean demonstrations", "success_in_air"): 1.0,
     ("BC", "clean demonstrations", "success_in_air"): 0.45,
@@ -75,6 +81,7 @@ CASES: tuple[tuple[Callable[[], AnyExperiment], Values, Curves], ...] = (
     (DemosHerPick.small, PICK, {}),
     (AWACDrawer.small, DRAWER, DRAWER_CURVES),
     (IQLMaze.small, MAZE, MAZE_CURVES),
+    (InsertionTable.full, ARM, {}),
 )
 WRONG_VALUES: tuple[tuple[int, Key, float], ...] = (
     (0, ("residual SAC", "bias 1.5 mm", "success"), 0.89),
@@ -101,6 +108,10 @@ WRONG_VALUES: tuple[tuple[int, Key, float], ...] = (
     (4, ("IQL, expectile 0.9", "discount 0.99", "steps_to_goal"), 64.0),
     (4, ("IQL, expectile 0.9", "discount 0.99", "weak_steps_after"), 80.1),
     (4, ("BC", "discount 0.99", "success"), 0.16),
+    *((5, ("residual SAC, sparse", socket, "success_perfect"), 0.89) for socket in ("usb", "dsub", "model_e")),
+    *((5, ("residual SAC, sparse", socket, "success_noisy"), 0.59) for socket in ("usb", "dsub", "model_e")),
+    *((5, ("pure SAC, sparse", socket, "success_noisy"), 0.41) for socket in ("usb", "dsub", "model_e")),
+    *((5, ("P", socket, "success_noisy"), 0.51) for socket in ("usb", "dsub", "model_e")),
 )
 WRONG_POINTS: tuple[tuple[int, Key, int, float], ...] = (
     (1, ("residual SAC, sparse", "hard", "success_noisy"), 7_500, 0.74),

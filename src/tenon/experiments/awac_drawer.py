@@ -17,7 +17,7 @@ from tenon.data.replay import ReplayConfig
 from tenon.data.transitions import Transition
 from tenon.environments.drawer import DrawerEnv, DrawerScriptConfig, drawer_episodes
 from tenon.experiments import episodes
-from tenon.experiments.experiment import Experiment, ExperimentError, Job, JobContext
+from tenon.experiments.experiment import Experiment, Job, JobContext
 from tenon.experiments.practice import Plan, policy_chooser, practised
 from tenon.experiments.results import Condition, Results, Row, above, at_least, difference
 from tenon.training.config import TrainerConfig
@@ -38,6 +38,8 @@ class AWACDrawerSize(Config):
     evaluate_every: PositiveInt = Field(default=1_200, description="steps from one evaluation to the next; awac.md 8")
     draws: PositiveInt = Field(default=50, description="evaluation episodes; awac.md 8")
     batch_size: PositiveInt = Field(default=256, description="awac.md 8")
+    hidden_sizes: tuple[PositiveInt, ...] = Field(default=(256, 256), description="of all networks; awac.md 8")
+    discount: float = Field(default=0.98, description="gamma; awac.md 8")
 
 
 class AWACDrawer(Experiment[AWACDrawerSize]):
@@ -53,18 +55,38 @@ class AWACDrawer(Experiment[AWACDrawerSize]):
 
     @classmethod
     def full(cls) -> AWACDrawer:
-        raise ExperimentError(
-            "awac-drawer --full is Adroit's pen, door and relocate with human demonstrations (awac.md 8, GPU): Tenon "
-            "has neither these environments nor their data. Run it without --full"
+        """The drawer with the networks, batches and offline updates of awac.md section 3, and a long practice.
+
+        Of the paper's own tasks (awac.md section 4) it is the drawer alone, with as many trajectories as there, but
+        scripted ones. The hand's tasks and the locomotion of awac.md 8 need human demonstrations and logs that are not
+        Tenon's.
+        """
+        return cls(
+            AWACDrawerSize(
+                trajectories=510,
+                offline_updates=25_000,
+                steps=100_000,
+                cloning_updates=25_000,
+                evaluate_every=5_000,
+                draws=100,
+                batch_size=1024,
+                hidden_sizes=(256,) * 4,
+                discount=0.99,
+            )
         )
 
     def jobs(self, seeds: int) -> list[Job]:
         size = self.size
         updates = size.offline_updates + size.steps
+        # The figures are those of batches of 256 and two hidden layers.
+        factor = size.batch_size / 256 * len(size.hidden_sizes) / 2
         jobs = []
         for seed in range(seeds):
-            jobs += [Job(AWAC, DRAWER, seed, updates * 2e-4), Job(SACFD, DRAWER, seed, updates * 2.4e-4)]
-            jobs += [Job(BC, DRAWER, seed, size.cloning_updates * 0.8e-4), Job(DATA, DRAWER, seed, 0.2)]
+            jobs += [
+                Job(AWAC, DRAWER, seed, updates * 2e-4 * factor),
+                Job(SACFD, DRAWER, seed, updates * 2.4e-4 * factor),
+            ]
+            jobs += [Job(BC, DRAWER, seed, size.cloning_updates * 0.8e-4 * factor), Job(DATA, DRAWER, seed, 0.2)]
         return jobs
 
     def run(self, context: JobContext) -> list[Row]:
@@ -121,7 +143,7 @@ class AWACDrawer(Experiment[AWACDrawerSize]):
 
     def _trainer(self, method: str) -> TrainerConfig:
         size = self.size
-        algorithm: dict[str, Any] = {"hidden_sizes": (256, 256), "discount": 0.98}
+        algorithm: dict[str, Any] = {"hidden_sizes": size.hidden_sizes, "discount": size.discount}
         if method == AWAC:
             algorithm |= {"temperature": 0.3, "baseline_action": "mean", "value_maximum": 0.0}
         if method == SACFD:

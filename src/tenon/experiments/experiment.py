@@ -170,6 +170,10 @@ class Experiment(ABC, Generic[SizeT]):
     def full(cls) -> Experiment[Any]:
         """At the paper's size. Raises ExperimentError, which names what is missing, where it cannot be done."""
 
+    def with_data(self, folder: Path) -> Experiment[Any]:
+        """The same on data of a person's own. Raises ExperimentError where an experiment makes its data itself."""
+        raise ExperimentError(f"{self.name} makes its own data: run it without --data {folder}")
+
     @abstractmethod
     def jobs(self, seeds: int) -> list[Job]:
         """All runs, for seeds 0, 1, ..."""

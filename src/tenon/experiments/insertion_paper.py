@@ -20,22 +20,27 @@ class Percent:
     noisy: int
 
 
-CONNECTORS: Mapping[str, str] = {"easy": "USB", "medium": "D-Sub", "hard": "Model-E"}
+USB, DSUB, MODEL_E = "USB", "D-Sub", "Model-E"
+CONNECTORS: Mapping[str, str] = {
+    **{"easy": USB, "medium": DSUB, "hard": MODEL_E},
+    **{"usb": USB, "dsub": DSUB, "model_e": MODEL_E},
+}
+"""Which connector of the paper a socket stands for: of the flying peg, and of the arm."""
 
 _RESULTS: Mapping[Paper, Mapping[str, Percent]] = {
-    ("pure", "", "dense"): {"easy": Percent(28, 20), "medium": Percent(16, 0), "hard": Percent(0, 0)},
-    ("pure", "SAC", "sparse"): {"easy": Percent(16, 8)},
-    ("pure", "TD3", "sparse"): {"easy": Percent(44, 28)},
-    ("pure", "SAC", "image"): {"easy": Percent(36, 32), "medium": Percent(0, 0), "hard": Percent(0, 0)},
-    ("pure", "TD3", "image"): {"easy": Percent(28, 28), "medium": Percent(12, 12), "hard": Percent(0, 0)},
-    ("LfD", "", "sparse"): {"easy": Percent(100, 32)},
-    ("LfD", "", "image"): {"easy": Percent(88, 60), "medium": Percent(52, 52), "hard": Percent(20, 20)},
-    ("residual", "", "dense"): {"easy": Percent(100, 84), "medium": Percent(100, 60), "hard": Percent(100, 76)},
-    ("residual", "SAC", "sparse"): {"easy": Percent(88, 84)},
-    ("residual", "TD3", "sparse"): {"easy": Percent(100, 36)},
-    ("residual", "SAC", "image"): {"easy": Percent(100, 80), "medium": Percent(100, 64), "hard": Percent(100, 76)},
-    ("residual", "TD3", "image"): {"easy": Percent(0, 0), "medium": Percent(52, 52), "hard": Percent(0, 0)},
-    "P": {"easy": Percent(100, 60), "medium": Percent(100, 44), "hard": Percent(52, 24)},
+    ("pure", "", "dense"): {USB: Percent(28, 20), DSUB: Percent(16, 0), MODEL_E: Percent(0, 0)},
+    ("pure", "SAC", "sparse"): {USB: Percent(16, 8)},
+    ("pure", "TD3", "sparse"): {USB: Percent(44, 28)},
+    ("pure", "SAC", "image"): {USB: Percent(36, 32), DSUB: Percent(0, 0), MODEL_E: Percent(0, 0)},
+    ("pure", "TD3", "image"): {USB: Percent(28, 28), DSUB: Percent(12, 12), MODEL_E: Percent(0, 0)},
+    ("LfD", "", "sparse"): {USB: Percent(100, 32)},
+    ("LfD", "", "image"): {USB: Percent(88, 60), DSUB: Percent(52, 52), MODEL_E: Percent(20, 20)},
+    ("residual", "", "dense"): {USB: Percent(100, 84), DSUB: Percent(100, 60), MODEL_E: Percent(100, 76)},
+    ("residual", "SAC", "sparse"): {USB: Percent(88, 84)},
+    ("residual", "TD3", "sparse"): {USB: Percent(100, 36)},
+    ("residual", "SAC", "image"): {USB: Percent(100, 80), DSUB: Percent(100, 64), MODEL_E: Percent(100, 76)},
+    ("residual", "TD3", "image"): {USB: Percent(0, 0), DSUB: Percent(52, 52), MODEL_E: Percent(0, 0)},
+    "P": {USB: Percent(100, 60), DSUB: Percent(100, 44), MODEL_E: Percent(52, 24)},
 }
 
 
@@ -63,5 +68,5 @@ def _ours(results: Results, method: str, socket: str) -> str:
 
 
 def _theirs(row: Paper, socket: str) -> str:
-    percent = _RESULTS.get(row, {}).get(socket)
+    percent = _RESULTS.get(row, {}).get(CONNECTORS[socket])
     return "-" if percent is None else f"{percent.perfect} / {percent.noisy}"

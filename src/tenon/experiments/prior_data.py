@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tenon.configuration import ConfigurationError, differences, parse
+from tenon.data.domains import is_domain_folder, read_task
+from tenon.data.mapped_array import StorageError
 from tenon.data.store import EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, Transition
 from tenon.environments.registry import scripted_names, scripted_transitions
@@ -35,24 +37,34 @@ def scripted(environment: str, episodes: int, seed: int) -> Callable[[], Iterato
 def data_folder(path: Path, task: EnvironmentSpec | None) -> tuple[EnvironmentSpec, Path]:
     """What the data in ``path`` are of, and the folder in it that a trainer reads.
 
-    path: a replay, a training, a session's run (its replay, else its recorded episodes) or recorded episodes. task:
-    what they must be of, None where they may say it themselves. Raises ConfigurationError.
+    path: a replay, a training, a session's run (its replay, else its recorded episodes), recorded episodes, or a
+    collection of many domains. task: what they must be of, None where they may say it themselves. Raises
+    ConfigurationError.
     """
     for folder in (path / place for place in _REPLAYS):
         if (folder / _REPLAY_FILE).is_file():
-            stored = _replay_spec(folder / _REPLAY_FILE)
-            if task is not None and stored != task:
-                raise ConfigurationError(f"{path}: its data are of another task: {differences(stored, task)}")
-            return stored, folder
+            return _of_task(_replay_spec(folder / _REPLAY_FILE), task, path), folder
+    if is_domain_folder(path):
+        try:
+            return _of_task(read_task(path), task, path), path
+        except StorageError as error:
+            raise ConfigurationError(str(error)) from error
     for folder in (path / place for place in _EPISODES):
         if EpisodeStore(folder).scan().finished:
             if task is None:
                 raise ConfigurationError(f"{path}: recorded episodes need --env NAME, which says what the task is")
             return task, folder
     raise ConfigurationError(
-        f"{path}: holds no data: the folder of a training, a replay, a session's run or recorded episodes is needed, "
-        f"or the word {SCRIPTED!r}"
+        f"{path}: holds no data: the folder of a training, a replay, a session's run, recorded episodes or a "
+        f"collection is needed, or the word {SCRIPTED!r}"
     )
+
+
+def _of_task(stored: EnvironmentSpec, task: EnvironmentSpec | None, path: Path) -> EnvironmentSpec:
+    """Raises ConfigurationError where the data are of another task."""
+    if task is not None and stored != task:
+        raise ConfigurationError(f"{path}: its data are of another task: {differences(stored, task)}")
+    return stored
 
 
 def _replay_spec(path: Path) -> EnvironmentSpec:

@@ -7,13 +7,26 @@ from collections.abc import Mapping
 
 from tenon.configuration import ConfigurationError
 from tenon.experiments.awac_drawer import AWACDrawer
+from tenon.experiments.daib_classifier import DaibClassifier
 from tenon.experiments.demos_her_pick import DemosHerPick
 from tenon.experiments.insertion_table import InsertionTable
 from tenon.experiments.iql_maze import IQLMaze
+from tenon.experiments.on_the_job import OnTheJobFar, OnTheJobNear
+from tenon.experiments.on_the_job_ablation import DAIBAblation
 from tenon.experiments.residual_bias import ResidualBias
 from tenon.experiments.runner import AnyExperiment
 
-_KINDS: tuple[type[AnyExperiment], ...] = (ResidualBias, InsertionTable, DemosHerPick, AWACDrawer, IQLMaze)
+_KINDS: tuple[type[AnyExperiment], ...] = (
+    ResidualBias,
+    InsertionTable,
+    DemosHerPick,
+    AWACDrawer,
+    IQLMaze,
+    DaibClassifier,
+    OnTheJobNear,
+    OnTheJobFar,
+    DAIBAblation,
+)
 EXPERIMENTS: Mapping[str, type[AnyExperiment]] = {kind.name: kind for kind in _KINDS}
 
 
