@@ -1,4 +1,4 @@
-"""IQL with bottlenecks from pictures of many domains, then practice on a new one: what it learns, and how it resumes."""
+"""IQL with bottlenecks from pictures of many domains, then practice on a new one: what it learns, how it resumes."""
 
 from __future__ import annotations
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tenon.algorithms import METHODS, create, parse_config
 from tenon.configuration import ConfigurationError, parse
-from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.data.transitions import EnvironmentSpec, Observation, ObservationSpec, Transition
 from tenon.session.setup import load_setup
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
@@ -45,7 +46,23 @@ def test_initial_std_outside_its_range_is_refused(name: str, std: float) -> None
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_can_be_chosen_by_name_in_a_session(name: str, tmp_path: Path) -> None:
     setup = load_setup("sim", {"algorithm": name})
-    config = parse(TrainerConfig, setup.algorithm, where=name)
-    trainer = Trainer.create(config, setup.environment_spec, tmp_path, seed=0)
+    config, spec = parse(TrainerConfig, setup.algorithm, where=name), setup.environment_spec
+    prior = [a_transition(spec)] if config.sampling.prior_share else None
+    trainer = Trainer.create(config, spec, tmp_path, seed=0, prior=prior)
     assert trainer.status.method == name
     trainer.close()
+
+
+def a_transition(spec: EnvironmentSpec) -> Transition:
+    observation = Observation(np.zeros(spec.observation.state_size, np.float32))
+    return Transition(
+        session="shown",
+        episode=0,
+        step=0,
+        observation=observation,
+        action=np.zeros(spec.action_size, np.float32),
+        reward=0.0,
+        next_observation=observation,
+        terminated=False,
+        truncated=True,
+    )

@@ -398,7 +398,7 @@ def _read_header(path: Path) -> _Header:
         raise StorageError(f"{path}: cannot be used: {error}") from error
     if header.format != _FORMAT:
         raise StorageError(
-            f"{path}: is a replay of format {header.format}, this version reads format {_FORMAT}: make it anew from the "
-            f"recorded episodes that it came from, which every version reads"
+            f"{path}: is a replay of format {header.format}, this version reads format {_FORMAT}: make it anew from "
+            f"the recorded episodes that it came from, which every version reads"
         )
     return header
