@@ -122,9 +122,24 @@ def test_reward_begins_each_episode_without_a_hit_and_learns_the_plug_of_the_fir
             if episode < EPISODES and step < FREE_STEPS:
                 taken.append(image)
             judged = reward.reward(RewardObservation(image=image))
-            assert judged.success is (step > 0)
+            assert judged.success is (step >= (FREE_STEPS if episode < EPISODES else 1))
             expected = untaught.logits(image[None], learn_free_plug(np.stack(taken)))[0]
             assert judged.logit == pytest.approx(float(expected), rel=1e-4, abs=1e-6)
+
+
+def test_bar_of_a_session_does_not_outlive_a_change_of_the_plug(
+    untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While little is known of the plug, logits are no measure for later ones."""
+    said = iter([0.0, 0.0, 0.0, 9.0, 9.0, *[0.0, 0.0, 0.0, 2.0, 2.0] * EPISODES])
+    monkeypatch.setattr(RewardClassifier, "logits", lambda *arguments: np.array([next(said)], np.float32))
+    calibration = Calibration(1.0, 1.0, 0.0, 1.0, 10, ("series",), margin_logit=0.5)
+    reward, successes = ClassifierReward(replace(untaught, calibration=calibration)), []
+    for _ in range(EPISODES + 1):
+        reward.begin_episode()
+        steps = range(FREE_STEPS + 2)
+        successes.append([reward.reward(RewardObservation(image=drawn.image[step])).success for step in steps])
+    assert successes == [[False, False, False, False, True]] * (EPISODES + 1)
 
 
 def test_classifier_of_pictures_alone_needs_no_free_plug(drawn: LabelledImages, small: ClassifierConfig) -> None:
@@ -174,7 +189,7 @@ def test_old_data_are_paid_as_the_reward_would_have_paid_them(
 def test_gap_in_an_episode_breaks_a_hit(untaught: RewardClassifier, drawn: LabelledImages) -> None:
     always = _certain(untaught, -1e3)
     kept = [transition for transition in _transitions(drawn, 10) if transition.step != 5]
-    assert [t.step for t in relabelled(kept, always) if not t.success] == [0, 6]
+    assert [t.step for t in relabelled(kept, always) if not t.success] == [0, 1, 2, 6]
 
 
 def test_relabelled_data_lie_beside_the_old_ones(

@@ -134,10 +134,10 @@ def test_members_never_see_their_own_fold(
 @pytest.mark.learning
 def test_learns_the_drawn_sockets_and_transfers(small: ClassifierConfig) -> None:
     """daib.md 8.1 in small: the family's gap is read from the bar, whatever the colours are."""
-    data, unseen = draw_domains(30, 8, seed=0), draw_domains(12, 8, seed=1, split="held-out")
-    changes = {"steps": 500, "batch_size": 64, "sees": "picture", "collage": CollageConfig.none()}
+    data, unseen = draw_domains(24, 8, seed=0), draw_domains(12, 6, seed=1, split="held-out")
+    changes = {"steps": 300, "batch_size": 32, "variant": "erm", "sees": "picture", "collage": CollageConfig.none()}
     trained = train_classifier(data, small.model_copy(update=changes), seed=0)
-    assert mean_audit(audit(trained, data, data.names)).accuracy > 0.85
+    assert mean_audit(audit(trained, data, data.names)).accuracy > 0.80
     held_out = mean_audit(audit(trained, unseen, unseen.names))
-    assert held_out.accuracy > 0.70
+    assert held_out.accuracy > 0.65
     assert held_out.frames == len(unseen)

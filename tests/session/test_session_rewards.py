@@ -9,6 +9,7 @@ import pytest
 
 from tenon.configuration import ConfigurationError
 from tenon.rewards import RewardError, RewardObservation
+from tenon.rewards.daib.free_plug import FREE_STEPS
 from tenon.session.rewards import create_reward
 from tenon.session.setup import SessionSetup, load_setup
 from tenon_session.testing.sessions import constant_classifier
@@ -21,13 +22,13 @@ def setup_with(checkpoint: Path) -> SessionSetup:
     return load_setup("job", {"reward": "daib", "reward_checkpoint": str(checkpoint)})
 
 
-def test_classifier_pays_from_the_second_hit_of_an_episode_on_and_says_who_it_is(tmp_path: Path) -> None:
+def test_classifier_pays_once_the_plug_was_seen_free_and_says_who_it_is(tmp_path: Path) -> None:
     reward = create_reward(setup_with(constant_classifier(tmp_path / "daib", 1.5, size_px=SIZE_PX)))
     paid = []
     for _ in range(2):
         reward.begin_episode()
-        paid += [reward.reward(PICTURE) for _ in range(3)]
-    assert [result.value for result in paid] == [0.0, 1.0, 1.0] * 2
+        paid += [reward.reward(PICTURE) for _ in range(FREE_STEPS + 2)]
+    assert [result.value for result in paid] == [*[0.0] * FREE_STEPS, 1.0, 1.0] * 2
     assert {result.logit for result in paid} == {1.5}
     assert {len(result.version) for result in paid} == {16}
 

@@ -21,6 +21,7 @@ from tenon.data.decode import image_to_array
 from tenon.data.store import EpisodeStore
 from tenon.data.transitions import ImageSpec
 from tenon.environments.insertion import IMAGE_PX, InsertionEnv
+from tenon.rewards.daib.free_plug import FREE_STEPS
 from tenon.session.plans import configured_plan
 from tenon.session.recordings import Recordings
 from tenon.session.setup import load_setup
@@ -35,6 +36,7 @@ from tenon_session.testing.sessions import PICTURE_PX, constant_classifier, pict
 
 EPISODES, HORIZON_STEPS, LOGIT = 3, 5, 2.5
 STEPS = EPISODES * HORIZON_STEPS
+PAID_STEPS = HORIZON_STEPS + 1 - FREE_STEPS
 RUN_TIMEOUT_S = 120.0
 
 pytestmark = [pytest.mark.session, pytest.mark.timeout(300)]
@@ -86,8 +88,10 @@ def test_every_reward_says_which_classifier_it_is_and_what_it_saw(practised: Pra
     assert {msg.logit for msg in paid} == {LOGIT}
     assert len({msg.version for msg in paid}) == 1
     for episode in {msg.episode for msg in paid}:
-        values = [msg.reward for msg in paid if msg.episode == episode]
-        assert values[:3] == [0.0, 1.0, 1.0], "two hits, anew in every episode"
+        values = [msg.reward for msg in paid if msg.episode == episode][: HORIZON_STEPS + 1]
+        assert values == [*[0.0] * FREE_STEPS, *[1.0] * PAID_STEPS], (
+            "anew in every episode, once the plug was seen free"
+        )
 
 
 def test_summary_tells_the_reward_and_the_detector_apart(practised: Practised) -> None:
@@ -95,7 +99,7 @@ def test_summary_tells_the_reward_and_the_detector_apart(practised: Practised) -
     assert len(summaries) == EPISODES
     for msg in summaries:
         assert msg.success and not msg.connected
-        assert msg.false_steps == HORIZON_STEPS
+        assert msg.false_steps == PAID_STEPS
 
 
 def test_recording_and_replay_hold_the_same_pictures_and_judgements(practised: Practised) -> None:
@@ -120,7 +124,7 @@ def test_trials_are_read_back_from_the_recordings(practised: Practised) -> None:
     assert (recordings.done(plan), recordings.steps_for_training()) == (EPISODES, STEPS)
     trials = recordings.trials(plan)
     assert [trial.summary.seed for trial in trials] == [0, 1, 2]
-    assert all(trial.exploits and trial.summary.false_steps == HORIZON_STEPS for trial in trials)
+    assert all(trial.exploits and trial.summary.false_steps == PAID_STEPS for trial in trials)
     assert len(recordings.reward_version()) == 16
 
 

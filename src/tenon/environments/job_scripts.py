@@ -22,6 +22,7 @@ Detour = Literal["beside", "hover", "partial"]
 DETOURS: tuple[Detour, ...] = ("beside", "hover", "partial")
 Range = tuple[float, float]
 FAR_M = 1.0
+"""Further than any action reaches: what an aim without a bottom asks for."""
 
 
 class JobScriptConfig(Config):

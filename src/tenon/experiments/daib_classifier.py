@@ -59,9 +59,9 @@ class DaibClassifierSize(Config):
 
     data: str = Field(default=_DATA, description="folder that `tenon collect` has filled")
     classifier: ClassifierConfig = Field(
-        default=ClassifierConfig(steps=1_000), description="of the table; all methods alike but for their switches"
+        default=ClassifierConfig(steps=700), description="of the table; all methods alike but for their switches"
     )
-    regime_seeds: PositiveInt = Field(default=3, description="seeds of the regimes")
+    regime_seeds: PositiveInt = Field(default=2, description="seeds of the regimes")
     few_series: PositiveInt = Field(default=4, description="training series of the regime with few")
     skew: tuple[float, float] = Field(default=(0.05, 0.95), description="shares of inserted pictures, by connector")
 

@@ -24,7 +24,7 @@ class CollageConfig(Config):
     )
     side: float = Field(default=0.25, ge=0.0, lt=0.5, description="most that goes on the left, and on the right")
     bottom: float = Field(default=0.45, ge=0.0, lt=1.0, description="most that goes at the bottom")
-    spots: int = Field(default=4, ge=0, description="rectangles from other pictures, anywhere")
+    spots: int = Field(default=1, ge=0, description="rectangles from other pictures, anywhere")
     spot: Share = Field(default=(0.05, 0.25), description="sides of a spot, least and most")
 
     @classmethod

@@ -13,7 +13,7 @@ from tenon.configuration import Config
 class WarpConfig(Config):
     """How much shapes are changed. Numbers are ours, measured on held-out connectors."""
 
-    scale: float = Field(default=0.3, ge=0.0, lt=1.0, description="of width and of height, each 1 +- this")
+    scale: float = Field(default=0.45, ge=0.0, lt=1.0, description="of width and of height, each 1 +- this")
     shear: float = Field(default=0.15, ge=0.0, description="sideways per row, +- this")
     shift: float = Field(default=0.1, ge=0.0, description="each way, in shares of the picture")
     mirror: bool = Field(default=True, description="left for right in half of the pictures")

@@ -74,7 +74,7 @@ def test_an_active_arm_goes_where_it_is_told(driver):
 
 def test_it_follows_joint_references_too(driver):
     driver.activate()
-    target = driver.read().joint_position_rad + 0.05
+    target = driver.read().joint_position_rad - 0.05  # upwards: free of the socket
     driver.write(Reference(driver.time_ns, ControlMode.JOINT, "test", FOREVER_NS, joint_position_rad=target))
     driver.step(4.0)
     np.testing.assert_allclose(driver.read().joint_position_rad, target, atol=2e-3)

@@ -33,8 +33,11 @@ class SafetySupervisorNode(GraphNode):
             control_period_ns=session.control_period_ns,
             image_needed=session.image_needed,
             kinematics=kinematics.forward,
+            overtaken=self._is_image_overtaken,
         )
         self._is_simulated = bool(self.get_parameter("use_sim_time").value)
+        self._image_timeout_ns = round(setup.safety.image_timeout_periods * session.control_period_ns)
+        self._image_steady_ns = 0
         self._newest_ns = 0
         self._early: tuple[Reference, int] | None = None
         self._safe_publisher = self.advertise(contract.COMMAND_SAFE)
@@ -58,7 +61,13 @@ class SafetySupervisorNode(GraphNode):
         if self._early is not None and self._early[0].stamp_ns <= state.stamp_ns:
             self._judge_early()
 
+    def _is_image_overtaken(self) -> bool:
+        """A fast simulation may run on by two periods while a picture is under way: real time must have passed too."""
+        silent_ns = self.steady_clock.now().nanoseconds - self._image_steady_ns
+        return self._is_simulated and silent_ns <= self._image_timeout_ns
+
     def _on_image(self, msg: Image) -> None:
+        self._image_steady_ns = self.steady_clock.now().nanoseconds
         self._publish(self._supervisor.on_image(to_ns(msg.header.stamp), self._time_ns()))
 
     def _on_reference(self, msg: ReferenceMsg) -> None:

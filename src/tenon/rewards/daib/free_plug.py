@@ -100,4 +100,5 @@ class FreePlugs:
 def _change(a: Pictures, b: Pictures) -> NDArray[np.float32]:
     """Of each pixel, from 0 (the same but for noise) to 1: by the channel that differs most."""
     largest = np.maximum(a, b) - np.minimum(a, b)
-    return np.clip((largest.max(axis=-1).astype(np.float32) - _SAME) / (_DIFFERENT - _SAME), 0.0, 1.0)
+    change: NDArray[np.float32] = (largest.max(axis=-1).astype(np.float32) - _SAME) / (_DIFFERENT - _SAME)
+    return change.clip(0.0, 1.0)

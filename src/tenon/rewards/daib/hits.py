@@ -31,6 +31,10 @@ class TwoHits:
         """The next frame follows upon none; the best of the session stays."""
         self._before = -np.inf
 
+    def forget_best(self) -> None:
+        """Logits from now on are not to be compared with those before."""
+        self._best = self._before = -np.inf
+
     def next(self, logit: float) -> bool:
         """Whether this frame is a success."""
         score = min(logit, self._before)

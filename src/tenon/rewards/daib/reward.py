@@ -17,8 +17,8 @@ from tenon.rewards.daib.hits import TwoHits
 class ClassifierReward:
     """Hard reward of a classifier of any variant, with the logit and the classifier's version.
 
-    It learns how the plug looks from the first pictures of its first episodes, so these must show it free; in an
-    episode's first picture nothing is a success.
+    It learns how the plug looks from the first pictures of its first episodes, so these must show it free, and none of
+    them is a success.
     """
 
     name: ClassVar[str] = "daib"
@@ -55,6 +55,7 @@ class ClassifierReward:
         if self._episodes <= EPISODES and self._steps < FREE_STEPS:
             self._pictures.append(image.copy())
             self._free = learn_free_plug(np.stack(self._pictures))
+            self._rule.forget_best()
         self._steps += 1
         assert self._free is not None  # the first picture of all has been taken
         return self._free
