@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tenon.configuration.safety import JointLimitConfig, SafetyConfig, WorkspaceConfig
+from tenon.control.checks import Check
 from tenon.control.safety import SafetyLevel, SafetySupervisor
 from tenon.control.types import ControlMode, Pose, Reference, RobotState
 
@@ -369,6 +370,19 @@ def test_fault_latches_until_cleared_and_keeps_the_first_name(ready: SafetySuper
         assert repeated is not None and repeated.mode is ControlMode.HOLD
     status = ready.status(now_ns)
     assert (status.fault, status.faults_total) == ("workspace", 1)
+
+
+def test_operators_stop_holds_a_moving_arm_and_latches(ready: SafetySupervisor) -> None:
+    ready.on_reference(motion(START_NS), START_NS)
+    assert ready.stop(START_NS + MS).mode is ControlMode.HOLD
+    assert ready.on_reference(motion(START_NS + 2 * MS), START_NS + 2 * MS).mode is ControlMode.HOLD
+    assert fault_of(ready, START_NS + 2 * MS) == Check.OPERATOR
+
+
+def test_operators_stop_latches_before_the_clock_begins() -> None:
+    judge = supervisor()
+    judge.stop(0)
+    assert fault_of(judge, 0) == Check.OPERATOR
 
 
 def test_clear_is_refused_while_the_force_persists(ready: SafetySupervisor) -> None:

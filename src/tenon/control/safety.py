@@ -160,6 +160,12 @@ class SafetySupervisor:
             self._trip(Violation(Check.MALFORMED, detail))
         return self._hold()
 
+    def stop(self, now_ns: int) -> Reference:
+        """A person's word, whoever else hangs: a fault like any other. Returns the HOLD to publish."""
+        self._advance(now_ns)
+        self._trip(Violation(Check.OPERATOR, "a person pressed stop: see that all is well, then clear and resume"))
+        return self._hold()
+
     def tick(self, now_ns: int) -> Reference | None:
         """One turn of the supervisor's own loop. Returns a HOLD to publish if there is a fault, else None."""
         gap_ns = now_ns - self._last_tick_ns
@@ -387,12 +393,8 @@ class SafetySupervisor:
 
         answers_ns: stamp of the HOLD that was asked for, so that it answers no observation but its own.
         """
-        at = self._hold_at
-        return Reference(
-            stamp_ns=self._now_ns if answers_ns is None else answers_ns,
-            mode=ControlMode.HOLD,
-            source=SOURCE,
-            valid_for_ns=self._limits.command_timeout_ns,
-            tcp_in_base=at.tcp_in_base if at else None,
-            joint_position_rad=at.joint_position_rad if at else None,
-        )
+        at, stamp_ns = self._hold_at, self._now_ns if answers_ns is None else answers_ns
+        valid_for_ns = self._limits.command_timeout_ns
+        if at is None:
+            return Reference(stamp_ns, ControlMode.HOLD, SOURCE, valid_for_ns)
+        return Reference(stamp_ns, ControlMode.HOLD, SOURCE, valid_for_ns, at.tcp_in_base, at.joint_position_rad)

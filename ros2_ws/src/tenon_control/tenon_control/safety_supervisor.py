@@ -22,7 +22,7 @@ TICKS_PER_CONTROL_PERIOD = 10
 
 
 class SafetySupervisorNode(GraphNode):
-    """/command/reference -> /command/safe; /safety/state is the heartbeat; /safety/clear is for a person."""
+    """/command/reference -> /command/safe; /safety/state is the heartbeat; /safety/clear and stop are for a person."""
 
     def __init__(self) -> None:
         super().__init__("safety_supervisor")
@@ -46,6 +46,7 @@ class SafetySupervisorNode(GraphNode):
         self.subscribe(contract.CAMERA_IMAGE, self._on_image)
         self.subscribe(contract.COMMAND_REFERENCE, self._on_reference)
         self.create_service(Trigger, contract.CLEAR_FAULT_SERVICE, self._on_clear)
+        self.create_service(Trigger, contract.SAFETY_STOP_SERVICE, self._on_stop)
         self.create_timer(session.control_period_s / TICKS_PER_CONTROL_PERIOD, self._on_tick)
         self.create_timer(1.0 / session.heartbeat_rate_hz, self._publish_state)
         self._reported = ""
@@ -100,6 +101,11 @@ class SafetySupervisorNode(GraphNode):
         result = self._supervisor.clear(self._time_ns())
         response.success, response.message = result.cleared, result.message
         self._publish_state()
+        return response
+
+    def _on_stop(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._publish(self._supervisor.stop(self._time_ns()))
+        response.success, response.message = True, "the supervisor holds the arm until a person clears it"
         return response
 
     def _publish(self, reference: Reference | None) -> None:

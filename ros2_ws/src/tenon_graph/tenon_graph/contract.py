@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped, WrenchStamped
+from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
 from tenon_msgs.msg import (
@@ -24,6 +24,7 @@ from tenon_msgs.msg import (
     Reward,
     SafetyState,
     SessionState,
+    TeleopState,
     TrainerState,
     Transition,
 )
@@ -40,6 +41,8 @@ def _qos(depth: int, *, reliable: bool, latched: bool = False) -> QoSProfile:
 
 SENSOR = _qos(20, reliable=False)
 """Sensor data: newest counts, a lost sample is not sent again."""
+LATEST = _qos(1, reliable=False)
+"""What a person does at this moment: the last one counts, an old one must never come late."""
 COMMAND = _qos(1, reliable=True)
 """Commands: only the newest, never lost."""
 STREAM = QoSProfile(history=HistoryPolicy.KEEP_ALL, depth=0, reliability=ReliabilityPolicy.RELIABLE)
@@ -81,7 +84,11 @@ REWARD = Topic("reward", Reward, STREAM, "control rate while an episode runs")
 RESIDUAL_COMMAND = Topic("residual/command", ResidualCommand, STREAM, "control rate while an episode runs")
 RESIDUAL_REFERENCE = Topic("command/residual", Reference, COMMAND, "control rate while an episode runs")
 SESSION_REFERENCE = Topic("command/session", Reference, COMMAND, "control rate while resetting")
-TELEOP_REFERENCE = Topic("teleop/command", Reference, COMMAND, "control rate while a person drives")
+TELEOP_REFERENCE = Topic("teleop/command", Reference, COMMAND, "20 Hz or faster while a person drives")
+TELEOP_TWIST = Topic("teleop/twist", TwistStamped, LATEST, "20 Hz or faster while the console's control is held")
+"""Velocity of the TCP in axes of the base, m/s and rad/s, cut to the speeds of config/teleop/console.yaml; a person who
+lets go sends nothing more. Time of arrival counts, not the stamp."""
+TELEOP_STATE = Topic("teleop/state", TeleopState, LATCHED, "on change")
 COMMAND_REFERENCE = Topic("command/reference", Reference, COMMAND, "control rate")
 COMMAND_SAFE = Topic("command/safe", Reference, COMMAND, "control rate")
 JOINT_COMMAND = Topic("joint_command", ArmCommand, SENSOR, "state rate")
@@ -105,6 +112,8 @@ TOPICS: tuple[Topic, ...] = (
     RESIDUAL_REFERENCE,
     SESSION_REFERENCE,
     TELEOP_REFERENCE,
+    TELEOP_TWIST,
+    TELEOP_STATE,
     COMMAND_REFERENCE,
     COMMAND_SAFE,
     JOINT_COMMAND,
@@ -118,10 +127,12 @@ TOPICS: tuple[Topic, ...] = (
 RESET_TASK_SERVICE = "task/reset"
 TARE_SERVICE = "observation/tare"
 CLEAR_FAULT_SERVICE = "safety/clear"
+SAFETY_STOP_SERVICE = "safety/stop"
 START_SERVICE = "session/start"
 PAUSE_SERVICE = "session/pause"
 RESUME_SERVICE = "session/resume"
 STOP_SERVICE = "session/stop"
+MARK_EPISODE_SERVICE = "session/mark"
 RUN_SESSION_ACTION = "session/run"
 SAVE_TRAINING_SERVICE = "trainer/save"
 SIMULATION_PUSH_SERVICE = "simulation/push"
