@@ -20,10 +20,10 @@ from std_srvs.srv import Trigger
 from tenon_msgs.action import RunSession
 from tenon_msgs.msg import EpisodeSummary, SessionState
 
-from tenon.cli.progress import SessionProgress
 from tenon.cli.running import RunningSession
 from tenon.control.phase import SessionPhase
 from tenon.session.machine import SessionPlan
+from tenon.session.watching import SessionProgress
 from tenon_graph import contract
 from tenon_session.client import SessionClient, SessionError
 from tenon_session.introspection import spinning_node

@@ -12,8 +12,8 @@ from rich.console import Console
 from tenon_msgs.msg import EpisodeSummary, Reward, SafetyState, SessionState, TrainerState
 
 from tenon.cli.live import PlainScreen, duration, render, screen, status_line
-from tenon.cli.progress import SessionProgress, View
 from tenon.control.phase import SessionPhase
+from tenon.session.watching import SessionProgress, View
 
 
 def summary(episode: int, *, success: bool, **fields: Any) -> EpisodeSummary:

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tenon.cli.console import ERR
-from tenon.cli.progress import TRAINER_METRICS_SHOWN, View
 from tenon.control.phase import SessionPhase
 from tenon.session.statistics import RECENT_EPISODES, EpisodeSummary
+from tenon.session.watching import TRAINER_METRICS_SHOWN, View
 
 REFRESH_PER_S = 4
 BAR_WIDTH = 30

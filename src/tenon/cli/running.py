@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from tenon.cli.console import note
 from tenon.cli.errors import CommandError
 from tenon.cli.live import Screen, screen
-from tenon.cli.progress import SessionProgress, View
 from tenon.cli.run_directory import LOG_FOLDER
-from tenon.cli.settings import NODES, TRAINER_NODE, expected_rates_hz, launch_arguments, launch_file
+from tenon.cli.settings import expected_rates_hz, launch_arguments, launch_file, nodes_of
 from tenon.control.phase import SessionPhase
 from tenon.session.statistics import EpisodeSummary
+from tenon.session.watching import SessionProgress, View
 
 if TYPE_CHECKING:
     from tenon.session.machine import SessionPlan
@@ -237,7 +237,7 @@ def running_session(
 
     progress = SessionProgress(expected_rates_hz(setup.config))
     arguments = launch_arguments(session_file, setup, trainer=trainer)
-    nodes = [name for name in NODES if trainer or name != TRAINER_NODE]
+    nodes = nodes_of(setup, trainer=trainer)
     try:
         with ExitStack() as stack:
             stack.enter_context(router())
