@@ -20,7 +20,7 @@ from tenon_session.testing.sessions import HORIZON_STEPS, learning_session, trai
 from tenon_session.testing.stage import Stage
 
 EPISODES = 4
-ARM = {"mujoco_arm"}
+ARM = {"arm_driver"}
 MANAGER = {"session_manager"}
 WIRES: dict[str, tuple[set[str], set[str]]] = {
     contract.CAMERA_IMAGE.name: (ARM, {"safety_supervisor"}),
@@ -39,6 +39,8 @@ WIRES: dict[str, tuple[set[str], set[str]]] = {
     contract.RESIDUAL_REFERENCE.name: ({"residual_controller"}, {"command_mux"}),
     contract.SESSION_REFERENCE.name: (MANAGER, {"command_mux"}),
     contract.TELEOP_REFERENCE.name: (set(), {"command_mux"}),
+    contract.TELEOP_TWIST.name: (set(), set()),
+    contract.TELEOP_STATE.name: (set(), set()),
     contract.COMMAND_REFERENCE.name: ({"command_mux"}, {"safety_supervisor"}),
     contract.COMMAND_SAFE.name: ({"safety_supervisor"}, {"impedance_controller"}),
     contract.JOINT_COMMAND.name: ({"impedance_controller"}, set()),
@@ -155,7 +157,8 @@ def test_episodes_open_with_rosbags_and_pass_every_check(episodes: tuple[Episode
 
 
 def test_episode_holds_every_topic_but_those_that_were_silent(episodes: tuple[Episode, ...]) -> None:
-    silent = {f"/{contract.TELEOP_REFERENCE.name}", f"/{contract.TRAINER_STATE.name}"}
+    teleoperation = (contract.TELEOP_REFERENCE, contract.TELEOP_TWIST, contract.TELEOP_STATE)
+    silent = {f"/{topic.name}" for topic in (*teleoperation, contract.TRAINER_STATE)}
     for episode in episodes:
         expected = {f"/{topic.name}" for topic in contract.TOPICS if topic is not contract.POLICY_WEIGHTS}
         held = {topic for topic, count in episode.counts.items() if count}
