@@ -63,9 +63,23 @@ install_gl() {
         fail "EGL still does not work after installing $GL_PACKAGES; tenon doctor says more"
 }
 
+install_libusb() {
+    # Cameras of Intel's RealSense family need it; nothing else does, so a machine that cannot have it goes without.
+    if ldconfig -p 2>/dev/null | grep -q 'libusb-1.0.so.0'; then return; fi
+    local how=()
+    [ "$(id -u)" = 0 ] || how=(sudo -n)
+    if command -v apt-get >/dev/null &&
+        "${how[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libusb-1.0-0 >/dev/null 2>&1; then
+        say "Debian package for RealSense cameras: libusb-1.0-0"
+    else
+        say "no libusb: RealSense cameras will not work. To have them: sudo apt-get install libusb-1.0-0"
+    fi
+}
+
 make_venv
 install_torch
 say "Tenon and what it needs"
 "$VENV/bin/pip" install --quiet -e src/embedded_ros2 -e '.[dev]'
 install_gl
+install_libusb
 say "ready: $VENV/bin/tenon --help"
