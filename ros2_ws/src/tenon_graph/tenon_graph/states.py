@@ -15,6 +15,26 @@ from tenon_graph.conversions import pose_from_msg, pose_to_msg, to_ns, to_stamp
 from tenon_graph.node import GraphNode
 
 
+def robot_state(
+    joints: JointState, pose: PoseStamped, wrench: WrenchStamped, tcp_velocity_in_base: np.ndarray
+) -> RobotState:
+    """The three parts as one reading, with the stamp of the oldest."""
+    force, torque = wrench.wrench.force, wrench.wrench.torque
+    return RobotState(
+        stamp_ns=_stamp_ns(joints, pose, wrench),
+        joint_position_rad=np.array(joints.position),
+        joint_velocity_rad_s=np.array(joints.velocity),
+        joint_effort_nm=np.array(joints.effort),
+        tcp_in_base=pose_from_msg(pose.pose),
+        tcp_velocity_in_base=tcp_velocity_in_base,
+        wrench_in_base=np.array((force.x, force.y, force.z, torque.x, torque.y, torque.z)),
+    )
+
+
+def _stamp_ns(*parts: JointState | PoseStamped | WrenchStamped) -> int:
+    return min(to_ns(part.header.stamp) for part in parts)
+
+
 class StateJoiner:
     """Calls back with a RobotState whenever all three parts are newer than the last one.
 
@@ -50,20 +70,11 @@ class StateJoiner:
         joints, wrench, pose = self._joints, self._wrench, self._pose
         if joints is None or wrench is None or pose is None:
             return
-        stamp_ns = min(to_ns(part.header.stamp) for part in (joints, wrench, pose))
+        stamp_ns = _stamp_ns(joints, pose, wrench)
         if self._last is not None and stamp_ns == self._last[0]:
             return
         tcp_in_base = pose_from_msg(pose.pose)
-        force, torque = wrench.wrench.force, wrench.wrench.torque
-        state = RobotState(
-            stamp_ns=stamp_ns,
-            joint_position_rad=np.array(joints.position),
-            joint_velocity_rad_s=np.array(joints.velocity),
-            joint_effort_nm=np.array(joints.effort),
-            tcp_in_base=tcp_in_base,
-            tcp_velocity_in_base=self._velocity(stamp_ns, tcp_in_base),
-            wrench_in_base=np.array((force.x, force.y, force.z, torque.x, torque.y, torque.z)),
-        )
+        state = robot_state(joints, pose, wrench, self._velocity(stamp_ns, tcp_in_base))
         self._last = (stamp_ns, tcp_in_base)
         self._on_state(state)
 

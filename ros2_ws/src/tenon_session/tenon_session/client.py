@@ -18,6 +18,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 from tenon_msgs.action import RunSession
 from tenon_msgs.msg import PolicyWeights
+from tenon_msgs.srv import MarkEpisode
 
 from tenon.session.machine import SessionPlan
 from tenon_graph import contract
@@ -102,9 +103,17 @@ class SessionRun:
 class SessionClient(Node):
     """Subscribes to what the session says of itself. Its callbacks run on an executor that the caller spins."""
 
-    def __init__(self, name: str, observer: Observer, *, sampled: Sequence[Topic] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        observer: Observer,
+        *,
+        sampled: Sequence[Topic] = (),
+        service_timeout_s: float = SERVICE_TIMEOUT_S,
+    ) -> None:
         super().__init__(name, start_parameter_services=False)
         self._observer = observer
+        self._service_timeout_s = service_timeout_s
         self._run = ActionClient(self, RunSession, contract.RUN_SESSION_ACTION)
         self._listen(contract.SESSION_STATE, observer.on_session_state)
         self._listen(contract.SAFETY_STATE, observer.on_safety_state)
@@ -166,6 +175,13 @@ class SessionClient(Node):
     def clear_fault(self) -> str:
         return self._trigger(contract.CLEAR_FAULT_SERVICE)
 
+    def mark(self, mark: str, who: str = "") -> str:
+        """An operator's word on the episode that runs: "success", "failure" or "discard". Raises SessionError."""
+        answer = self._ask(MarkEpisode, contract.MARK_EPISODE_SERVICE, MarkEpisode.Request(mark=mark, who=who))
+        if not answer.success:
+            raise SessionError(f"{contract.MARK_EPISODE_SERVICE}: {answer.message}")
+        return str(answer.message)
+
     def save_training(self) -> Path | None:
         """Has the trainer write a checkpoint and publish its weights; None while it has updates to do first.
 
@@ -181,12 +197,16 @@ class SessionClient(Node):
             raise SessionError(f"{service}: {answer.message}")
         return str(answer.message)
 
-    def _call(self, service: str, timeout_s: float = SERVICE_TIMEOUT_S) -> Trigger.Response:
-        client = self.create_client(Trigger, service)
+    def _call(self, service: str) -> Trigger.Response:
+        return self._ask(Trigger, service, Trigger.Request())
+
+    def _ask(self, kind: Any, service: str, request: Any) -> Any:
+        timeout_s = self._service_timeout_s
+        client = self.create_client(kind, service)
         try:
             if not client.wait_for_service(timeout_sec=timeout_s):
                 raise SessionError(f"no node offers {service} within {timeout_s:.0f} s: no session runs on this domain")
-            return _wait(client.call_async(Trigger.Request()), timeout_s, f"{service} does not answer")
+            return _wait(client.call_async(request), timeout_s, f"{service} does not answer")
         finally:
             self.destroy_client(client)
 
