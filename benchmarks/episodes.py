@@ -19,7 +19,8 @@ import tyro
 
 from embedded_ros2 import ament
 from embedded_ros2.interfaces import get_message, serialize
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
+from tenon.configuration.recording import WriterConfig
+from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
 from tenon.data.recorder import Recorder
 from tenon.data.schemas import full_definition

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
+from tenon.configuration.recording import WriterConfig
+from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeLayout, EpisodeOutcome, TopicSpec
 from tenon.data.schemas import find_share_under, full_definition
 

@@ -13,7 +13,7 @@ from mcap.data_stream import ReadDataStream, RecordBuilder
 from mcap.opcode import Opcode
 from mcap.writer import CompressionType, IndexType, Writer
 
-from tenon.data.episode_writer import WriterConfig
+from tenon.configuration.recording import WriterConfig
 from tenon.data.mcap_check import check_mcap
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,11 +14,13 @@ import pytest
 from mcap.reader import NonSeekingReader
 from rosbags.highlevel import AnyReader
 
+from tenon.configuration.recording import RecorderConfig, WriterConfig
 from tenon.data import episode_writer
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
-from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome
+from tenon.data.episode_writer import EpisodeWriter
+from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, TopicAudit
 from tenon.data.mcap_check import check_mcap
-from tenon.data.recorder import Admission, Recorder, RecorderConfig
+from tenon.data.recorder import Admission, Recorder
+from tenon.data.repair import messages_in, repair_episode
 from tenon.data.store import EpisodeStore
 
 SUCCESS = EpisodeOutcome(result="success")
@@ -195,7 +198,8 @@ def test_full_disk_is_a_clear_error_and_leaves_finished_episodes_alone(
 FILL = """
 import resource, signal, sys
 from pathlib import Path
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
+from tenon.configuration.recording import WriterConfig
+from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeError, TopicSpec
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 config = WriterConfig(compression="none", chunk_bytes=8192)
@@ -222,6 +226,41 @@ def test_size_limit_of_the_system_is_a_clear_error(recording, ros) -> None:
 def environment() -> dict[str, str]:
     source = str(Path(episode_writer.__file__).parents[2])
     return {**os.environ, "PYTHONPATH": source}
+
+
+def nearly_full(monkeypatch: pytest.MonkeyPatch, free_bytes: int) -> None:
+    usage = shutil.disk_usage("/")._replace(free=free_bytes)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+
+def test_an_episode_is_ended_whole_before_the_disk_is_full(recording, ros, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(recording.finished(0, ros.samples(3)))
+    recording.config = WriterConfig(chunk_bytes=8192, reserve_bytes=50 << 20)
+    writer = recording.writer(1)
+    recording.fill(writer, ros.samples(5))
+    nearly_full(monkeypatch, 40 << 20)
+    with pytest.raises(EpisodeError, match=r"40 MiB free, 50 MiB are kept in reserve .*before the disk is full. Free"):
+        recording.fill(writer, ros.samples(200))
+    assert not writer.is_open and check_mcap(writer.layout.part_file) == []
+    monkeypatch.undo()
+    report = repair_episode(writer.layout.part)
+    assert report.is_lossless and sum(report.recovered.values()) == writer.messages >= 25
+    outcome = EpisodeStore(recording.directory).episode(1).outcome
+    assert outcome.result == "aborted" and "nearly full: 40 MiB free" in outcome.detail
+    assert content(recording.directory / "episode_000000") == before
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_what_is_recorded_reaches_the_file_within_half_a_second_of_its_time(recording, ros, direction: int) -> None:
+    """However little it is, and whichever way a clock is set."""
+    recording.config = WriterConfig()
+    writer = recording.writer()
+    data, begin_ns, period_ns = ros.samples(1)[0].data, 10**11, 10**7
+    for k in range(200):
+        time_ns = begin_ns + direction * k * period_ns
+        writer.write("/joint_states", data, log_time_ns=time_ns, publish_time_ns=time_ns)
+        in_file = sum(messages_in(writer.layout.part_file).values())
+        assert writer.messages - in_file <= 51
 
 
 # -- the recorder and its thread
@@ -331,6 +370,31 @@ def test_a_disk_that_cannot_keep_up_costs_counted_messages_and_the_mark_complete
     assert sum("cannot keep up" in record.message for record in caplog.records) == 1
 
 
+def test_the_audit_counts_published_received_and_written(
+    make_recorder: Callable[..., Recorder], recording, slow_disk: SlowDisk
+) -> None:
+    """Numbers 0 and 1 of the joint states came before the episode, 4 and 5 were lost on the way, one was dropped."""
+    recorder = make_recorder(queue_bytes=1 << 20)
+    recorder.begin(contract(0))
+    for number in (2, 3, 6, 7):
+        recorder.write("/joint_states", bytes(100), log_time_ns=number, publish_time_ns=number, publication=number)
+    for number in (8, 3, 9):  # two publishers
+        recorder.write("/camera/image_raw", bytes(100), log_time_ns=0, publish_time_ns=0, publication=number)
+    big = bytes((1 << 20) - 4096)
+    for number in (5, 6):
+        recorder.write("/transition", big, log_time_ns=number, publish_time_ns=number, publication=number)
+    done = recorder.end(SUCCESS)
+    slow_disk.release()
+    done.result(TIMEOUT_S)
+    outcome = EpisodeStore(recording.directory).episode(0).outcome
+    assert outcome.audit == {
+        "/joint_states": TopicAudit(published=6, received=4, written=4),
+        "/camera/image_raw": TopicAudit(published=None, received=3, written=3),
+        "/transition": TopicAudit(published=2, received=2, written=1),
+    }
+    assert outcome.dropped == {"/transition": 1} and not outcome.complete
+
+
 def test_the_next_episode_starts_with_a_clean_count(make_recorder, recording, slow_disk: SlowDisk) -> None:
     recorder = make_recorder(queue_bytes=1 << 20)
     recorder.begin(contract(0))
@@ -342,7 +406,8 @@ def test_the_next_episode_starts_with_a_clean_count(make_recorder, recording, sl
     recorder.write("/transition", bytes(100), log_time_ns=0, publish_time_ns=0)
     recorder.end(SUCCESS).result(TIMEOUT_S)
     first, second = EpisodeStore(recording.directory).episodes()
-    assert not first.outcome.complete and second.outcome == SUCCESS
+    assert not first.outcome.complete and second.outcome.complete and not second.outcome.dropped
+    assert second.outcome.audit == {"/transition": TopicAudit(received=1, written=1)}
 
 
 def test_messages_between_episodes_are_not_recorded_and_say_so(make_recorder) -> None:

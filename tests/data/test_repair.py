@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
+from tenon.configuration.recording import WriterConfig
 from tenon.data import episode_writer
-from tenon.data.episode_writer import WriterConfig
 from tenon.data.episodes import EpisodeError, EpisodeOutcome
 from tenon.data.mcap_check import check_mcap
 from tenon.data.repair import REPAIR_RECORD, RepairReport, repair_episode
@@ -217,7 +217,8 @@ def test_what_is_no_episode_is_refused(tmp_path: Path) -> None:
 RECORD = """
 import itertools, sys
 from pathlib import Path
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
+from tenon.configuration.recording import WriterConfig
+from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, TopicSpec
 contract = EpisodeContract(number=1, robot="ur5", task="usb")
 topics = [TopicSpec("/x", "std_msgs/msg/UInt64", "uint64 data")]

@@ -13,12 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Literal
 
-from mcap.writer import CompressionType, Writer
-from pydantic import Field
-
-from tenon.configuration.base import Config
+from tenon.configuration.recording import WriterConfig
 from tenon.data import episodes
 from tenon.data.episodes import (
     BagSummary,
@@ -29,22 +25,12 @@ from tenon.data.episodes import (
     EpisodeOutcome,
     TopicSpec,
 )
+from tenon.data.mcap_writer import McapWriter
 
 _LIBRARY = "tenon"
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MEBIBYTE = 1 << 20
-
-
-class WriterConfig(Config):
-    """How episodes are written.
-
-    compression: of chunks. chunk_bytes: uncompressed size at which a chunk is written; also about what is lost when
-    the process is killed. reserve_bytes: free space below which no episode is begun.
-    """
-
-    compression: Literal["zstd", "lz4", "none"] = "zstd"
-    chunk_bytes: Annotated[int, Field(ge=4096)] = _MEBIBYTE
-    reserve_bytes: Annotated[int, Field(ge=0)] = 64 * _MEBIBYTE
+_NS_PER_S = 1_000_000_000
 
 
 class _EpisodeFile:
@@ -52,21 +38,12 @@ class _EpisodeFile:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        self._position = 0
 
     def write(self, data: bytes) -> int:
         view = memoryview(data)
         while view:
-            written = os.write(self._descriptor, view)
-            self._position += written
-            view = view[written:]
+            view = view[os.write(self._descriptor, view) :]
         return len(data)
-
-    def tell(self) -> int:
-        return self._position
-
-    def flush(self) -> None:
-        """There is nothing to flush; the MCAP writer asks for it."""
 
     def sync(self) -> None:
         os.fsync(self._descriptor)
@@ -98,6 +75,7 @@ class EpisodeWriter:
         self.layout = layout or episodes.layout_of(directory, contract.number)
         self.contract = contract
         self._config = config or WriterConfig()
+        self._chunk_ns = round(self._config.chunk_s * _NS_PER_S)
         self._topics = {topic.name: topic for topic in topics}
         if len(self._topics) != len(topics):
             raise ValueError(f"topics occur twice in: {', '.join(topic.name for topic in topics)}")
@@ -105,6 +83,7 @@ class EpisodeWriter:
         self._counts: Counter[str] = Counter()
         self._start_ns = 0
         self._end_ns = 0
+        self._unguarded_bytes = 0
         self._file: _EpisodeFile | None = None
         with self._guard():
             self._claim_names()
@@ -115,6 +94,11 @@ class EpisodeWriter:
     def messages(self) -> int:
         """Number of messages written so far."""
         return self._counts.total()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of messages written so far, per topic."""
+        return dict(self._counts)
 
     @property
     def is_open(self) -> bool:
@@ -140,8 +124,12 @@ class EpisodeWriter:
             self._start_ns = log_time_ns if is_first else min(self._start_ns, log_time_ns)
             self._end_ns = max(self._end_ns, log_time_ns)
             self._counts[topic] = count + 1
-            if is_first:
-                self._mcap.flush()  # The definitions go with the first chunk: without them no later one can be read.
+            if is_first or self._spans_enough(log_time_ns):
+                self._mcap.flush()  # The first at once: it has the definitions, without which no later one can be read.
+        self._unguarded_bytes += len(data)
+        if self._unguarded_bytes >= self._config.chunk_bytes:
+            self._unguarded_bytes = 0
+            self._keep_reserve()
 
     def add_record(self, name: str, record: Mapping[str, str]) -> None:
         """Adds a metadata record of the caller's own, outside the messages."""
@@ -164,22 +152,43 @@ class EpisodeWriter:
             episodes.sync_directory(self.layout.directory)
         return self.layout.finished
 
-    def abort(self, detail: str, dropped: Mapping[str, int] | None = None) -> Path:
-        """Breaks the episode off. What was recorded stays, readable, in ``layout.part``, which is returned."""
-        outcome = EpisodeOutcome(result="aborted", complete=False, detail=detail, dropped=dict(dropped or {}))
+    def abort(self, detail: str, outcome: EpisodeOutcome | None = None) -> Path:
+        """Breaks the episode off. What was recorded stays, readable, in ``layout.part``, which is returned.
+
+        outcome: what else is known of its end.
+        """
+        known = outcome or EpisodeOutcome(result="aborted")
         if self.is_open:
             with self._guard():
-                self._end_file(outcome, record=None)
+                changes = {"result": "aborted", "complete": False, "detail": detail}
+                self._end_file(known.model_copy(update=changes), record=None)
                 episodes.sync_directory(self.layout.part)
         return self.layout.part
+
+    def _spans_enough(self, log_time_ns: int) -> bool:
+        """Whether the chunk that is being filled is due; also after a clock was set back."""
+        since_ns = self._mcap.pending_since_ns
+        return since_ns is not None and abs(log_time_ns - since_ns) >= self._chunk_ns
+
+    def _keep_reserve(self) -> None:
+        """Ends the episode while there is still room to end it well."""
+        free = shutil.disk_usage(self.layout.directory).free
+        if free >= self._config.reserve_bytes:
+            return
+        what = f"{_mib(free)} free, {_mib(self._config.reserve_bytes)} are kept in reserve (recording.reserve_bytes)"
+        part = self.abort(f"the disk was nearly full: {what}")
+        raise EpisodeError(
+            f"{self.layout.directory}: {what}: recording was ended before the disk is full. Free space, or record to "
+            f"another disk. Finished episodes are untouched; what this one has so far is whole and kept in {part}"
+        )
 
     def _claim_names(self) -> None:
         self.layout.directory.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.layout.directory).free
         if free < self._config.reserve_bytes:
             raise EpisodeError(
-                f"{self.layout.directory}: {_mib(free)} free, an episode needs {_mib(self._config.reserve_bytes)}: "
-                "free space, or record to another disk"
+                f"{self.layout.directory}: {_mib(free)} free, an episode needs {_mib(self._config.reserve_bytes)} "
+                "(recording.reserve_bytes): free space, or record to another disk"
             )
         self._refuse_existing(self.layout.finished)
         try:
@@ -192,15 +201,15 @@ class EpisodeWriter:
         if path.exists():
             raise EpisodeError(f"{path} exists already and is never overwritten: use the next free episode number")
 
-    def _open_mcap(self, file: _EpisodeFile) -> Writer:
-        compression = {"lz4": CompressionType.LZ4, "zstd": CompressionType.ZSTD, "none": CompressionType.NONE}
-        mcap = Writer(
+    def _open_mcap(self, file: _EpisodeFile) -> McapWriter:
+        config = self._config
+        mcap = McapWriter(
             file,
-            chunk_size=self._config.chunk_bytes,
-            compression=compression[self._config.compression],
-            enable_data_crcs=True,
+            profile=episodes.PROFILE,
+            library=_LIBRARY,
+            compression=config.compression,
+            chunk_bytes=config.chunk_bytes,
         )
-        mcap.start(profile=episodes.PROFILE, library=_LIBRARY)
         mcap.add_metadata(episodes.CONTRACT_RECORD, episodes.record_from_config(self.contract))
         return mcap
 
@@ -223,7 +232,6 @@ class EpisodeWriter:
         return BagSummary(self.layout.finished_file.name, topics, self._start_ns, self._end_ns)
 
     def _end_file(self, outcome: EpisodeOutcome, record: Mapping[str, str] | None) -> None:
-        self._mcap.flush()  # The writer would put records before the chunk that it is filling.
         self._mcap.add_metadata(episodes.OUTCOME_RECORD, episodes.record_from_config(outcome))
         if record is not None:
             self._mcap.add_metadata(episodes.ROSBAG2_RECORD, dict(record))

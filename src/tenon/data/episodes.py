@@ -72,18 +72,32 @@ class EpisodeContract(Config):
 Result = Literal["success", "timeout", "fault", "stopped", "aborted", "unknown"]
 
 
+class TopicAudit(Config):
+    """What became of a topic's messages while its episode was recorded.
+
+    published: what its publisher sent between the first and the last one that came, by its numbers; None where these do
+    not tell (several publishers, or a middleware without numbers). received: handed to the recorder. written: in file.
+    """
+
+    published: Annotated[int, Field(ge=0)] | None = None
+    received: Annotated[int, Field(ge=0)]
+    written: Annotated[int, Field(ge=0)]
+
+
 class EpisodeOutcome(Config):
     """How an episode ended.
 
     result: the first four as in ``tenon_msgs/msg/EpisodeSummary``; "aborted": recording was broken off; "unknown":
     the file was cut off. complete: nothing of the recording is missing; the recorder clears it when it had to drop
     messages, which ``dropped`` counts per topic. detail: name of the fault, or why something is missing.
+    audit: per topic, by the recorder; empty where there was none.
     """
 
     result: Result
     complete: bool = True
     detail: str = ""
     dropped: dict[str, int] = Field(default_factory=dict)
+    audit: dict[str, TopicAudit] = Field(default_factory=dict)
 
 
 class Reliability(enum.IntEnum):

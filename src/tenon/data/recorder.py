@@ -6,16 +6,14 @@ import enum
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
-from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, TopicSpec
+from tenon.configuration.recording import RecorderConfig, WriterConfig
+from tenon.data.episode_writer import EpisodeWriter
+from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, TopicAudit, TopicSpec
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +21,6 @@ _LOOK_EVERY_S = 0.02
 _MEBIBYTE = 1 << 20
 _MESSAGE_OVERHEAD_BYTES = 200
 """What a queued message costs beside its payload; keeps a flood of tiny messages within the queue's bound."""
-
-
-class RecorderConfig(WriterConfig):
-    """``WriterConfig`` and queue_bytes: how much may wait for the disk before messages are dropped (and counted)."""
-
-    queue_bytes: Annotated[int, Field(ge=_MEBIBYTE)] = 64 * _MEBIBYTE
 
 
 class Admission(enum.Enum):
@@ -65,9 +57,29 @@ class _Message:
     publish_time_ns: int
 
 
+@dataclass(slots=True)
+class _Trail:
+    """The messages of one topic of the open episode. number: the publisher's, of the newest."""
+
+    received: int = 0
+    published: int | None = None
+    number: int | None = None
+
+    def add(self, number: int | None) -> None:
+        if self.received == 0:
+            self.published = None if number is None else 1
+        elif number is None or self.number is None or number <= self.number:
+            self.published = None  # Numbers of several publishers, or of one that was started anew, say nothing.
+        elif self.published is not None:
+            self.published += number - self.number
+        self.received += 1
+        self.number = number
+
+
 @dataclass(frozen=True, slots=True)
 class _End:
     outcome: EpisodeOutcome
+    trails: dict[str, _Trail]
     done: Future[Path]
 
 
@@ -85,6 +97,7 @@ class _Tally:
     last_error: str = ""
     queued_bytes: int = 0
     dropped_in_episode: Counter[str] = field(default_factory=Counter)
+    trails: dict[str, _Trail] = field(default_factory=dict)
 
 
 class Recorder:
@@ -116,10 +129,14 @@ class Recorder:
                 raise EpisodeError("an episode is open: end or abort it before the next one begins")
             self._is_open = True
             self._tally.dropped_in_episode = Counter()
+            self._tally.trails = {name: _Trail() for name in self._names}
             self._put(_Begin(contract))
 
-    def write(self, topic: str, data: bytes, *, log_time_ns: int, publish_time_ns: int) -> Admission:
-        """Hands a message over without waiting. data must not change afterwards."""
+    def write(
+        self, topic: str, data: bytes, *, log_time_ns: int, publish_time_ns: int, publication: int | None = None
+    ) -> Admission:
+        """Hands a message over without waiting. data must not change afterwards. publication: the number that its
+        publisher gave it, by which the audit finds what was lost on the way."""
         if topic not in self._names:
             raise EpisodeError(f"topic {topic!r} is not recorded. Recorded are: {', '.join(sorted(self._names))}")
         size = len(data) + _MESSAGE_OVERHEAD_BYTES
@@ -127,6 +144,7 @@ class Recorder:
             if not self._is_open:
                 return Admission.NO_EPISODE
             tally = self._tally
+            tally.trails[topic].add(publication)
             if tally.queued_bytes + size > self._config.queue_bytes:
                 is_first = not tally.dropped_in_episode
                 tally.dropped_in_episode[topic] += 1
@@ -180,7 +198,7 @@ class Recorder:
             outcome = outcome.model_copy(update={"complete": False, "detail": detail, "dropped": dict(dropped)})
         done: Future[Path] = Future()
         self._is_open = False
-        self._put(_End(outcome, done))
+        self._put(_End(outcome, self._tally.trails, done))
         return done
 
     def _put(self, item: _Begin | _Message | _End | _Stop) -> None:
@@ -189,28 +207,30 @@ class Recorder:
         if not isinstance(item, _Message):
             self._changed.notify()
 
-    def _take(self) -> _Begin | _Message | _End | _Stop:
+    def _take(self) -> deque[_Begin | _Message | _End | _Stop]:
+        """All that waits."""
         with self._changed:
             while not self._queue:
                 self._changed.wait(_LOOK_EVERY_S)
-            item = self._queue.popleft()
-            if isinstance(item, _Message):
-                self._tally.queued_bytes -= len(item.data) + _MESSAGE_OVERHEAD_BYTES
-            return item
+            taken, self._queue = self._queue, deque()
+            return taken
 
     def _run(self) -> None:
         episode = _EpisodeInProgress(self._directory, self._topics, self._config)
-        while not isinstance(item := self._take(), _Stop):
-            if isinstance(item, _Begin):
-                self._note(episode.begin(item.contract))
-            elif isinstance(item, _Message):
-                self._note(episode.write(item))
-            else:
-                self._finish(episode, item)
+        while True:
+            for item in self._take():
+                if isinstance(item, _Message):
+                    self._note(episode.write(item), len(item.data) + _MESSAGE_OVERHEAD_BYTES)
+                elif isinstance(item, _Begin):
+                    self._note(episode.begin(item.contract))
+                elif isinstance(item, _End):
+                    self._finish(episode, item)
+                else:
+                    return
 
     def _finish(self, episode: _EpisodeInProgress, item: _End) -> None:
         try:
-            path = episode.end(item.outcome)
+            path = episode.end(item.outcome, item.trails)
         except Exception as error:
             self._note(_Step(error=str(error)))
             item.done.set_exception(error)
@@ -219,12 +239,14 @@ class Recorder:
                 self._tally.episodes += 1
             item.done.set_result(path)
 
-    def _note(self, step: _Step) -> None:
+    def _note(self, step: _Step, freed_bytes: int = 0) -> None:
         with self._changed:
-            is_new = bool(step.error) and step.error != self._tally.last_error
-            self._tally.written += step.written
-            self._tally.lost += step.lost
-            self._tally.last_error = step.error or self._tally.last_error
+            tally = self._tally
+            is_new = bool(step.error) and step.error != tally.last_error
+            tally.queued_bytes -= freed_bytes
+            tally.written += step.written
+            tally.lost += step.lost
+            tally.last_error = step.error or tally.last_error
         if is_new:
             log.error("%s", step.error)
 
@@ -236,6 +258,9 @@ class _Step:
     written: int = 0
     lost: int = 0
     error: str = ""
+
+
+_WRITTEN = _Step(written=1)
 
 
 class _EpisodeInProgress:
@@ -270,13 +295,20 @@ class _EpisodeInProgress:
         except Exception as error:
             self._error = error
             return _Step(lost=1, error=str(error))
-        return _Step(written=1)
+        return _WRITTEN
 
-    def end(self, outcome: EpisodeOutcome) -> Path:
+    def end(self, outcome: EpisodeOutcome, trails: Mapping[str, _Trail]) -> Path:
         if self._error is not None:
             raise self._error
         if self._writer is None:
             raise EpisodeError("no episode was begun")
+        written = self._writer.counts
+        audit = {
+            name: TopicAudit(published=trail.published, received=trail.received, written=written.get(name, 0))
+            for name, trail in sorted(trails.items())
+            if trail.received
+        }
+        outcome = outcome.model_copy(update={"audit": audit})
         if outcome.result == "aborted":
-            return self._writer.abort(outcome.detail, outcome.dropped)
+            return self._writer.abort(outcome.detail, outcome)
         return self._writer.finish(outcome)

@@ -17,8 +17,9 @@ from pathlib import Path
 from mcap import records
 from mcap.opcode import Opcode
 
+from tenon.configuration.recording import WriterConfig
 from tenon.data import episodes
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
+from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome, TopicSpec
 from tenon.data.mcap_check import check_mcap
 from tenon.data.mcap_records import (
@@ -78,6 +79,13 @@ def repair_episode(path: Path, config: WriterConfig | None = None) -> RepairRepo
     elif scan.problems or episodes.is_part(path):
         repaired = _write(layout, source, scan, lost, config)
     return RepairReport(source, repaired, dict(recovered), lost, scan.is_data_whole, tuple(scan.problems))
+
+
+def messages_in(file: Path) -> dict[str, int]:
+    """Messages per topic that could be recovered from a file, however it was left."""
+    scan = _Scan(map_file(file))
+    scan.run()
+    return dict(Counter(topic for topic, _ in scan.messages()))
 
 
 def _locate(path: Path) -> tuple[EpisodeLayout, Path]:
@@ -236,8 +244,10 @@ class _Scan:
             self.is_cut_off = False
             self._take_end(record)
         elif record.opcode == Opcode.MESSAGE_INDEX:
-            # It is made anew; but a chunk whose opcode was damaged must not pass for one.
-            if (len(record.body) - _INDEX_START_BYTES) % _INDEX_ENTRY_BYTES:
+            # It is made anew; but a damaged chunk must not pass for one, nor chunks hide in one that got longer.
+            entries_bytes = len(record.body) - _INDEX_START_BYTES
+            stated_bytes = int.from_bytes(record.body[2:_INDEX_START_BYTES], "little")
+            if entries_bytes % _INDEX_ENTRY_BYTES or entries_bytes != stated_bytes:
                 raise DamagedError(f"the message index at byte {record.offset} has a wrong length")
         elif record.opcode != Opcode.HEADER:
             raise DamagedError(f"a record {record.opcode:#04x} at byte {record.offset} is not expected there")

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tenon.configuration.recording import WriterConfig
 from tenon.data.encode import MessageEncoder, header_fields, image_fields, transition_fields
-from tenon.data.episode_writer import EpisodeWriter, WriterConfig
+from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, QosProfile, Reliability, TopicSpec
 from tenon.data.schemas import find_share_under, full_definition
 from tenon.data.store import Episode, EpisodeStore
