@@ -67,6 +67,11 @@ class JointConfig(Config):
             raise ValueError(f"axis {self.axis} has length {length:.4f}, it must be 1")
         return self
 
+    @property
+    def link_name(self) -> str:
+        """The link that it moves, as frames and robot descriptions call it."""
+        return f"{self.name.removesuffix('_joint')}_link"
+
 
 class ArmConfig(Config):
     """A serial arm of revolute joints with a flange.

@@ -100,6 +100,16 @@ def rotation_vector(quaternion_xyzw: Vector) -> Vector:
     return quaternion[:3] * (2.0 * math.atan2(sine, float(quaternion[3])) / sine)
 
 
+def roll_pitch_yaw(quaternion_xyzw: Vector) -> tuple[float, float, float]:
+    """The rotation as turns about the fixed axes x, y, z in this order (rad), as URDF writes it; pitch in +-pi/2."""
+    m = matrix_from_quaternion(unit(quaternion_xyzw))
+    level = math.hypot(m[0, 0], m[1, 0])
+    pitch = math.atan2(-m[2, 0], level)
+    if level < SMALL_ANGLE_RAD:  # pitch of a right angle: roll and yaw turn about the same axis, yaw is left out
+        return math.atan2(-m[1, 2], m[1, 1]), pitch, 0.0
+    return math.atan2(m[2, 1], m[2, 2]), pitch, math.atan2(m[1, 0], m[0, 0])
+
+
 def compose(a_to_b: Pose, b_to_c: Pose) -> Pose:
     """The pose of c in a: first ``a_to_b`` (b in a), then ``b_to_c`` (c in b)."""
     return Pose(

@@ -1,4 +1,4 @@
-"""Small helpers that write MJCF text."""
+"""Small helpers that write XML: MJCF, and with other elements URDF and SDF."""
 
 from __future__ import annotations
 

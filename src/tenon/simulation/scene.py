@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import Config
+from tenon.control.geometry import matrix_from_quaternion, pose, quaternion_from_matrix
 from tenon.control.impedance import CartesianImpedanceConfig
+from tenon.control.types import Pose
 from tenon.simulation.arms import arm_mjcf, joint_actuators_mjcf
 from tenon.simulation.connector_look import HANDLE_LENGTH_M, connector_look, surface
 from tenon.simulation.connector_mjcf import connector_mjcf
@@ -265,16 +268,31 @@ def _gripper(connector: ConnectorConfig, mount: WristMount) -> str:
     return box((0, 0, top_m - 0.005), (0.03, 0.012, 0.005), class_="visual", rgba=rgba) + "".join(fingers)
 
 
-def _wrist_camera(mount: WristMount) -> str:
-    """Up in the picture is up in the world."""
+def wrist_camera_in_flange(mount: WristMount) -> Pose:
+    """The wrist camera's optical frame (x right, y down, z into the picture) in the flange. Up in the picture is up in
+    the world.
+    """
     level, rise = math.cos(mount.elevation_rad), math.sin(mount.elevation_rad)
     # from the target to the camera, in the flange's frame, whose z points down
     c, s = math.cos(mount.azimuth_rad), math.sin(mount.azimuth_rad)
-    outwards = (s * level, -c * level, -rise)
-    target = (0.0, 0.0, PLUG_IN_FLANGE_M + mount.target_m)
-    place = tuple(t + mount.distance_m * o for t, o in zip(target, outwards, strict=True))
-    right, up = (-c, -s, 0.0), (-s * rise, c * rise, -level)
-    return element("camera", name=WRIST_CAMERA, pos=place, xyaxes=(*right, *up), fovy=mount.field_of_view_deg)
+    outwards = np.array((s * level, -c * level, -rise))
+    target = np.array((0.0, 0.0, PLUG_IN_FLANGE_M + mount.target_m))
+    right, up = np.array((-c, -s, 0.0)), np.array((-s * rise, c * rise, -level))
+    axes = np.column_stack((right, -up, -outwards))
+    return pose(target + mount.distance_m * outwards, quaternion_from_matrix(axes))
+
+
+def _wrist_camera(mount: WristMount) -> str:
+    place = wrist_camera_in_flange(mount)
+    axes = matrix_from_quaternion(place.quaternion_xyzw)
+    right, up = axes[:, 0], -axes[:, 1]
+    return element(
+        "camera",
+        name=WRIST_CAMERA,
+        pos=tuple(place.position_m),
+        xyaxes=(*right, *up),
+        fovy=mount.field_of_view_deg,
+    )
 
 
 def _socket(socket: str, scene: SceneConfig) -> str:
