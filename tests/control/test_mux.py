@@ -148,3 +148,35 @@ def test_motion_comes_only_from_the_active_source_and_after_its_switch(events: l
             assert output.source == active
             assert output.stamp_ns >= switched_ns
             assert now_ns <= output.stamp_ns + output.valid_for_ns
+
+
+def test_teleop_takes_over_with_its_very_first_command() -> None:
+    mux = CommandMux(teleop_timeout_ns=3 * PERIOD_NS)
+    mux.on_phase(SessionPhase.RUNNING, 0)
+    mux.on_reference(motion("residual", 0), 0)
+    taken = motion("teleop", PERIOD_NS)
+    assert mux.on_reference(taken, PERIOD_NS + MS) is taken
+
+
+def test_hold_of_the_teleoperator_hands_back_at_once() -> None:
+    mux = CommandMux(teleop_timeout_ns=30 * PERIOD_NS)
+    mux.on_phase(SessionPhase.RUNNING, 0)
+    mux.on_reference(motion("teleop", PERIOD_NS), PERIOD_NS)
+    hold = Reference(PERIOD_NS, ControlMode.HOLD, "teleop", PERIOD_NS)
+    assert is_hold(mux.on_reference(hold, PERIOD_NS + MS))
+    assert mux.active == "residual"
+    assert mux.on_reference(hold, PERIOD_NS + 2 * MS) is None, "there is nothing left to hand back"
+    assert mux.on_reference(motion("residual", 2 * PERIOD_NS), 2 * PERIOD_NS) is not None
+
+
+def test_run_that_a_person_drives_has_nobody_to_hand_back_to() -> None:
+    mux = CommandMux(teleop_timeout_ns=2 * PERIOD_NS)
+    mux.on_phase(SessionPhase.RESETTING, 0, teleoperated=True)
+    assert mux.active == "session"
+    assert is_hold(mux.on_phase(SessionPhase.RUNNING, PERIOD_NS, teleoperated=True))
+    assert mux.on_reference(motion("residual", PERIOD_NS), PERIOD_NS) is None
+    assert mux.on_reference(motion("teleop", PERIOD_NS), PERIOD_NS) is not None
+    assert mux.tick(9 * PERIOD_NS) is None, "silence is for the supervisor to name"
+    assert mux.active == "teleop"
+    assert is_hold(mux.on_phase(SessionPhase.RESETTING, 10 * PERIOD_NS, teleoperated=True))
+    assert mux.active == "session"

@@ -43,7 +43,9 @@ class CommandMux:
     """Chooses among "residual", "session" and "teleop".
 
     teleop_timeout_ns: a teleoperator who has been silent for longer hands back. None: teleoperation is off. A fresh
-    teleop command takes over wherever a source could move the arm, never in PAUSED, FAULT and FINISHED.
+    teleop command takes over wherever a source could move the arm, never in PAUSED, FAULT and FINISHED. A HOLD of the
+    teleoperator hands back at once. In a run that a person drives, teleop is RUNNING's own source: nobody to hand
+    back to, and silence is for the supervisor to name, as of any controller.
     hold_after_ns: after a switch the HOLD is repeated only once the new source has been silent for this long. Else it
     could come between an observation and the new source's first answer.
     """
@@ -55,7 +57,7 @@ class CommandMux:
             )
         self._teleop_timeout_ns = teleop_timeout_ns
         self._hold_after_ns = hold_after_ns
-        self._phase = SessionPhase.IDLE
+        self._of_phase: str | None = SESSION
         self._active: str | None = SESSION
         self._switched_ns = 0
         self._moving = False
@@ -67,23 +69,29 @@ class CommandMux:
         """The source that is listened to; None where the arm must hold."""
         return self._active
 
-    def on_phase(self, phase: SessionPhase, stamp_ns: int) -> Reference | None:
+    def on_phase(self, phase: SessionPhase, stamp_ns: int, *, teleoperated: bool = False) -> Reference | None:
         """Takes a new phase of the session, in force since stamp_ns. Returns a HOLD to publish if the source changes.
 
         stamp_ns is the stamp of the SessionState, so that lateness of the mux cannot cost the first command.
+        teleoperated: a person is the controller of this run.
         """
-        self._phase = phase
-        if phase not in _SOURCE_OF_PHASE:
+        source = _SOURCE_OF_PHASE.get(phase)
+        if source == RESIDUAL and teleoperated:
+            source = TELEOP
+        taken_over, self._of_phase = self._is_taken_over, source
+        if source is None:
             self._teleop_ns = None
-        if self._active == TELEOP and phase in _SOURCE_OF_PHASE:
+        elif taken_over:
             return None
-        return self._switch(_SOURCE_OF_PHASE.get(phase), stamp_ns)
+        return self._switch(source, stamp_ns)
 
     def on_reference(self, reference: Reference, now_ns: int) -> Reference | None:
         """Takes a reference of any source. Returns it if it is to be published, else None."""
-        if reference.source == TELEOP and self._teleop_may_act(reference, now_ns):
-            self._teleop_ns = now_ns
-            if self._active != TELEOP:
+        if reference.source == TELEOP and self._of_phase != TELEOP:
+            if reference.mode is ControlMode.HOLD:
+                return self._hand_back(now_ns) if self._is_taken_over else None
+            if self._teleop_may_act(reference, now_ns):
+                self._teleop_ns = now_ns
                 self._switch(TELEOP, reference.stamp_ns)
         if reference.source != self._active:
             self.counters.other_source += 1
@@ -100,17 +108,24 @@ class CommandMux:
 
     def tick(self, now_ns: int) -> Reference | None:
         """Call at the control rate or faster. Returns a HOLD to publish while no source has begun to move the arm."""
-        if self._active == TELEOP and self._teleop_is_silent(now_ns):
-            self._teleop_ns = None
-            return self._switch(_SOURCE_OF_PHASE.get(self._phase), now_ns)
+        if self._is_taken_over and self._teleop_is_silent(now_ns):
+            return self._hand_back(now_ns)
         if self._moving or now_ns - self._switched_ns < self._hold_after_ns:
             return None
         return _hold(now_ns)
 
+    @property
+    def _is_taken_over(self) -> bool:
+        """Whether a teleoperator acts in the place of the phase's own source."""
+        return self._active == TELEOP and self._of_phase != TELEOP
+
+    def _hand_back(self, now_ns: int) -> Reference | None:
+        self._teleop_ns = None
+        return self._switch(self._of_phase, now_ns)
+
     def _teleop_may_act(self, reference: Reference, now_ns: int) -> bool:
-        return (
-            self._teleop_timeout_ns is not None and self._phase in _SOURCE_OF_PHASE and not _expired(reference, now_ns)
-        )
+        enabled = self._teleop_timeout_ns is not None and self._of_phase is not None
+        return enabled and not _expired(reference, now_ns)
 
     def _teleop_is_silent(self, now_ns: int) -> bool:
         if self._teleop_ns is None or self._teleop_timeout_ns is None:
