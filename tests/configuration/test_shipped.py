@@ -9,10 +9,10 @@ import pytest
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import Config, ConfigurationError, load, load_yaml
 from tenon.configuration.camera import CameraConfig
+from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, config_root, load_named, names, resolve_session
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
-from tenon.configuration.teleop import TeleopConfig
 from tenon.rewards.daib.config import ClassifierConfig
 from tenon.session.stand import controllers_of, load_stand
 from tenon.simulation.connectors import ConnectorConfig
@@ -25,12 +25,12 @@ MODELS: dict[ConfigKind, type[Config]] = {
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
     ConfigKind.FAMILIES: FamilyConfig,
+    ConfigKind.HANDS: HandConfig,
     ConfigKind.REWARDS: ClassifierConfig,
     ConfigKind.ROBOTS: ArmConfig,
     ConfigKind.SAFETY: SafetyConfig,
     ConfigKind.SESSIONS: SessionConfig,
     ConfigKind.TASKS: InsertionTaskConfig,
-    ConfigKind.TELEOP: TeleopConfig,
 }
 SHIPPED = sorted(config_root().rglob("*.y*ml"))
 

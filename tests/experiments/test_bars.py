@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from tenon.experiments.awac_drawer import AWACDrawer
+from tenon.experiments.awac_valve import AWACValve
 from tenon.experiments.demos_her_pick import DemosHerPick
 from tenon.experiments.insertion_table import InsertionTable
 from tenon.experiments.iql_maze import IQLMaze
@@ -63,6 +64,12 @@ DRAWER_CURVES: Curves = {
     ("AWAC", "drawer", "success"): {5_000: 0.78, 7_400: 1.0, 9_800: 1.0},
     ("SACfD", "drawer", "success"): {5_000: 0.0, 7_400: 0.0, 9_800: 0.0},
 }
+VALVE: Values = {
+    ("AWAC", "claw-valve", "success_offline"): 0.8,
+    ("AWAC", "claw-valve", "success"): 0.95,
+    ("SACfD", "claw-valve", "success"): 0.1,
+    ("BC", "claw-valve", "success"): 0.6,
+}
 MAZE: Values = {
     ("IQL, expectile 0.9", "discount 0.99", "success"): 1.0,
     ("IQL, expectile 0.9", "discount 0.95", "success"): 1.0,
@@ -82,6 +89,7 @@ CASES: tuple[tuple[Callable[[], AnyExperiment], Values, Curves], ...] = (
     (AWACDrawer.small, DRAWER, DRAWER_CURVES),
     (IQLMaze.small, MAZE, MAZE_CURVES),
     (InsertionTable.full, ARM, {}),
+    (AWACValve.small, VALVE, {}),
 )
 WRONG_VALUES: tuple[tuple[int, Key, float], ...] = (
     (0, ("residual SAC", "bias 1.5 mm", "success"), 0.89),
@@ -112,6 +120,9 @@ WRONG_VALUES: tuple[tuple[int, Key, float], ...] = (
     *((5, ("residual SAC, sparse", socket, "success_noisy"), 0.59) for socket in ("usb", "dsub", "model_e")),
     *((5, ("pure SAC, sparse", socket, "success_noisy"), 0.41) for socket in ("usb", "dsub", "model_e")),
     *((5, ("P", socket, "success_noisy"), 0.51) for socket in ("usb", "dsub", "model_e")),
+    (6, ("AWAC", "claw-valve", "success"), 0.89),
+    (6, ("BC", "claw-valve", "success"), 0.85),
+    (6, ("SACfD", "claw-valve", "success"), 1.0),
 )
 WRONG_POINTS: tuple[tuple[int, Key, int, float], ...] = (
     (1, ("residual SAC, sparse", "hard", "success_noisy"), 7_500, 0.74),

@@ -11,6 +11,7 @@ import pytest
 
 from tenon.configuration import ConfigurationError
 from tenon.experiments.awac_drawer import AWACDrawer, AWACDrawerSize
+from tenon.experiments.awac_valve import AWACValve, AWACValveSize
 from tenon.experiments.demos_her_pick import DemosHerPick, DemosHerPickSize
 from tenon.experiments.experiment import ExperimentError
 from tenon.experiments.insertion_table import GATED, InsertionTable, InsertionTableSize
@@ -40,6 +41,18 @@ TINY: tuple[AnyExperiment, ...] = (
     AWACDrawer(
         AWACDrawerSize(
             trajectories=4, offline_updates=6, steps=120, cloning_updates=4, evaluate_every=60, draws=2, batch_size=16
+        )
+    ),
+    AWACValve(
+        AWACValveSize(
+            demonstrations=2,
+            cloned=1,
+            cloning_updates=4,
+            offline_updates=6,
+            steps=100,
+            evaluate_every=100,
+            draws=1,
+            batch_size=16,
         )
     ),
     IQLMaze(

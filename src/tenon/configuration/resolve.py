@@ -26,12 +26,12 @@ class ConfigKind(enum.StrEnum):
     CAMERAS = "cameras"
     CONNECTORS = "connectors"
     FAMILIES = "families"
+    HANDS = "hands"
     REWARDS = "rewards"
     ROBOTS = "robots"
     SAFETY = "safety"
     SESSIONS = "sessions"
     TASKS = "tasks"
-    TELEOP = "teleop"
 
 
 def config_root() -> Path:

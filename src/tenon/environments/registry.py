@@ -14,6 +14,7 @@ import numpy as np
 from tenon.configuration import Config, ConfigurationError, parse
 from tenon.configuration.resolve import ConfigKind, names
 from tenon.data.transitions import Transition
+from tenon.environments.claw_valve import ClawValveEnv, ValveScriptConfig, valve_demonstrations
 from tenon.environments.drawer import DrawerConfig, DrawerEnv, DrawerScriptConfig, drawer_episodes
 from tenon.environments.fetch import FetchConfig, FetchEnv
 from tenon.environments.fetch_scripts import PickScriptConfig, pick_demonstrations
@@ -24,6 +25,7 @@ from tenon.environments.maze import MazeConfig, MazeEnv, MazeScriptConfig, maze_
 from tenon.environments.peg_tasks import PEG_SOCKETS, biased_peg, socket_peg
 from tenon.environments.scripted import ScriptedEpisode, ScriptError
 from tenon.simulation.fetch import FetchTask
+from tenon.simulation.valve_task import ValveTaskConfig
 
 Make = Callable[..., Any]
 Play = Callable[[Any, int, np.random.Generator, Any, str], Iterator[ScriptedEpisode]]
@@ -133,6 +135,10 @@ def _drawer(**options: Any) -> DrawerEnv:
     return DrawerEnv(parse(DrawerConfig, options, where="environment drawer"))
 
 
+def _claw_valve(**options: Any) -> ClawValveEnv:
+    return ClawValveEnv(parse(ValveTaskConfig, options, where="environment claw-valve"))
+
+
 def _maze(**options: Any) -> MazeEnv:
     return MazeEnv(parse(MazeConfig, options, where="environment maze-medium"))
 
@@ -166,6 +172,7 @@ def _insertion(task: str) -> Make:
 
 _INSERTION_SCRIPT = _Script(InsertionScriptConfig, insertion_demonstrations)
 _ENTRIES: Mapping[str, _Entry] = {
+    "claw-valve": _Entry(_claw_valve, _Script(ValveScriptConfig, valve_demonstrations)),
     "drawer": _Entry(_drawer, _Script(DrawerScriptConfig, drawer_episodes)),
     "maze-medium": _Entry(_maze, _Script(MazeScriptConfig, maze_walks)),
     "flying-peg": _Entry(_peg, _INSERTION_SCRIPT),

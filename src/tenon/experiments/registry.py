@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from tenon.configuration import ConfigurationError
 from tenon.experiments.awac_drawer import AWACDrawer
+from tenon.experiments.awac_valve import AWACValve
 from tenon.experiments.daib_classifier import DaibClassifier
 from tenon.experiments.demos_her_pick import DemosHerPick
 from tenon.experiments.insertion_table import InsertionTable
@@ -21,6 +22,7 @@ _KINDS: tuple[type[AnyExperiment], ...] = (
     InsertionTable,
     DemosHerPick,
     AWACDrawer,
+    AWACValve,
     IQLMaze,
     DaibClassifier,
     OnTheJobNear,
