@@ -13,6 +13,7 @@ from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, config_root, load_named, names, resolve_session
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
+from tenon.configuration.teleop import TeleopConfig
 from tenon.rewards.daib.config import ClassifierConfig
 from tenon.session.stand import controllers_of, load_stand
 from tenon.simulation.connectors import ConnectorConfig
@@ -31,6 +32,7 @@ MODELS: dict[ConfigKind, type[Config]] = {
     ConfigKind.SAFETY: SafetyConfig,
     ConfigKind.SESSIONS: SessionConfig,
     ConfigKind.TASKS: InsertionTaskConfig,
+    ConfigKind.TELEOP: TeleopConfig,
 }
 SHIPPED = sorted(config_root().rglob("*.y*ml"))
 

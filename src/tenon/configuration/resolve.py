@@ -32,6 +32,7 @@ class ConfigKind(enum.StrEnum):
     SAFETY = "safety"
     SESSIONS = "sessions"
     TASKS = "tasks"
+    TELEOP = "teleop"
 
 
 def config_root() -> Path:
