@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 import yaml
 
-from tenon.cli.settings import NODES, TRAINER_NODE, launch_arguments, launch_file
+from tenon.cli.settings import launch_arguments, launch_file, nodes_of
 from tenon.configuration import load_yaml
 from tenon.configuration.resolve import ConfigKind, resolve
 from tenon.data.transitions import EnvironmentSpec, Observation, Transition
@@ -115,7 +115,7 @@ def running_graph(bench: Bench, present_nodes: Callable[[], list[str]]) -> Itera
     """The graph without its trainer, up. Raises tenon_session.graph.GraphError."""
     arguments = launch_arguments(bench.session_file, bench.setup, trainer=False)
     with SessionGraph(launch_file(), arguments, bench.setup.run_directory / "log") as graph:
-        graph.wait_until_ready([name for name in NODES if name != TRAINER_NODE], present_nodes)
+        graph.wait_until_ready(nodes_of(bench.setup, trainer=False), present_nodes)
         yield graph
 
 

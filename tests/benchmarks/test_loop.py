@@ -15,7 +15,7 @@ TINY = ("--quick", "--trips", "10", "--images", "3", "--flood", "50", "--seconds
 TIMEOUT_S = 280
 STATES = {"idle", "training"}
 WIRES = {"rclpy", "rclpy, no shared memory", "zenoh bytes", "zenoh, our codec", "zenoh, rosbags codec"}
-NODES = {"mujoco_arm", "safety_supervisor", "command_mux", "residual_controller", "observation_node", "policy_node"}
+NODES = {"arm_driver", "safety_supervisor", "command_mux", "residual_controller", "observation_node", "policy_node"}
 
 pytestmark = [pytest.mark.session, pytest.mark.timeout(TIMEOUT_S + 10)]
 

@@ -91,8 +91,8 @@ def test_environment_variable_moves_the_tree(root: Path, monkeypatch: pytest.Mon
 def test_session_takes_what_was_typed_over_its_file(root: Path) -> None:
     plain = resolve_session("mine", root=root)
     typed = resolve_session("mine", {"robot": "sawyer", "run_directory": "runs/today", "seed": 3}, root=root)
-    assert (plain.robot, plain.safety_name, plain.episodes) == ("ur5", "ur5", 7)
-    assert (typed.robot, typed.safety_name, typed.seed) == ("sawyer", "sawyer", 3)
+    assert (plain.robot, plain.episodes) == ("ur5", 7)
+    assert (typed.robot, typed.seed) == ("sawyer", 3)
     assert typed.run_directory == Path("runs/today")
 
 

@@ -11,6 +11,7 @@ from tenon.configuration.base import Config, ConfigurationError, load, load_yaml
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, config_root, load_named, names, resolve_session
+from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 from tenon.configuration.teleop import TeleopConfig
@@ -23,12 +24,13 @@ from tenon.training.config import TrainerConfig
 
 MODELS: dict[ConfigKind, type[Config]] = {
     ConfigKind.ALGORITHMS: TrainerConfig,
+    ConfigKind.ARMS: ArmConfig,
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
     ConfigKind.FAMILIES: FamilyConfig,
     ConfigKind.HANDS: HandConfig,
     ConfigKind.REWARDS: ClassifierConfig,
-    ConfigKind.ROBOTS: ArmConfig,
+    ConfigKind.ROBOTS: RobotConfig,
     ConfigKind.SAFETY: SafetyConfig,
     ConfigKind.SESSIONS: SessionConfig,
     ConfigKind.TASKS: InsertionTaskConfig,
@@ -65,14 +67,14 @@ def test_every_session_runs_with_every_robot_and_task_that_its_controller_acts_i
             load_stand(session)
         return
     stand = load_stand(session)
-    assert stand.safety.robot == robot
+    assert stand.safety.robot == stand.arm.name == stand.robot.arm
     assert stand.connector.name == stand.task.connector
 
 
-@pytest.mark.parametrize("robot", names(ConfigKind.ROBOTS))
-def test_limits_are_no_wider_than_the_arms_own(robot: str) -> None:
-    arm = load_named(ArmConfig, ConfigKind.ROBOTS, robot)
-    for limit, joint in zip(load_named(SafetyConfig, ConfigKind.SAFETY, robot).joints, arm.joints, strict=True):
+@pytest.mark.parametrize("name", names(ConfigKind.ARMS))
+def test_limits_are_no_wider_than_the_arms_own(name: str) -> None:
+    arm = load_named(ArmConfig, ConfigKind.ARMS, name)
+    for limit, joint in zip(load_named(SafetyConfig, ConfigKind.SAFETY, name).joints, arm.joints, strict=True):
         assert joint.lower_rad <= limit.lower_rad < limit.upper_rad <= joint.upper_rad
         assert limit.speed_max_rad_s <= joint.velocity_limit_rad_s
 

@@ -13,7 +13,7 @@ from tenon.configuration.base import load
 from tenon.control.geometry import conjugate, distance, matrix_from_quaternion, multiply, pose, rotation_vector
 from tenon.control.kinematics import InverseKinematicsConfig, Kinematics
 
-ROBOTS = Path(__file__).parents[2] / "config" / "robots"
+ARMS = Path(__file__).parents[2] / "config" / "arms"
 
 # (a, d, alpha, theta offset) per joint: metres and degrees
 UR5_DH = (
@@ -48,7 +48,7 @@ def dh_flange(table, joints):
 
 
 def arm(name):
-    return load(ArmConfig, ROBOTS / f"{name}.yaml")
+    return load(ArmConfig, ARMS / f"{name}.yaml")
 
 
 def random_postures(config, count, seed=0):

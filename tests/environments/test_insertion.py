@@ -22,7 +22,7 @@ DRAWS = 30
 def environment(*, robot="ur5", reward="electrical", **task):
     changed = {**load_yaml(resolve(ConfigKind.TASKS, "hard")), **task}
     return InsertionEnv(
-        load_named(ArmConfig, ConfigKind.ROBOTS, robot),
+        load_named(ArmConfig, ConfigKind.ARMS, robot),
         load_named(ConnectorConfig, ConfigKind.CONNECTORS, "hard"),
         parse(InsertionTaskConfig, changed, where="task"),
         reward=reward,

@@ -118,7 +118,7 @@ def session_of(directory: Path, method: str, **changes: Any) -> Path:
     (directory / "algorithm.yaml").write_text(yaml.safe_dump(algorithm))
     session = {
         "name": "node",
-        "robot": "ur5",
+        "robot": "sim",
         "task": "easy",
         "algorithm": str(directory / "algorithm.yaml"),
         "episodes": 1,

@@ -39,7 +39,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
     directory = tmp_path_factory.mktemp("sessions")
     good = fault_session(directory, real_time_factor=1.0)
     sessions: dict[str, tuple[str, dict[str, Any]]] = {
-        "unknown task": ("mujoco_arm", {**good, "task": "usbb"}),
+        "unknown task": ("arm_driver", {**good, "task": "usbb"}),
         "unknown key": ("command_mux", {**good, "episode": 3}),
         "wrong type": ("session_manager", {**good, "episodes": "many"}),
         "no camera": ("observation_node", {**good, "cameras": []}),

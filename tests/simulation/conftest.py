@@ -24,7 +24,7 @@ def make_simulation() -> MakeSimulation:
         connector_file = {**load_yaml(resolve(ConfigKind.CONNECTORS, name)), **(connector or {})}
         task_file = {**load_yaml(resolve(ConfigKind.TASKS, name)), **(task or {})}
         return InsertionSimulation(
-            load_named(ArmConfig, ConfigKind.ROBOTS, robot),
+            load_named(ArmConfig, ConfigKind.ARMS, robot),
             parse(ConnectorConfig, connector_file, where="connector"),
             parse(InsertionTaskConfig, task_file, where="task"),
         )

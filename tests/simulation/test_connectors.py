@@ -39,7 +39,7 @@ def connector(**changes):
 
 
 def compiled(config):
-    arm = load_named(ArmConfig, ConfigKind.ROBOTS, "ur5")
+    arm = load_named(ArmConfig, ConfigKind.ARMS, "ur5")
     return mujoco.MjModel.from_xml_string(scene_mjcf(arm, config, SceneConfig()))
 
 

@@ -99,7 +99,7 @@ def test_a_series_that_is_named_twice_is_refused():
 @pytest.fixture(params=ONE_OF_EACH_SHAPE, ids=lambda member: member.name)
 def stand(request):
     task = parse(InsertionTaskConfig, load_yaml(config_root() / "tasks" / "job-near.yaml"), where="job-near")
-    simulation = InsertionSimulation(load_named(ArmConfig, ConfigKind.ROBOTS, "ur5"), request.param, task)
+    simulation = InsertionSimulation(load_named(ArmConfig, ConfigKind.ARMS, "ur5"), request.param, task)
     simulation.reset(0, goal_error_scale=0.0)
     return simulation
 

@@ -8,10 +8,10 @@ from tenon.configuration.base import Config
 
 
 class MujocoDriverConfig(Config):
-    """robot, task: names of files in config/robots and config/tasks (or paths). connector: one in config/connectors,
-    where it is not the task's. seed: of the first episode."""
+    """arm, task: names of files in config/arms and config/tasks (or paths). connector: one in config/connectors, where
+    it is not the task's. seed: of the first episode."""
 
-    robot: str
+    arm: str
     task: str
     connector: str | None = None
     seed: NonNegativeInt = 0

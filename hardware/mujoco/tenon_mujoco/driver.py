@@ -39,7 +39,7 @@ class MujocoDriver:
     def __init__(self, config: MujocoDriverConfig) -> None:
         """Reads and validates the configuration. Raises ConfigurationError. There is no arm yet."""
         self.config = config
-        self.arm = load_named(ArmConfig, ConfigKind.ROBOTS, config.robot)
+        self.arm = load_named(ArmConfig, ConfigKind.ARMS, config.arm)
         self.task = load_named(InsertionTaskConfig, ConfigKind.TASKS, config.task)
         self.connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, config.connector or self.task.connector)
         self._state = DriverState.UNCONFIGURED

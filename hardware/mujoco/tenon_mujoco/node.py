@@ -27,10 +27,9 @@ from tenon_graph.node import GraphNode, run
 from tenon_graph.states import StatePublisher
 from tenon_mujoco.config import MujocoDriverConfig
 from tenon_mujoco.driver import DriverError, MujocoDriver
-from tenon_mujoco.pacing import Lockstep, Pacer
+from tenon_mujoco.pacing import REAL_TIME, Lockstep, Pacer
 
 NS_PER_S = 1_000_000_000
-REAL_TIME = 1.0
 WRIST = "wrist"
 
 
@@ -38,10 +37,10 @@ class MujocoArm(GraphNode):
     """Driver node: sensor topics out, set points from the inner loop in, by direct calls."""
 
     def __init__(self) -> None:
-        super().__init__("mujoco_arm")
+        super().__init__("arm_driver")
         config = self.setup.config
         self._driver = MujocoDriver(
-            MujocoDriverConfig(robot=config.robot, task=config.task, connector=config.connector, seed=config.seed)
+            MujocoDriverConfig(arm=self.setup.robot.arm, task=config.task, connector=config.connector, seed=config.seed)
         )
         self._period_ns = round(NS_PER_S / config.state_rate_hz)
         self._control_period_ns = config.control_period_ns

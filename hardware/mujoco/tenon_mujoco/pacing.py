@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REAL_TIME = 1.0
+
 
 class Pacer:
     """Keeps simulated time at most ``real_time_factor`` times as fast as the wall clock; 0: as fast as it can.

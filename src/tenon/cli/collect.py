@@ -44,7 +44,7 @@ class Collect:
     seed: int = 0
     """Of all that is random."""
     robot: str = "ur5"
-    """Name of a file in config/robots."""
+    """Arm that is simulated: a file in config/arms."""
 
     def run(self) -> int:
         self._check()

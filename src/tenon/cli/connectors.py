@@ -95,7 +95,7 @@ class ShowConnectors:
     task: str = "job-far"
     """Task whose start is shown."""
     robot: str = "ur5"
-    """Robot that holds the plug."""
+    """Arm that holds the plug: a file in config/arms."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Episode whose start is shown."""
     columns: int = 8
@@ -114,7 +114,7 @@ class ShowConnectors:
 
         if self.out.suffix != ".png" or self.out.exists():
             raise UsageError(f"--out {self.out}: name a .png file that does not exist yet")
-        arm = load_named(ArmConfig, ConfigKind.ROBOTS, self.robot)
+        arm = load_named(ArmConfig, ConfigKind.ARMS, self.robot)
         task = load_named(InsertionTaskConfig, ConfigKind.TASKS, self.task)
         named = [load_named(ConnectorConfig, ConfigKind.CONNECTORS, name) for name in self.connectors]
         shown = named or _first_of_each(generate(_family(self.family)), self.per_series)

@@ -107,20 +107,18 @@ def _drawn(store: EpisodeStore, episode: Episode) -> Iterator[tuple[int, Image]]
     """The stand as the recorded joint angles had it, seen by the overview camera."""
     from tenon.cli.footage import RATE_HZ, Stand, sampled_joints
     from tenon.configuration import ConfigurationError
-    from tenon.configuration.resolve import resolve_session
+    from tenon.configuration.arm import ArmConfig
+    from tenon.configuration.resolve import ConfigKind, load_named, resolve_session
     from tenon.session.stand import load_stand
     from tenon.simulation.rendering import RenderingError
 
     contract = episode.contract
     file = episode.path.parent.parent / SESSION_FILE
     try:
-        session = (
-            resolve_session(file)
-            if file.is_file()
-            else resolve_session("sim", {"task": contract.task, "robot": contract.robot})
-        )
-        loaded = load_stand(session)
-        stand = Stand(loaded.arm, loaded.connector, loaded.task)
+        recorded = file.is_file()
+        loaded = load_stand(resolve_session(file) if recorded else resolve_session("sim", {"task": contract.task}))
+        arm = loaded.arm if recorded else load_named(ArmConfig, ConfigKind.ARMS, contract.robot)
+        stand = Stand(arm, loaded.connector, loaded.task)
         stand.place_socket(contract.seed)
         try:
             for count, posture in enumerate(sampled_joints(store, episode)):

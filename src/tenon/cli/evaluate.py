@@ -11,7 +11,7 @@ import tyro
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import SUCCESS, CommandError, UsageError
-from tenon.cli.session import SIMULATED, Controller, Reward
+from tenon.cli.session import Controller, Reward
 
 if TYPE_CHECKING:
     from tenon.cli.evaluation import EvaluationPlan
@@ -149,11 +149,10 @@ class Evaluate:
         session: str | Path = self.session or SESSION
         if self.session is None and self.run_directory is not None:
             session = self.run_directory / SESSION_FILE
-        robot = None if self.robot == SIMULATED else self.robot
         path = new_run_directory(RUNS, "evaluate", self.controller, time.time())
         changes = {"controller": self.controller, "train": False, "run_directory": path}
         wanted = typed(
-            robot=robot,
+            robot=self.robot,
             task=absolute(self.task),
             connector=absolute(self.connector),
             reward=self.reward,

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tenon.session.setup import SessionSetup
 
 SESSION, PRACTICE_SESSION = "sim", "job"
-SIMULATED = "sim"
-"""Of --robot: the session's robot, in simulation."""
 STEERING_NODE = "_tenon_steer"
 Controller = Literal["residual", "p_controller", "p_dither", "policy", "localise", "down", "random", "spiral"]
 Reward = Literal["electrical", "dense", "goal_image", "daib"]
@@ -35,7 +33,7 @@ class Run:
     session: str | None = None
     """Name of a file in config/sessions, or a path. Default: sim; job with --finetune."""
     robot: str | None = None
-    """Robot, where not the session's: a file in config/robots, or sim, the session's own simulated arm."""
+    """Robot, where not the session's: a file in config/robots (sim, ur5, ur5-emulated, ...)."""
     task: str | None = None
     """Task, where not the session's: a file in config/tasks."""
     connector: str | None = None
@@ -123,7 +121,7 @@ class Run:
         from tenon.cli.settings import absolute, absolute_path, typed
 
         return typed(
-            robot=None if self.robot == SIMULATED else self.robot,
+            robot=self.robot,
             task=absolute(self.task),
             connector=absolute(self.connector),
             episodes=self.episodes,

@@ -13,7 +13,7 @@ from tenon.session.setup import SessionSetup
 LAUNCH_FILE = Path("launch", "session.launch.yaml")
 TRAINER_NODE = "trainer_node"
 NODES = (
-    "mujoco_arm",
+    "arm_driver",
     "safety_supervisor",
     "command_mux",
     "residual_controller",
@@ -25,6 +25,13 @@ NODES = (
     "session_manager",
 )
 """Without these a session does not begin."""
+EMULATOR_NODE = "emulated_stand"
+
+
+def nodes_of(setup: SessionSetup, *, trainer: bool) -> list[str]:
+    """The nodes that a session's graph consists of."""
+    chosen = [name for name in NODES if trainer or name != TRAINER_NODE]
+    return chosen if setup.robot.emulator is None else [*chosen, EMULATOR_NODE]
 
 
 def launch_file() -> Path:
@@ -38,6 +45,7 @@ def launch_arguments(session_file: Path, setup: SessionSetup, *, trainer: bool) 
         "session": str(session_file.absolute()),
         "run_directory": str(setup.run_directory),
         "trainer": "true" if trainer else "false",
+        "emulator": "false" if setup.robot.emulator is None else "true",
     }
 
 

@@ -23,6 +23,7 @@ class ConfigKind(enum.StrEnum):
     """The folders of the configuration tree."""
 
     ALGORITHMS = "algorithms"
+    ARMS = "arms"
     CAMERAS = "cameras"
     CONNECTORS = "connectors"
     FAMILIES = "families"

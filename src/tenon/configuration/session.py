@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from tenon.configuration.base import Config
+from tenon.configuration.recording import RecordingConfig
 
 ControllerName = Literal["p_controller", "p_dither", "residual", "policy", "localise", "down", "random", "spiral"]
 LEARNED: tuple[ControllerName, ...] = ("residual", "policy")
@@ -94,8 +95,8 @@ class ImageSizeConfig(Config):
 class SessionConfig(Config):
     """One session. robot, task, algorithm, safety, cameras: names of files in ``config``, or paths.
 
-    connector: a file in ``config/connectors``, where it is not the task's. safety: left out, the file with the robot's
-    name. observation: what the policy sees: the state, or the wrist camera's picture beside it.
+    connector: a file in ``config/connectors``, where it is not the task's. safety: left out, the robot's own.
+    observation: what the policy sees: the state, or the wrist camera's picture beside it.
     train: transitions go to the trainer, and every episode runs to its horizon. deterministic: the policy answers with
     its mean (insertion.md pitfall 4: evaluate SAC stochastically under goal error).
     goal_error_m: the goal is off by U(-e, e) on x and y; None: as the task says. seed: of the first episode, each next
@@ -115,6 +116,7 @@ class SessionConfig(Config):
     recorded episodes. initial_checkpoint: folder of a checkpoint whose networks are trained further. Both are read
     once, when the trainer's folder is made. practice: the session evaluates, practises and keeps the best policy
     (``tenon session run --finetune``); None: it runs its episodes.
+    recording: how episodes are recorded, and which further cameras.
     run_directory: where episodes, replay and checkpoints go.
     """
 
@@ -156,12 +158,8 @@ class SessionConfig(Config):
     practice: PracticeConfig | None = None
     reset: ResetConfig = ResetConfig()
     tare: TareConfig = TareConfig()
+    recording: RecordingConfig = RecordingConfig()
     run_directory: Path = Path("runs/session")
-
-    @property
-    def safety_name(self) -> str:
-        """The file of the limits."""
-        return self.safety or self.robot
 
     @property
     def control_period_s(self) -> float:

@@ -80,7 +80,7 @@ def load_collection(config: CollectionConfig, topics: Sequence[TopicSpec]) -> Co
     """Raises ConfigurationError."""
     return CollectionSetup(
         config=config,
-        arm=load_named(ArmConfig, ConfigKind.ROBOTS, config.robot),
+        arm=load_named(ArmConfig, ConfigKind.ARMS, config.robot),
         tasks=tuple(load_named(InsertionTaskConfig, ConfigKind.TASKS, name) for name in config.tasks),
         topics=tuple(topics),
     )

@@ -170,7 +170,7 @@ def make_insertion(
     """
     task_config = load_named(InsertionTaskConfig, ConfigKind.TASKS, task)
     return InsertionEnv(
-        load_named(ArmConfig, ConfigKind.ROBOTS, robot),
+        load_named(ArmConfig, ConfigKind.ARMS, robot),
         load_named(ConnectorConfig, ConfigKind.CONNECTORS, connector or task_config.connector),
         task_config,
         reward=reward,

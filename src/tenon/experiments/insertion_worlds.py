@@ -64,7 +64,7 @@ def _arm(socket: str, reward: Reward, pure_step_m: float | None) -> InsertionEnv
         pure = {"base": None, "authority_m": (pure_step_m,) * 3, "step_limit_m": pure_step_m}
         task = task.model_copy(update={"residual": task.residual.model_copy(update=pure)})
     return InsertionEnv(
-        load_named(ArmConfig, ConfigKind.ROBOTS, _ROBOT),
+        load_named(ArmConfig, ConfigKind.ARMS, _ROBOT),
         load_named(ConnectorConfig, ConfigKind.CONNECTORS, task.connector),
         task,
         reward="electrical" if reward == "sparse" else "dense",

@@ -16,6 +16,7 @@ import numpy as np
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import ConfigurationError, load_yaml
 from tenon.configuration.resolve import ConfigKind, resolve, resolve_session
+from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 from tenon.control.geometry import pose
@@ -43,6 +44,10 @@ class SessionSetup:
     @property
     def config(self) -> SessionConfig:
         return self.stand.session
+
+    @property
+    def robot(self) -> RobotConfig:
+        return self.stand.robot
 
     @property
     def arm(self) -> ArmConfig:
@@ -109,7 +114,7 @@ class SessionSetup:
     def configuration_hash(self) -> str:
         """16 hex digits that change with any value of the session or of what it refers to."""
         stand = self.stand
-        parts = (stand.session, stand.arm, stand.task, stand.connector, stand.safety, *stand.cameras)
+        parts = (stand.session, stand.robot, stand.arm, stand.task, stand.connector, stand.safety, *stand.cameras)
         text = json.dumps([*(part.model_dump(mode="json") for part in parts), dict(self.algorithm)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -142,6 +147,6 @@ def _check_goal(setup: SessionSetup) -> None:
     if not all(low <= x <= high for low, x, high in zip(box.min_m, goal, box.max_m, strict=True)):
         raise ConfigurationError(
             f"the goal of task {setup.config.task!r} is at {np.round(goal, 4).tolist()} m, outside the workspace of "
-            f"safety {setup.config.safety_name!r} ({list(box.min_m)} to {list(box.max_m)} m): move the socket or "
+            f"safety {setup.stand.safety_name!r} ({list(box.min_m)} to {list(box.max_m)} m): move the socket or "
             "choose another safety file"
         )

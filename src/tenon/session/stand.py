@@ -1,4 +1,4 @@
-"""All that a session names, loaded: arm, limits, task, connector, cameras."""
+"""All that a session names, loaded: robot, arm, limits, task, connector, cameras."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import ConfigurationError
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, load_named
+from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SEARCHES, ControllerName, SessionConfig
 from tenon.simulation.connectors import ConnectorConfig
@@ -22,23 +23,32 @@ class Stand:
     """The robot and its job as one session sees them."""
 
     session: SessionConfig
+    robot: RobotConfig
     arm: ArmConfig
     safety: SafetyConfig
     task: InsertionTaskConfig
     connector: ConnectorConfig
     cameras: tuple[CameraConfig, ...]
 
+    @property
+    def safety_name(self) -> str:
+        """The file of the limits: the session's word counts, else the robot's."""
+        return self.session.safety or self.robot.safety
+
 
 def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
     """Loads what a session names and checks that it fits together. Raises ConfigurationError."""
     task = load_named(InsertionTaskConfig, ConfigKind.TASKS, session.task, root=root)
+    robot = load_named(RobotConfig, ConfigKind.ROBOTS, session.robot, root=root)
+    cameras = [robot.cameras.get(name, name) for name in session.cameras]
     stand = Stand(
         session=session,
-        arm=load_named(ArmConfig, ConfigKind.ROBOTS, session.robot, root=root),
-        safety=load_named(SafetyConfig, ConfigKind.SAFETY, session.safety_name, root=root),
+        robot=robot,
+        arm=load_named(ArmConfig, ConfigKind.ARMS, robot.arm, root=root),
+        safety=load_named(SafetyConfig, ConfigKind.SAFETY, session.safety or robot.safety, root=root),
         task=task,
         connector=load_named(ConnectorConfig, ConfigKind.CONNECTORS, session.connector or task.connector, root=root),
-        cameras=tuple(load_named(CameraConfig, ConfigKind.CAMERAS, name, root=root) for name in session.cameras),
+        cameras=tuple(load_named(CameraConfig, ConfigKind.CAMERAS, name, root=root) for name in cameras),
     )
     _check(stand)
     return stand
@@ -60,7 +70,7 @@ def _check(stand: Stand) -> None:
     names = tuple(joint.name for joint in safety.joints)
     if names != stand.arm.joint_names:
         raise ConfigurationError(
-            f"safety {session.safety_name!r} limits the joints {', '.join(names)}, but robot {session.robot!r} has "
+            f"safety {stand.safety_name!r} limits the joints {', '.join(names)}, but robot {session.robot!r} has "
             f"{', '.join(stand.arm.joint_names)}: name the safety file of this robot"
         )
     if abs(task.control_period_s - session.control_period_s) > PERIOD_TOLERANCE_S:
@@ -71,14 +81,14 @@ def _check(stand: Stand) -> None:
         )
     if task.force_limit_n > safety.force_max_n:
         raise ConfigurationError(
-            f"task {session.task!r} allows {task.force_limit_n:g} N, safety {session.safety_name!r} only "
+            f"task {session.task!r} allows {task.force_limit_n:g} N, safety {stand.safety_name!r} only "
             f"{safety.force_max_n:g} N: lower force_limit_n"
         )
     reset_speed_m_s = session.reset.lead_m / session.control_period_s
     if reset_speed_m_s > safety.tcp_speed_max_m_s:
         raise ConfigurationError(
             f"session {session.name!r}: reset.lead_m of {session.reset.lead_m:g} m per control period is up to "
-            f"{reset_speed_m_s:g} m/s, safety {session.safety_name!r} allows {safety.tcp_speed_max_m_s:g} m/s: lower it"
+            f"{reset_speed_m_s:g} m/s, safety {stand.safety_name!r} allows {safety.tcp_speed_max_m_s:g} m/s: lower it"
         )
     if session.reset.withdraw_m > task.start_height_m:
         raise ConfigurationError(

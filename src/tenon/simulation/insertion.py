@@ -196,6 +196,15 @@ class InsertionSimulation:
         self._select_group(JOINT_GROUP)
         self.data.ctrl[CARTESIAN_AXES:] = reference
 
+    def set_joint_torque(self, torque_nm: Vector) -> None:
+        """The joint torques (n,) from the next physics step on, beside what carries the arm's weight; no spring holds
+        it then. They end with the next set point of another kind. Raises ValueError."""
+        torque = np.array(torque_nm, dtype=np.float64)
+        if torque.shape != (self._size,):
+            raise ValueError(f"{self.arm.name} has {self._size} joints, the torque has shape {torque.shape}")
+        self.model.opt.disableactuator = 1 << CARTESIAN_GROUP | 1 << JOINT_GROUP
+        self.data.qfrc_applied[: self._size] = torque
+
     def push(self, force_n: Vector, duration_s: float) -> None:
         """Pushes the plug from the next physics step on; force_n (3,) in axes of the base. It replaces any old push."""
         self._push[:] = force_n
@@ -330,6 +339,7 @@ class InsertionSimulation:
         self.data.mocap_quat[0] = (w, x, y, z)
 
     def _select_group(self, group: int) -> None:
+        self.data.qfrc_applied[: self._size] = 0.0
         disabled = {CARTESIAN_GROUP, JOINT_GROUP} - {group}
         self.model.opt.disableactuator = sum(1 << other for other in disabled)
 

@@ -17,7 +17,7 @@ FOREVER_NS = 10**12
 
 @pytest.fixture
 def driver():
-    made = MujocoDriver(MujocoDriverConfig(robot="ur5", task="hard"))
+    made = MujocoDriver(MujocoDriverConfig(arm="ur5", task="hard"))
     made.configure()
     yield made
     made.close()
@@ -39,7 +39,7 @@ def travelled_m(driver, act):
 
 
 def test_nothing_works_before_configure():
-    driver = MujocoDriver(MujocoDriverConfig(robot="ur5", task="hard"))
+    driver = MujocoDriver(MujocoDriverConfig(arm="ur5", task="hard"))
     assert driver.state is DriverState.UNCONFIGURED
     with pytest.raises(DriverError, match=r"call configure\(\) first"):
         driver.read()
@@ -47,10 +47,10 @@ def test_nothing_works_before_configure():
         driver.activate()
 
 
-@pytest.mark.parametrize("broken", [{"robot": "ur6"}, {"task": "harder"}])
+@pytest.mark.parametrize("broken", [{"arm": "ur6"}, {"task": "harder"}])
 def test_unknown_names_are_refused_at_once(broken):
     with pytest.raises(ConfigurationError, match="There are: "):
-        MujocoDriver(MujocoDriverConfig(**{"robot": "ur5", "task": "hard", **broken}))
+        MujocoDriver(MujocoDriverConfig(**{"arm": "ur5", "task": "hard", **broken}))
 
 
 def test_an_inactive_arm_holds_and_is_deaf(driver):

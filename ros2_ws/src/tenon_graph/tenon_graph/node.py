@@ -14,6 +14,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 
@@ -38,11 +39,17 @@ def text_parameter(node: Node, name: str, default: str, description: str) -> str
 
 
 class GraphNode(Node):
-    """A node of the session: reads which session it belongs to from its parameters and wires topics by contract."""
+    """A node of the session: reads which session it belongs to from its parameters and wires topics by contract.
+
+    Its time is that of the session's robot.
+    """
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
         self.setup = self._load_setup()
+        # Not a launch argument: whoever starts a real arm on simulated time would have it wait for a clock forever.
+        simulated = self.setup.robot.time == "simulated"
+        self.set_parameters([Parameter("use_sim_time", Parameter.Type.BOOL, simulated)])
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
 
     def _load_setup(self) -> SessionSetup:

@@ -10,6 +10,7 @@ from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import load_yaml
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, config_root
+from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.family import FamilyConfig
@@ -17,10 +18,11 @@ from tenon.simulation.tasks import InsertionTaskConfig
 
 LISTED = 5
 MODELS: dict[str, type[Config]] = {
+    ConfigKind.ARMS: ArmConfig,
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
     ConfigKind.FAMILIES: FamilyConfig,
-    ConfigKind.ROBOTS: ArmConfig,
+    ConfigKind.ROBOTS: RobotConfig,
     ConfigKind.SAFETY: SafetyConfig,
     ConfigKind.TASKS: InsertionTaskConfig,
 }

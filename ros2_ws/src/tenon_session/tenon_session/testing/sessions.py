@@ -27,7 +27,7 @@ _ALGORITHM = {
     "algorithm": {"hidden_sizes": [16, 16], "critic_warmup_updates": 5},
 }
 _COMMON = {
-    "robot": "ur5",
+    "robot": "sim",
     "cameras": ["wrist"],
     "episodes": 1,
     "tare": {"window_s": 0.3, "samples_min": 15},

@@ -23,7 +23,7 @@ LAUNCH_FILE = Path("launch", "session.launch.yaml")
 START_TIMEOUT_S = 180.0
 DOMAINS = range(1, 200)
 MODULES = {
-    "mujoco_arm": "tenon_mujoco.node",
+    "arm_driver": "tenon_session.arm_driver",
     "safety_supervisor": "tenon_control.safety_supervisor",
     "command_mux": "tenon_control.command_mux",
     "residual_controller": "tenon_control.residual_controller",
@@ -138,7 +138,7 @@ class Stage:
 def start_node(node: str, session_file: Path, log_directory: Path) -> subprocess.Popen[bytes]:
     """Starts one node of a session by hand; its output is appended to its log."""
     log_directory.mkdir(parents=True, exist_ok=True)
-    parameters = {"session": session_file, "use_sim_time": "true"}
+    parameters = {"session": session_file}
     given = [word for key, value in parameters.items() for word in ("-p", f"{key}:={value}")]
     with (log_directory / f"{node}.log").open("ab") as log:
         return subprocess.Popen(
