@@ -178,3 +178,22 @@ def test_late_and_missed_turns_are_counted() -> None:
         loop.step(state(), now_ms * MS)
     counters = loop.counters
     assert (counters.turns, counters.late, counters.missed, counters.max_gap_ns) == (6, 1, 2, 6 * MS)
+
+
+def test_arm_that_was_out_of_reach_stays_where_it_is_found(moving: InnerLoop) -> None:
+    moving.forget()
+    found = moving.step(state(0.3), 60 * MS)
+    assert found.holding and found.tcp_in_base.position_m[2] == 0.3
+    moving.on_heartbeat(SafetyLevel.FAULT, 60 * MS)
+    safe = Reference(60 * MS, ControlMode.HOLD, "supervisor", 200 * MS, tcp_in_base=pose(0.29))
+    moving.on_reference(safe, 60 * MS)
+    assert height(moving, 200 * MS, 0.3) == 0.3, "a safe pose of before is motion too"
+
+
+def test_arm_that_was_out_of_reach_moves_for_a_new_reference_under_a_fresh_ok(moving: InnerLoop) -> None:
+    moving.forget()
+    moving.on_reference(motion(60 * MS, 0.21), 60 * MS)
+    assert moving.step(state(), 61 * MS).holding, "the supervisor has not spoken since"
+    moving.on_heartbeat(SafetyLevel.OK, 62 * MS)
+    moving.on_reference(motion(70 * MS, 0.21), 70 * MS)
+    assert not moving.step(state(), 71 * MS).holding

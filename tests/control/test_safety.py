@@ -424,3 +424,20 @@ def test_cleared_supervisor_moves_only_for_a_new_reference_and_faults_again(read
 
 def test_clear_without_a_fault_is_fine(ready: SafetySupervisor) -> None:
     assert ready.clear(START_NS).cleared
+
+
+def test_fault_of_the_device_latches_with_its_name_and_cannot_be_cleared_before_it_is_gone(
+    ready: SafetySupervisor,
+) -> None:
+    ready.on_reference(motion(START_NS), START_NS)
+    held = ready.on_arm("protective_stop", "unlock it at the pendant", START_NS + MS)
+    assert held is not None and held.mode is ControlMode.HOLD
+    status = ready.status(START_NS + MS)
+    assert status.fault == Check.ARM and status.detail.startswith("protective_stop: unlock")
+    late_ns = START_NS + 3 * PERIOD_NS
+    ready.on_state(state(late_ns), late_ns)
+    refused = ready.clear(late_ns)
+    assert not refused.cleared and "unlock it" in refused.message
+    ready.on_arm("", "", late_ns)
+    assert ready.status(late_ns).level is SafetyLevel.FAULT, "that the device is well clears nothing"
+    assert ready.clear(late_ns).cleared

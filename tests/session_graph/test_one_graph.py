@@ -44,6 +44,7 @@ WIRES: dict[str, tuple[set[str], set[str]]] = {
     contract.COMMAND_REFERENCE.name: ({"command_mux"}, {"safety_supervisor"}),
     contract.COMMAND_SAFE.name: ({"safety_supervisor"}, {"impedance_controller"}),
     contract.JOINT_COMMAND.name: ({"impedance_controller"}, set()),
+    contract.ARM_STATE.name: (ARM, {"safety_supervisor"}),
     contract.SAFETY_STATE.name: ({"safety_supervisor"}, {"impedance_controller", "session_manager"}),
     contract.SESSION_STATE.name: (
         MANAGER,

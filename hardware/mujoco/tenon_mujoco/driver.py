@@ -5,13 +5,12 @@ Time stands still until ``step`` is called, so whoever drives the arm decides ho
 
 from __future__ import annotations
 
-import enum
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
+from tenon.control.drivers import DriverError, DriverState
 from tenon.control.types import ControlMode, Reference, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import InsertionSimulation
@@ -19,18 +18,6 @@ from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig
 from tenon_mujoco.config import MujocoDriverConfig
 
 NS_PER_S = 1_000_000_000
-
-
-class DriverState(enum.Enum):
-    """UNCONFIGURED: there is no arm yet. INACTIVE: it holds its pose. ACTIVE: it follows references."""
-
-    UNCONFIGURED = "unconfigured"
-    INACTIVE = "inactive"
-    ACTIVE = "active"
-
-
-class DriverError(RuntimeError):
-    """The arm cannot do that in its present state. The message names the state and what to do first."""
 
 
 class MujocoDriver:

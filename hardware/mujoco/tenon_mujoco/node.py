@@ -13,9 +13,10 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool
-from tenon_msgs.msg import ElectricalState
+from tenon_msgs.msg import ArmState, ElectricalState
 from tenon_msgs.srv import Push, ResetTask
 
+from tenon.control.drivers import DriverError
 from tenon.control.loop import InnerLoopConfig, SetPoint
 from tenon.control.types import ControlMode, Reference, RobotState
 from tenon.simulation.insertion import SimulationError
@@ -26,7 +27,7 @@ from tenon_graph.conversions import image_to_msg, to_stamp
 from tenon_graph.node import GraphNode, run
 from tenon_graph.states import StatePublisher
 from tenon_mujoco.config import MujocoDriverConfig
-from tenon_mujoco.driver import DriverError, MujocoDriver
+from tenon_mujoco.driver import MujocoDriver
 from tenon_mujoco.pacing import REAL_TIME, Lockstep, Pacer
 
 NS_PER_S = 1_000_000_000
@@ -69,6 +70,7 @@ class MujocoArm(GraphNode):
         self._executor_of_both.add_node(self._impedance)
         self._driver.configure()
         self._driver.activate()
+        self.advertise(contract.ARM_STATE).publish(ArmState(device=f"{self.setup.arm.name} in MuJoCo"))
 
     def destroy_node(self) -> None:
         self._executor_of_both.shutdown()

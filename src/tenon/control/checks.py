@@ -42,6 +42,7 @@ class Check(enum.StrEnum):
     FUTURE_STAMP = "future_stamp"  # instant
     OUT_OF_ORDER = "out_of_order"  # instant: older than what came before from the same place
     CLOCK = "clock"  # instant: session time went back
+    ARM = "arm"  # instant: the device has stopped or is out of reach; the detail begins with its name for that
     OPERATOR = "operator"  # instant: a person has pressed stop
     STALE_COMMAND = "stale_command"  # timed: 2 control periods; instant for a command that arrives too old
     STALE_STATE = "stale_state"  # timed: 1.5 control periods by default

@@ -77,6 +77,7 @@ class InnerLoop:
         self._pose: PoseRamp | None = None
         self._joints: JointRamp | None = None
         self._holding = True
+        self._stays = False
         self._last_turn_ns: int | None = None
         self._new = False
         self.counters = LoopCounters()
@@ -94,6 +95,17 @@ class InnerLoop:
         self._new = True
         if self._heartbeat and self._heartbeat[0] is SafetyLevel.OK and self._is_fresh(self._heartbeat[1], now_ns):
             self._heartbeat = (SafetyLevel.OK, now_ns)
+
+    def forget(self) -> None:
+        """The arm was out of reach: where it was to be, and what was asked, counts no more.
+
+        At the next turn it holds where it then is, goes to no safe pose either, and moves only for a reference that
+        comes afterwards under a supervisor that says OK.
+        """
+        self._reference = self._heartbeat = self._pose = self._joints = None
+        self._silence = "the arm was out of reach"
+        self._holding = self._stays = True
+        self._new = False
 
     def step(self, state: RobotState, now_ns: int) -> SetPoint:
         """The set point of this turn. state: the newest reading.
@@ -152,7 +164,7 @@ class InnerLoop:
             self._pose, self._joints = PoseRamp(here, here, now_ns, 0), None
             self.counters.holds += not self._holding and hold is None
             self._holding = True
-        if self._new and hold and hold.tcp_in_base:
+        if self._new and hold and hold.tcp_in_base and not self._stays:
             self._to_safe_pose(self._pose, hold.tcp_in_base, now_ns)
         self._new = False
         return self._set_point(state, now_ns, reason)
@@ -175,7 +187,7 @@ class InnerLoop:
 
     def _follow(self, reference: Reference, state: RobotState, now_ns: int) -> None:
         self._new = False
-        self._holding = False
+        self._holding = self._stays = False
         if reference.mode is ControlMode.JOINT:
             assert reference.joint_position_rad is not None  # the supervisor passes no other
             start_rad = self._joints.at(now_ns) if self._joints else state.joint_position_rad

@@ -100,6 +100,7 @@ class SafetySupervisor:
         self._last_tick_ns = 0
         self._state: RobotState | None = None
         self._reading_fault: Violation | None = None
+        self._arm_fault: Violation | None = None
         self._image_ns: int | None = None
         self._stamp_of_source: dict[str, int] = {}
         self._motion: _Motion | None = None
@@ -123,6 +124,16 @@ class SafetySupervisor:
             self._trip(self._reading_fault, hold_at=self._state)
         else:
             self._state = state
+        return self._hold_if_faulted()
+
+    def on_arm(self, fault: str, detail: str, now_ns: int) -> Reference | None:
+        """Takes the driver's word on its device. fault: its name; empty: the device is well, which clears nothing here.
+
+        Returns a HOLD to publish if there is a fault, else None.
+        """
+        self._arm_fault = Violation(Check.ARM, f"{fault}: {detail}") if fault else None
+        if self._advance(now_ns) and self._arm_fault:
+            self._trip(self._arm_fault)
         return self._hold_if_faulted()
 
     def on_image(self, stamp_ns: int, now_ns: int) -> Reference | None:
@@ -253,6 +264,8 @@ class SafetySupervisor:
 
     def _missing(self) -> Violation | None:
         """What must be there before the arm may move, and is not."""
+        if self._arm_fault:
+            return self._arm_fault
         if self._now_ns <= 0:
             return Violation(Check.STALE_STATE, "session time has not begun: look for /clock")
         if self._state is None:
@@ -376,8 +389,9 @@ class SafetySupervisor:
         self._faults_total += 1
 
     def _why_not_clear(self) -> str:
-        if self._reading_fault:
-            return self._reading_fault.detail
+        lasting = self._arm_fault or self._reading_fault
+        if lasting:
+            return lasting.detail
         missing = self._missing()
         if missing:
             return missing.detail

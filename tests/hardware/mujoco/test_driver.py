@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tenon.configuration.base import ConfigurationError
+from tenon.control.drivers import DriverError, DriverState
 from tenon.control.geometry import distance
 from tenon.control.types import ControlMode, Pose, Reference
 from tenon_mujoco.config import MujocoDriverConfig
-from tenon_mujoco.driver import DriverError, DriverState, MujocoDriver
+from tenon_mujoco.driver import MujocoDriver
 
 TICK_S = 0.1
 FOREVER_NS = 10**12

@@ -6,8 +6,8 @@ import sys
 
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
+from tenon_msgs.msg import ArmState, SafetyState
 from tenon_msgs.msg import Reference as ReferenceMsg
-from tenon_msgs.msg import SafetyState
 
 from tenon.control.kinematics import Kinematics
 from tenon.control.safety import SafetySupervisor
@@ -43,6 +43,7 @@ class SafetySupervisorNode(GraphNode):
         self._safe_publisher = self.advertise(contract.COMMAND_SAFE)
         self._state_publisher = self.advertise(contract.SAFETY_STATE)
         self._joiner = StateJoiner(self, self._on_state, newest_only=True)
+        self.subscribe(contract.ARM_STATE, self._on_arm)
         self.subscribe(contract.CAMERA_IMAGE, self._on_image)
         self.subscribe(contract.COMMAND_REFERENCE, self._on_reference)
         self.create_service(Trigger, contract.CLEAR_FAULT_SERVICE, self._on_clear)
@@ -61,6 +62,9 @@ class SafetySupervisorNode(GraphNode):
         self._publish(self._supervisor.on_state(state, self._time_ns()))
         if self._early is not None and self._early[0].stamp_ns <= state.stamp_ns:
             self._judge_early()
+
+    def _on_arm(self, msg: ArmState) -> None:
+        self._publish(self._supervisor.on_arm(msg.fault, msg.detail, self._time_ns()))
 
     def _is_image_overtaken(self) -> bool:
         """A fast simulation may run on by two periods while a picture is under way: real time must have passed too."""

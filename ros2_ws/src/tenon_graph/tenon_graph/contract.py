@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
 from tenon_msgs.msg import (
     ArmCommand,
+    ArmState,
     ElectricalState,
     EpisodeSummary,
     Observation,
@@ -28,6 +31,7 @@ from tenon_msgs.msg import (
     TrainerState,
     Transition,
 )
+from tf2_msgs.msg import TFMessage
 
 
 def _qos(depth: int, *, reliable: bool, latched: bool = False) -> QoSProfile:
@@ -47,6 +51,8 @@ COMMAND = _qos(1, reliable=True)
 """Commands: only the newest, never lost."""
 STREAM = QoSProfile(history=HistoryPolicy.KEEP_ALL, depth=0, reliability=ReliabilityPolicy.RELIABLE)
 """Streams that learning reads: every sample counts, so a publisher waits rather than drop one."""
+STREAM_OF_FRAMES = _qos(100, reliable=True)
+"""As tf2 subscribes."""
 LATCHED = _qos(1, reliable=True, latched=True)
 """State: whoever comes late gets the last one."""
 
@@ -92,6 +98,7 @@ TELEOP_STATE = Topic("teleop/state", TeleopState, LATCHED, "on change")
 COMMAND_REFERENCE = Topic("command/reference", Reference, COMMAND, "control rate")
 COMMAND_SAFE = Topic("command/safe", Reference, COMMAND, "control rate")
 JOINT_COMMAND = Topic("joint_command", ArmCommand, SENSOR, "state rate")
+ARM_STATE = Topic("arm/state", ArmState, LATCHED, "on change")
 SAFETY_STATE = Topic("safety/state", SafetyState, LATCHED, "heartbeat rate")
 SESSION_STATE = Topic("session/state", SessionState, LATCHED, "on change")
 TRANSITION = Topic("transition", Transition, STREAM, "control rate while an episode runs")
@@ -117,12 +124,24 @@ TOPICS: tuple[Topic, ...] = (
     COMMAND_REFERENCE,
     COMMAND_SAFE,
     JOINT_COMMAND,
+    ARM_STATE,
     SAFETY_STATE,
     SESSION_STATE,
     TRANSITION,
     EPISODE_SUMMARY,
     TRAINER_STATE,
 )
+
+CAMERA_INFO = Topic("camera/camera_info", CameraInfo, SENSOR, "camera rate, where the lens is known")
+CAMERA_DEPTH = Topic("camera/depth/image_raw", Image, SENSOR, "camera rate, where the camera has depth")
+DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, COMMAND, "1 Hz, and when a camera's fault comes or goes")
+TF = Topic("/tf", TFMessage, STREAM_OF_FRAMES, "control rate")
+TF_STATIC = Topic("/tf_static", TFMessage, LATCHED, "once")
+ROBOT_DESCRIPTION = Topic("robot_description", String, LATCHED, "once")
+
+FOR_TOOLS: tuple[Topic, ...] = (CAMERA_INFO, CAMERA_DEPTH, DIAGNOSTICS, TF, TF_STATIC, ROBOT_DESCRIPTION)
+"""What people and their tools (RViz, Foxglove, calibration) look at; no node of a session needs it, none records it.
+The names with a leading slash are those that tf2 and the diagnostics' viewers expect."""
 
 RESET_TASK_SERVICE = "task/reset"
 TARE_SERVICE = "observation/tare"

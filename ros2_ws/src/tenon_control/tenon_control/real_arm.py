@@ -1,0 +1,148 @@
+"""A physical arm on the graph: its driver and the inner loop in one process, at the device's own rate and in real time.
+
+A device's node is this one with its driver. What the device reports as a fault is told to the supervisor, which holds
+the session until a person clears it; the device is tried again meanwhile, and never moves by itself when it is back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from tenon_msgs.msg import ArmState, ElectricalState
+from tenon_msgs.srv import ResetTask
+
+from tenon.control.drivers import ArmDriver, ArmFaultError, DriverError
+from tenon.control.loop import InnerLoopConfig
+from tenon.control.types import RobotState
+from tenon.session.setup import SessionSetup
+from tenon_control.impedance_controller import ImpedanceController
+from tenon_graph import contract
+from tenon_graph.conversions import to_stamp
+from tenon_graph.node import GraphNode, run
+from tenon_graph.states import StatePublisher
+
+NS_PER_S = 1_000_000_000
+RETRY_S = 0.5
+"""Between two tries to get a device back."""
+SERVED_SHARE = 0.6
+"""Of a period, for what the graph says; the rest is for waiting on the device, whose reading must not be late."""
+
+
+class RealArm(GraphNode):
+    """Sensor topics out, set points from the inner loop in, by direct calls."""
+
+    def __init__(self, create_driver: Callable[[SessionSetup], ArmDriver]) -> None:
+        """Reaches the device and makes it ready. Raises DriverError or ArmFaultError, with what to do."""
+        super().__init__("arm_driver")
+        config = self.setup.config
+        self._driver = create_driver(self.setup)
+        self._driver.configure()
+        self._impedance = ImpedanceController(
+            InnerLoopConfig(
+                period_s=self._driver.period_s,
+                ramp_s=self.setup.task.reference_ramp_s,
+                heartbeat_timeout_s=config.heartbeat_timeout_s,
+            )
+        )
+        self._state_period_ns = round(NS_PER_S / config.state_rate_hz)
+        self._published_ns = 0
+        self._fault: ArmFaultError | None = None
+        self._retry_at_s = 0.0
+        self._states = StatePublisher(self, self._driver.joint_names)
+        self._arm_publisher = self.advertise(contract.ARM_STATE)
+        self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL) if self._has_detector() else None
+        if self.setup.robot.emulator is None:  # an emulated stand does that itself
+            self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
+        self._executor_of_both = SingleThreadedExecutor()
+        self._executor_of_both.add_node(self)
+        self._executor_of_both.add_node(self._impedance)
+        self._driver.activate()
+        self._tell()
+
+    @property
+    def impedance(self) -> ImpedanceController:
+        """The inner loop, whose counters tell how late it was."""
+        return self._impedance
+
+    def destroy_node(self) -> None:
+        self._executor_of_both.shutdown()
+        self._impedance.destroy_node()
+        self._driver.close()
+        super().destroy_node()
+
+    def spin(self) -> None:
+        """Turn by turn until the context ends."""
+        while rclpy.ok():
+            begun_s = time.monotonic()
+            try:
+                if self._fault is None:
+                    self._turn()
+                else:
+                    self._recover(begun_s)
+            except ArmFaultError as fault:
+                self._on_fault(fault)
+            self._serve(begun_s + SERVED_SHARE * self._driver.period_s)
+
+    def _turn(self) -> None:
+        """One period of the device: its reading, the answer to it, and now and then the word to the graph."""
+        state = self._driver.read()
+        now_ns = state.stamp_ns
+        set_point = self._impedance.set_point(state, now_ns)
+        self._driver.write(set_point)
+        if now_ns // self._state_period_ns != self._published_ns // self._state_period_ns:
+            self._published_ns = now_ns
+            self._impedance.publish_command(set_point, state.joint_effort_nm, now_ns)
+            self._publish(state)
+
+    def _publish(self, state: RobotState) -> None:
+        self._states.publish(state)
+        if self._electrical_publisher is not None:
+            msg = ElectricalState(connected=bool(self._driver.detector()))
+            msg.header.stamp = to_stamp(state.stamp_ns)
+            self._electrical_publisher.publish(msg)
+
+    def _has_detector(self) -> bool:
+        return self._driver.detector() is not None
+
+    def _on_fault(self, fault: ArmFaultError) -> None:
+        self._impedance.loop.forget()
+        known, self._fault = self._fault, fault
+        self._retry_at_s = time.monotonic() + RETRY_S
+        if known is None or (known.kind, str(known)) != (fault.kind, str(fault)):
+            self.get_logger().error(f"{fault.kind}: {fault}")
+            self._tell()
+
+    def _recover(self, now_s: float) -> None:
+        if now_s < self._retry_at_s:
+            return
+        self._driver.recover()
+        self._fault = None
+        self.get_logger().info(f"{self._driver.description} is back; it holds until the session goes on")
+        self._tell()
+
+    def _tell(self) -> None:
+        msg = ArmState(device=self._driver.description)
+        msg.header.stamp = to_stamp(self.now_ns())
+        if self._fault is not None:
+            msg.fault, msg.detail = str(self._fault.kind), str(self._fault)
+        self._arm_publisher.publish(msg)
+
+    def _serve(self, until_s: float) -> None:
+        while rclpy.ok():
+            remaining_s = until_s - time.monotonic()
+            self._executor_of_both.spin_once(timeout_sec=max(0.0, remaining_s))
+            if remaining_s <= 0.0:
+                return
+
+    def _on_reset_task(self, _request: ResetTask.Request, response: ResetTask.Response) -> ResetTask.Response:
+        """A real stand draws nothing: socket and plug are where they are."""
+        response.success = True
+        return response
+
+
+def run_arm(create_driver: Callable[[SessionSetup], ArmDriver], args: list[str] | None = None) -> int:
+    """Runs the node of a physical arm, and returns the exit status."""
+    return run(lambda: RealArm(create_driver), args, spin=RealArm.spin, errors=(DriverError, ArmFaultError))
