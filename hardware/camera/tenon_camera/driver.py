@@ -1,4 +1,4 @@
-"""A camera with the lifecycle of all drivers: configure, activate, read, deactivate.
+"""A plain camera, by OpenCV.
 
 ``device`` is a video device of the operating system, with exposure and white balance fixed; ``file`` plays a video in a
 loop at the configured rate, so that everything behind a camera can be tested without one.
@@ -6,44 +6,42 @@ loop at the configured rate, so that everything behind a camera can be tested wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tenon.configuration.camera import CameraConfig
+from tenon.configuration.camera import CameraConfig, IntrinsicsConfig
+from tenon_camera.frame import CameraError, CameraFault, Clock, Frame, taken_ns
 
 _MANUAL_EXPOSURE = 1.0
 _EXPOSURE_UNIT_US = 100.0
 """Video4Linux counts exposure in units of 100 us."""
 
-
-class CameraError(RuntimeError):
-    """A camera that does not deliver. The message says what was tried, what is there and what to do."""
+OpenDevice = Callable[[str], cv2.VideoCapture]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One picture: rgb (height, width, 3) uint8; stamp_ns: when it was taken, on the clock of the caller."""
-
-    stamp_ns: int
-    rgb: NDArray[np.uint8]
+def open_v4l2(path: str) -> cv2.VideoCapture:
+    """A video device by Video4Linux."""
+    return cv2.VideoCapture(path, cv2.CAP_V4L2)
 
 
 class CameraDriver:
-    """Not thread-safe. Nothing here moves."""
+    """A tenon_camera.frame.Camera."""
 
-    def __init__(self, config: CameraConfig) -> None:
+    def __init__(self, config: CameraConfig, open_device: OpenDevice = open_v4l2) -> None:
         self._config = config
+        self._open_device_at = open_device
         self._capture: cv2.VideoCapture | None = None
 
-    def configure(self) -> None:
-        """Opens the source and sets size, rate, exposure. Afterwards frames can be read after ``activate``.
+    @property
+    def intrinsics(self) -> IntrinsicsConfig | None:
+        return self._config.intrinsics
 
-        Raises CameraError when it is missing, busy, or refuses the settings.
-        """
+    def configure(self) -> None:
         config = self._config
         if config.source == "file":
             self._open_file(config)
@@ -51,15 +49,14 @@ class CameraDriver:
             self._open_device(config)
         else:
             raise CameraError(
-                f"camera {config.name!r}: camera_node does not drive source {config.source!r}; only 'device', 'file'"
+                CameraFault.REFUSED,
+                f"camera {config.name!r}: this driver has no source {config.source!r}; only 'device' and 'file'",
             )
 
     def activate(self) -> None:
-        """Takes the first frame, so that a camera which opens but delivers nothing is found now."""
-        self.read(0)
+        self.read(time.monotonic_ns)
 
-    def read(self, now_ns: int) -> Frame:
-        """The next frame, stamped now_ns. Raises CameraError when none comes."""
+    def read(self, clock: Clock) -> Frame:
         capture = self._opened()
         delivered, bgr = capture.read()
         if not delivered and self._config.source == "file":
@@ -67,26 +64,38 @@ class CameraDriver:
             delivered, bgr = capture.read()
         if not delivered:
             raise CameraError(
+                CameraFault.UNPLUGGED,
                 f"camera {self._config.name!r} ({self._what()}) delivers no frame: check its cable and that no other "
-                "program uses it"
+                "program uses it",
             )
-        height, width = bgr.shape[:2]
-        if (width, height) != (self._config.width, self._config.height):
-            raise CameraError(
-                f"camera {self._config.name!r} delivers {width} x {height} pixels, its configuration says "
-                f"{self._config.width} x {self._config.height}: set width and height to what the camera can do"
-            )
-        return Frame(now_ns, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+        return Frame(taken_ns(clock, self._age_s(capture)), self._checked(bgr))
 
     def deactivate(self) -> None:
-        """Lets go of the source. ``configure`` opens it anew."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
 
+    def _checked(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = bgr.shape[:2]
+        if (width, height) != (self._config.width, self._config.height):
+            raise CameraError(
+                CameraFault.WRONG_PICTURE,
+                f"camera {self._config.name!r} delivers {width} x {height} pixels, its configuration says "
+                f"{self._config.width} x {self._config.height}: set width and height to what the camera can do",
+            )
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+
+    def _age_s(self, capture: cv2.VideoCapture) -> float:
+        """Video4Linux stamps its buffers on the steady clock; a video has no such stamps."""
+        if self._config.source == "file":
+            return 0.0
+        return time.monotonic() - 1e-3 * capture.get(cv2.CAP_PROP_POS_MSEC)
+
     def _opened(self) -> cv2.VideoCapture:
         if self._capture is None:
-            raise CameraError(f"camera {self._config.name!r} is not configured: call configure first")
+            raise CameraError(
+                CameraFault.REFUSED, f"camera {self._config.name!r} is not configured: call configure first"
+            )
         return self._capture
 
     def _what(self) -> str:
@@ -95,7 +104,7 @@ class CameraDriver:
     def _open_file(self, config: CameraConfig) -> None:
         assert config.file is not None  # the configuration has seen to it
         if not config.file.is_file():
-            raise CameraError(f"camera {config.name!r}: {config.file}: no such file")
+            raise CameraError(CameraFault.MISSING, f"camera {config.name!r}: {config.file}: no such file")
         self._capture = self._open(cv2.VideoCapture(str(config.file)), f"{config.file} is no video that can be read")
 
     def _open_device(self, config: CameraConfig) -> None:
@@ -104,8 +113,8 @@ class CameraDriver:
         complaint = f"device {device} cannot be opened. Video devices here: {there}. Check cable, power and permissions"
         path = f"/dev/video{device}" if isinstance(device, int) else str(device)
         if not Path(path).exists():
-            raise CameraError(f"camera {config.name!r}: {complaint}")
-        capture = self._open(cv2.VideoCapture(path, cv2.CAP_V4L2), complaint)
+            raise CameraError(CameraFault.MISSING, f"camera {config.name!r}: {complaint}")
+        capture = self._open(self._open_device_at(path), complaint)
         assert config.exposure_us is not None  # the configuration has seen to it
         settings = (
             (cv2.CAP_PROP_FRAME_WIDTH, config.width),
@@ -123,5 +132,5 @@ class CameraDriver:
 
     def _open(self, capture: cv2.VideoCapture, complaint: str) -> cv2.VideoCapture:
         if not capture.isOpened():
-            raise CameraError(f"camera {self._config.name!r}: {complaint}")
+            raise CameraError(CameraFault.MISSING, f"camera {self._config.name!r}: {complaint}")
         return capture

@@ -1,61 +1,90 @@
-"""Publishes a real camera, or a recorded one, as /camera/image_raw, and says when it falls behind its rate."""
+"""Publishes a real camera, or a recorded one, and says what is wrong with it; one that was lost is opened anew."""
 
 from __future__ import annotations
 
 import sys
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from tenon.configuration.camera import CameraConfig
+from tenon.configuration.camera import REALSENSE, CameraConfig
 from tenon.configuration.resolve import ConfigKind, load_named
-from tenon.control.rate import RateWatch
-from tenon_camera.driver import CameraDriver, CameraError
+from tenon_camera.driver import CameraDriver
+from tenon_camera.frame import Camera, CameraError, CameraFault
+from tenon_camera.watched import CameraHealth, WatchedCamera
 from tenon_graph import contract
-from tenon_graph.conversions import image_to_msg
+from tenon_graph.cameras import CameraPublisher, health_to_msg
 from tenon_graph.node import run, text_parameter
 
-RATE_TOLERANCE = 0.9
-"""A camera that delivers less than this share of its rate is reported."""
+DIAGNOSTICS_PERIOD_S = 1.0
+
+
+def create_camera(config: CameraConfig) -> Camera:
+    """The driver of a camera's source. Raises CameraError where it is not installed."""
+    if config.source not in REALSENSE:
+        return CameraDriver(config)
+    try:
+        from tenon_realsense.driver import RealsenseDriver
+    except ImportError as error:
+        raise CameraError(
+            CameraFault.REFUSED,
+            f"camera {config.name!r}: librealsense cannot be loaded ({error}): pip install 'tenon[realsense]', and on "
+            "Debian or Ubuntu sudo apt-get install libusb-1.0-0",
+        ) from error
+    return RealsenseDriver(config)
 
 
 class CameraNode(Node):
-    """A camera -> /camera/image_raw."""
+    """A camera -> camera/image_raw, camera/camera_info, camera/depth/image_raw, /diagnostics."""
 
     def __init__(self) -> None:
         super().__init__("camera_node")
         name = text_parameter(self, "camera", "wrist", "name of a file in config/cameras, or a path")
-        self._config = load_named(CameraConfig, ConfigKind.CAMERAS, name)
-        self._camera = CameraDriver(self._config)
-        self._camera.configure()
-        self._camera.activate()
-        self._watch = RateWatch(self._config.rate_hz * RATE_TOLERANCE)
+        config = load_named(CameraConfig, ConfigKind.CAMERAS, name)
+        self._name = config.name
+        self._camera = WatchedCamera(create_camera(config), config)
+        self._camera.open()
+        self._told: CameraHealth | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._publisher = self.create_publisher(
-            contract.CAMERA_IMAGE.type, contract.CAMERA_IMAGE.name, contract.CAMERA_IMAGE.qos
-        )
-        self.create_timer(1.0 / self._config.rate_hz, self._on_timer, clock=self._steady)
+        self._pictures = CameraPublisher(self, config.name)
+        topic = contract.DIAGNOSTICS
+        self._diagnostics = self.create_publisher(topic.type, topic.name, topic.qos)
+        self.create_timer(1.0 / config.rate_hz, self._on_time, clock=self._steady)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_health, clock=self._steady)
 
     def destroy_node(self) -> None:
-        self._camera.deactivate()
+        self._camera.close()
         super().destroy_node()
 
-    def _on_timer(self) -> None:
-        try:
-            frame = self._camera.read(self.get_clock().now().nanoseconds)
-        except CameraError as error:
-            # The supervisor sees the silence; the node goes on trying, a cable may come back.
-            self.get_logger().error(str(error), throttle_duration_sec=1.0)
-            return
-        self._publisher.publish(image_to_msg(frame.rgb, frame.stamp_ns, f"{self._config.name}_camera"))
-        slow_hz = self._watch.add(self._steady.now().nanoseconds)
-        if slow_hz is not None:
-            self.get_logger().warning(
-                f"{self._config.name} camera delivers {slow_hz:.1f} Hz, its configuration says "
-                f"{self._config.rate_hz:g} Hz: check exposure time, USB port and cable, or lower rate_hz in its file",
-                throttle_duration_sec=5.0,
-            )
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _on_time(self) -> None:
+        frame = self._camera.poll(self._now_ns, self._steady.now().nanoseconds)
+        if frame is not None:
+            self._pictures.publish(frame.stamp_ns, frame.rgb, self._camera.intrinsics, frame.depth_mm)
+        if self._told is None or self._camera.health.fault is not self._told.fault:
+            self._tell(self._camera.health)
+            self._publish_health()
+
+    def _tell(self, health: CameraHealth) -> None:
+        """Once for every change; what the arm does about a picture that stays away is the supervisor's affair."""
+        if health.fault is None and self._told is not None:
+            self.get_logger().info(f"camera {self._name!r} delivers again")
+        elif health.fault is CameraFault.SLOW:
+            self.get_logger().warning(f"{health.fault}: {health.detail}")
+        elif health.fault is not None:
+            self.get_logger().error(f"{health.fault}: {health.detail}")
+        self._told = health
+
+    def _publish_health(self) -> None:
+        health = self._camera.health
+        levels = {None: DiagnosticStatus.OK, CameraFault.SLOW: DiagnosticStatus.WARN}
+        level = levels.get(health.fault, DiagnosticStatus.ERROR)
+        detail = f"{health.fault}: {health.detail}" if health.fault else ""
+        self._diagnostics.publish(health_to_msg(self._name, detail, self._now_ns(), level=level))
 
 
 def main(args: list[str] | None = None) -> int:

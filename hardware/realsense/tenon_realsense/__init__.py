@@ -1,0 +1,1 @@
+"""RealSense cameras by librealsense: colour, depth aligned to it, the lens as the device knows it."""
