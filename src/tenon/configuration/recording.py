@@ -16,9 +16,10 @@ ImageTopic = Annotated[str, Field(pattern=r"^/?[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)
 class WriterConfig(Config):
     """How an episode's file is written.
 
-    compression: of chunks, zstd at its fastest level with a gain. A chunk is written once it holds chunk_bytes, or
-    spans chunk_s of recording time: so much is lost of the open episode when the recorder is killed. reserve_bytes: of
-    the disk; with less free space no episode is begun, and one that is being recorded is ended.
+    compression: of chunks; what hardly shrinks (pictures with a camera's noise) is stored as it is. A chunk is written
+    once it holds chunk_bytes, or spans chunk_s of recording time: so much is lost of the open episode when the recorder
+    is killed. reserve_bytes: of the disk; with less free space no episode is begun, and one that is being recorded is
+    ended.
     """
 
     compression: Literal["zstd", "lz4", "none"] = "zstd"
@@ -30,7 +31,7 @@ class WriterConfig(Config):
 class RecorderConfig(WriterConfig):
     """``WriterConfig`` and queue_bytes: how much may wait for the disk before messages are dropped (and counted)."""
 
-    queue_bytes: Annotated[int, Field(ge=_MEBIBYTE)] = 64 * _MEBIBYTE
+    queue_bytes: Annotated[int, Field(ge=_MEBIBYTE)] = 256 * _MEBIBYTE
 
 
 class RecordingConfig(RecorderConfig):

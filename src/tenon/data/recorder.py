@@ -21,6 +21,8 @@ _LOOK_EVERY_S = 0.02
 _MEBIBYTE = 1 << 20
 _MESSAGE_OVERHEAD_BYTES = 200
 """What a queued message costs beside its payload; keeps a flood of tiny messages within the queue's bound."""
+_NOTED_BYTES = 1 << 18
+"""So much may have left the queue before its counters say so."""
 
 
 class Admission(enum.Enum):
@@ -218,15 +220,22 @@ class Recorder:
     def _run(self) -> None:
         episode = _EpisodeInProgress(self._directory, self._topics, self._config)
         while True:
+            step = _Step()
             for item in self._take():
                 if isinstance(item, _Message):
-                    self._note(episode.write(item), len(item.data) + _MESSAGE_OVERHEAD_BYTES)
+                    step.freed_bytes += len(item.data) + _MESSAGE_OVERHEAD_BYTES
+                    episode.write(item, step)
                 elif isinstance(item, _Begin):
-                    self._note(episode.begin(item.contract))
+                    episode.begin(item.contract, step)
                 elif isinstance(item, _End):
+                    step = self._note(step)
                     self._finish(episode, item)
                 else:
+                    self._note(step)
                     return
+                if step.freed_bytes >= _NOTED_BYTES or step.error:
+                    step = self._note(step)
+            self._note(step)
 
     def _finish(self, episode: _EpisodeInProgress, item: _End) -> None:
         try:
@@ -239,28 +248,28 @@ class Recorder:
                 self._tally.episodes += 1
             item.done.set_result(path)
 
-    def _note(self, step: _Step, freed_bytes: int = 0) -> None:
+    def _note(self, step: _Step) -> _Step:
+        """Counts a step, and returns a new one."""
         with self._changed:
             tally = self._tally
             is_new = bool(step.error) and step.error != tally.last_error
-            tally.queued_bytes -= freed_bytes
+            tally.queued_bytes -= step.freed_bytes
             tally.written += step.written
             tally.lost += step.lost
             tally.last_error = step.error or tally.last_error
         if is_new:
             log.error("%s", step.error)
+        return _Step()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Step:
-    """What one item of the queue led to."""
+    """What some items of the queue led to. freed_bytes: of the queue."""
 
     written: int = 0
     lost: int = 0
     error: str = ""
-
-
-_WRITTEN = _Step(written=1)
+    freed_bytes: int = 0
 
 
 class _EpisodeInProgress:
@@ -273,18 +282,18 @@ class _EpisodeInProgress:
         self._writer: EpisodeWriter | None = None
         self._error: Exception | None = None
 
-    def begin(self, contract: EpisodeContract) -> _Step:
+    def begin(self, contract: EpisodeContract, step: _Step) -> None:
         self._writer, self._error = None, None
         try:
             self._writer = EpisodeWriter(self._directory, contract, self._topics, self._config)
         except Exception as error:
             self._error = error
-            return _Step(error=str(error))
-        return _Step()
+            step.error = str(error)
 
-    def write(self, message: _Message) -> _Step:
+    def write(self, message: _Message, step: _Step) -> None:
         if self._writer is None or self._error is not None:
-            return _Step(lost=1)
+            step.lost += 1
+            return
         try:
             self._writer.write(
                 message.topic,
@@ -294,8 +303,10 @@ class _EpisodeInProgress:
             )
         except Exception as error:
             self._error = error
-            return _Step(lost=1, error=str(error))
-        return _WRITTEN
+            step.lost += 1
+            step.error = str(error)
+        else:
+            step.written += 1
 
     def end(self, outcome: EpisodeOutcome, trails: Mapping[str, _Trail]) -> Path:
         if self._error is not None:
