@@ -6,14 +6,18 @@ import sys
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from rclpy.qos import DurabilityPolicy, HistoryPolicy
 from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image
 from tenon_msgs.msg import EpisodeSummary, SessionState, Transition
 
 from tenon.data.episode_sorter import EpisodeSorter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, next_number
 from tenon.data.recorder import Admission, Recorder
 from tenon_graph import contract
+from tenon_graph.contract import Topic
 from tenon_graph.interfaces import topic_spec
 from tenon_graph.node import GraphNode, run, spin_and_drain
 
@@ -21,8 +25,10 @@ NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
 """Weights are kept as checkpoints; a copy in each episode would outweigh the episode."""
 CLOSE_TIMEOUT_S = 30.0
 TICK_PERIOD_S = 0.5
-QUEUED_STATES = 100
-"""The contract keeps the newest state only; here every episode's beginning counts."""
+QUEUED_STATES, QUEUED_IMAGES, QUEUED = 100, 30, 1000
+"""How many messages of a topic may wait for this node: for it the newest is worth no more than any other. A second of
+pictures, two of an arm's states; latched topics but the session's state keep what the contract says."""
+PUBLICATION_NUMBER = "publication_sequence_number"
 
 
 class RecorderNode(GraphNode):
@@ -31,10 +37,13 @@ class RecorderNode(GraphNode):
     def __init__(self) -> None:
         super().__init__("recorder_node")
         self._directory = self.setup.episodes_directory
+        config = self.setup.config.recording
         self._topics = [topic for topic in contract.TOPICS if topic.name not in NOT_RECORDED]
+        self._topics += [Topic(name, Image, contract.SENSOR, contract.CAMERA_IMAGE.rate) for name in config.images]
         self._names = {topic.name: self.resolve_topic_name(topic.name) for topic in self._topics}
         topics = [topic_spec(topic, self._names[topic.name]) for topic in self._topics]
-        self._recorder = Recorder(self._directory, topics)
+        self._recorder = Recorder(self._directory, topics, config)
+        self._last_error = ""
         self._number = next_number(self._directory)
         self._session = ""
         self._sorter = self._new_sorter()
@@ -44,10 +53,9 @@ class RecorderNode(GraphNode):
             contract.EPISODE_SUMMARY.name: self._on_summary,
         }
         for topic in self._topics:
-            callback = read.get(topic.name, partial(self._write, topic.name))
-            qos = topic.qos_of_depth(QUEUED_STATES if topic is contract.SESSION_STATE else None)
-            self.create_subscription(topic.type, topic.name, callback, qos, raw=True)
-        self.create_timer(TICK_PERIOD_S, lambda: self._sorter.tick(self.now_ns()))
+            callback = read.get(topic.name, partial(self._on_message, topic.name))
+            self.create_subscription(topic.type, topic.name, callback, topic.qos_of_depth(_depth(topic)), raw=True)
+        self.create_timer(TICK_PERIOD_S, self._tick)
 
     def destroy_node(self) -> None:
         self._sorter.close()
@@ -56,6 +64,16 @@ class RecorderNode(GraphNode):
 
     def _new_sorter(self) -> EpisodeSorter[SessionState, EpisodeSummary]:
         return EpisodeSorter(self._begin, partial(self._write, contract.TRANSITION.name), self._end)
+
+    def _tick(self) -> None:
+        self._sorter.tick(self.now_ns())
+        error = self._recorder.status().last_error
+        if error != self._last_error:
+            self._last_error = error
+            self.get_logger().error(error)
+
+    def _on_message(self, name: str, data: bytes, info: Any) -> None:
+        self._write(name, data, info.get(PUBLICATION_NUMBER))
 
     def _on_state(self, data: bytes) -> None:
         msg = deserialize_message(data, SessionState)
@@ -102,11 +120,13 @@ class RecorderNode(GraphNode):
             versions=setup.versions,
         )
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, data: bytes, publication: int | None = None) -> None:
         if self._sorter.open is None:
             return
         stamp_ns = self.now_ns()
-        admission = self._recorder.write(self._names[name], bytes(data), log_time_ns=stamp_ns, publish_time_ns=stamp_ns)
+        admission = self._recorder.write(
+            self._names[name], bytes(data), log_time_ns=stamp_ns, publish_time_ns=stamp_ns, publication=publication
+        )
         if admission is Admission.DROPPED:
             self.get_logger().error("the disk cannot keep up, messages are dropped", throttle_duration_sec=5.0)
 
@@ -114,6 +134,14 @@ class RecorderNode(GraphNode):
         error = done.exception()
         if error is not None:
             self.get_logger().error(f"an episode could not be kept: {error}")
+
+
+def _depth(topic: Topic) -> int | None:
+    if topic is contract.SESSION_STATE:
+        return QUEUED_STATES
+    if topic.qos.history is HistoryPolicy.KEEP_ALL or topic.qos.durability is DurabilityPolicy.TRANSIENT_LOCAL:
+        return None
+    return QUEUED_IMAGES if topic.type is Image else QUEUED
 
 
 def main(args: list[str] | None = None) -> int:
