@@ -107,3 +107,33 @@ def test_version_changes_with_any_value_and_only_then():
 def test_a_box_without_room_is_refused():
     with pytest.raises(ValueError, match="must be below upper_m"):
         BoxConfig(lower_m=(0.0, 0.0, 0.0), upper_m=(0.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("base", [PControllerConfig(), None])
+def test_explanation_of_a_command_is_its_action(base):
+    generator = np.random.default_rng(0)
+    acts = controller(base=base, fence=None, step_limit_m=0.05)
+    for _ in range(50):
+        position, action = GOAL + generator.uniform(-0.02, 0.02, 3), generator.uniform(-1.0, 1.0, 3)
+        target = acts.command(position, GOAL, action).target_m
+        if np.any(target == GOAL + np.array(acts.config.box.lower_m)):
+            continue
+        explained = acts.explain(position, GOAL, target)
+        np.testing.assert_allclose(explained.action, action, atol=1e-9)
+        assert not explained.saturated
+
+
+def test_where_no_action_leads_the_nearest_one_is_told_and_that_it_is_not_what_was_done():
+    acts = controller(base=None, authority_m=(0.002, 0.002, 0.002))
+    explained = acts.explain(GOAL, GOAL, GOAL + np.array((0.001, -0.005, 0.0)))
+    np.testing.assert_allclose(explained.action, (0.5, -1.0, 0.0))
+    assert explained.saturated
+    np.testing.assert_allclose(explained.step_m, (0.001, -0.005, 0.0))
+
+
+def test_task_alone_has_the_same_bounds_and_no_hand_written_part():
+    config = ResidualConfig(step_limit_m=0.004)
+    alone = config.alone()
+    assert (alone.base, alone.authority_m, alone.box) == (None, (0.004, 0.004, 0.004), config.box)
+    assert alone.alone() is alone
+    assert alone.version != config.version

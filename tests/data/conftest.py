@@ -78,6 +78,7 @@ class Ros:
             success=is_last,
             train=True,
             saturated=False,
+            human=is_last,
             policy_version=7,
             reward_version="daib-3f2a",
             reward_logit=0.5 * step,

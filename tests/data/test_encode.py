@@ -35,6 +35,7 @@ def transition(**changes: Any) -> Transition:
         truncated=True,
         success=True,
         saturated=True,
+        human=True,
         policy_version=2**40,
         stamp_ns=1_234_567_890_123,
         reward_logit=-2.5,

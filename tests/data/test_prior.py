@@ -63,6 +63,7 @@ def steps_of(kind: str, count: int, *, length: int = 5, session: str = "s") -> l
                 truncated=step == length - 1 and episode % 2 == 1,
                 success=number % 3 == 0,
                 saturated=number % 4 == 0,
+                human=number % 5 == 0,
                 policy_version=number,
                 stamp_ns=1000 * number,
                 reward_logit=0.5 * number,

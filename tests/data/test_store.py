@@ -37,7 +37,7 @@ def assert_identical(one: Transition, other: Transition) -> None:
             assert left is right
         else:
             assert left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
-    for name in ("session", "episode", "step", "reward", "terminated", "truncated", "success", "saturated"):
+    for name in ("session", "episode", "step", "reward", "terminated", "truncated", "success", "saturated", "human"):
         assert getattr(one, name) == getattr(other, name)
     assert (one.policy_version, one.stamp_ns) == (other.policy_version, other.stamp_ns)
     assert (one.reward_logit, one.reward_version) == (other.reward_logit, other.reward_version)

@@ -9,7 +9,7 @@ import pytest
 
 from tenon.control.phase import SessionPhase
 from tenon.session.draws import draw_goal_error
-from tenon.session.machine import EpisodeEnded, Event, PhaseChanged, RunEnded, SessionMachine, SessionPlan
+from tenon.session.machine import EpisodeEnded, Event, Mark, PhaseChanged, RunEnded, SessionMachine, SessionPlan
 from tenon.session.statistics import EpisodeSummary, Outcome
 from tenon.session.transitions import ActionSample, AssembledTransition, ObservationSample, RewardSample
 
@@ -264,3 +264,87 @@ def test_statistics_cover_the_last_twenty_and_the_force(machine: SessionMachine)
     assert (statistics.episodes, statistics.successes) == (30, 15)
     assert statistics.success_recent == 15 / 20
     assert (statistics.peak_force_n, statistics.force_violations) == (25.0, 1)
+
+
+BY_HAND = replace(TRAINING, controller="teleop", train=False)
+
+
+@pytest.mark.parametrize(
+    ("mark", "successes", "outcome", "success"),
+    [
+        (Mark.SUCCESS, "..", Outcome.SUCCESS, True),
+        (Mark.FAILURE, "xx", Outcome.FAILURE, False),
+    ],
+)
+def test_persons_word_ends_the_episode_and_stands_above_the_rewards(
+    machine: SessionMachine, mark: Mark, successes: str, outcome: Outcome, success: bool
+) -> None:
+    machine.start(BY_HAND)
+    machine.reset_done()
+    for step, seen in enumerate(successes):
+        machine.on_transition(transition(machine, step, success=seen == "x"))
+    assert machine.mark(mark, "ada").accepted
+    assert machine.phase is SessionPhase.RUNNING, "the step that is under way belongs to it"
+    machine.on_transition(transition(machine, 2, horizon=3))
+    summary = summary_of(machine.take_events())
+    assert (summary.outcome, summary.success, summary.mark, summary.who) == (outcome, success, mark, "ada")
+    assert summary.steps_to_success == (3 if success else 0)
+    assert (machine.index, machine.phase) == (1, SessionPhase.RESETTING)
+
+
+def test_discarded_episode_is_done_again_with_its_own_draws(machine: SessionMachine) -> None:
+    machine.start(BY_HAND)
+    machine.reset_done()
+    machine.on_transition(transition(machine, 0, success=True))
+    seed = machine.seed
+    assert machine.mark(Mark.DISCARD, "ada").accepted
+    summary = summary_of(machine.take_events())
+    assert (summary.outcome, summary.mark, summary.who) == (Outcome.STOPPED, "discard", "ada")
+    assert (machine.seed, machine.episode, machine.statistics.episodes) == (seed, 1, 0)
+    assert run_episode(machine).mark == "", "a mark is for one episode"
+
+
+def test_mark_is_for_the_episode_that_runs_alone(machine: SessionMachine) -> None:
+    assert not machine.mark(Mark.SUCCESS, "ada").accepted
+    machine.start(BY_HAND)
+    answer = machine.mark(Mark.SUCCESS, "ada")
+    assert not answer.accepted
+    assert "resetting" in answer.message
+
+
+def test_last_word_counts(machine: SessionMachine) -> None:
+    machine.start(BY_HAND)
+    machine.reset_done()
+    machine.mark(Mark.SUCCESS, "ada")
+    machine.mark(Mark.FAILURE, "bob")
+    machine.on_transition(transition(machine, 0, horizon=1))
+    assert (summary_of(machine.take_events()).mark, machine.statistics.successes) == ("failure", 0)
+
+
+def test_fault_fails_an_episode_whatever_its_mark(machine: SessionMachine) -> None:
+    machine.start(BY_HAND)
+    machine.reset_done()
+    machine.mark(Mark.SUCCESS, "ada")
+    machine.on_fault("force", "too much")
+    summary = summary_of(machine.take_events())
+    assert (summary.outcome, summary.success) == (Outcome.FAULT, False)
+
+
+def test_episode_that_a_person_drives_has_a_horizon_of_its_own() -> None:
+    machine = SessionMachine(
+        horizon_steps=HORIZON, success_ticks=2, reset_attempts=3, force_limit_n=20.0, teleop_horizon_steps=99
+    )
+    machine.start(BY_HAND)
+    assert machine.end_rule.horizon_steps == 99
+    machine.stop()
+    machine.start(TRAINING)
+    assert machine.end_rule.horizon_steps == HORIZON
+
+
+def test_steps_in_which_a_person_drove_are_counted(machine: SessionMachine) -> None:
+    machine.start(TRAINING)
+    machine.reset_done()
+    for step in range(HORIZON):
+        own = transition(machine, step)
+        machine.on_transition(replace(own, action=replace(own.action, human=step in (1, 2))))
+    assert summary_of(machine.take_events()).human_steps == 2

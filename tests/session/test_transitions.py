@@ -181,3 +181,23 @@ def test_nothing_is_assembled_between_episodes(assembler: TransitionAssembler) -
     assembler.begin(2, RULE, stamp(20))
     feed(assembler, ObservationSample(2, stamp(21), np.zeros(4)))
     assert assembler.take(stamp(21)) == []
+
+
+def test_episode_that_a_person_ends_is_truncated_with_its_next_step(assembler: TransitionAssembler) -> None:
+    feed(assembler, *streams(3))
+    check(assembler.take(stamp(2)), 2)
+    assembler.finish()
+    feed(assembler, observation(3), action(3), reward(3))
+    last = assembler.take(stamp(3))
+    assert [(item.step, item.terminated, item.truncated) for item in last] == [(2, False, True)]
+    assert not assembler.running
+
+
+def test_end_that_was_asked_for_is_of_one_episode(assembler: TransitionAssembler) -> None:
+    assembler.finish()
+    assembler.begin(2, RULE, START_NS)
+    feed(
+        assembler,
+        *(sample for tick in range(2) for sample in (observation(tick, 2), action(tick, 2), reward(tick, episode=2))),
+    )
+    assert not assembler.take(stamp(1))[0].truncated

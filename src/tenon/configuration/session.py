@@ -10,7 +10,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from tenon.configuration.base import Config
 from tenon.configuration.recording import RecordingConfig
 
-ControllerName = Literal["p_controller", "p_dither", "residual", "policy", "localise", "down", "random", "spiral"]
+ControllerName = Literal[
+    "p_controller", "p_dither", "residual", "policy", "localise", "down", "random", "spiral", "teleop"
+]
 LEARNED: tuple[ControllerName, ...] = ("residual", "policy")
 """Controllers that need a policy: it acts beside a hand-written controller, or alone."""
 SEARCHES: tuple[ControllerName, ...] = ("localise", "down", "random", "spiral")
@@ -105,8 +107,11 @@ class SessionConfig(Config):
     real_time_factor: session seconds per second; a real arm needs 1. 0: as fast as the graph keeps up.
     lockstep_timeout_s: seconds of real time that a simulation waits at each control tick for the command; None: it does
     not wait. stream_timeout_s: session time within which an observation's action and reward must have come.
-    heartbeat_timeout_s: the arm stops by itself when the supervisor is silent for longer. teleop_timeout_s: a silent
-    teleoperator hands back; None: teleoperation is off. service_timeout_s: seconds of real time for a service's answer.
+    heartbeat_timeout_s: the arm stops by itself when the supervisor is silent for longer.
+    teleop: a file in ``config/teleop``, the device by which a person may take over (or drives all of it, with the
+    controller "teleop"); None: nobody can. teleop_timeout_s: a teleoperator who fell silent has handed back.
+    teleop_horizon_s: an episode that a person drives ends after it, where they do not end it themselves by a mark.
+    operator: who runs the session, for the recordings. service_timeout_s: seconds of real time for a service's answer.
     goal_image: picture of the finished state, for the reward of that name. reward_checkpoint: folder of the classifier,
     for the reward "daib". localiser: folder of what tells the socket's place from a picture, for the controller of that
     name; the other searches begin where it says, where the goal's error is a ring.
@@ -144,7 +149,10 @@ class SessionConfig(Config):
     lockstep_timeout_s: PositiveFloat | None = None
     stream_timeout_s: PositiveFloat = 1.0
     heartbeat_timeout_s: PositiveFloat = 0.15
-    teleop_timeout_s: PositiveFloat | None = None
+    teleop: Name | None = None
+    teleop_timeout_s: PositiveFloat = 0.3
+    teleop_horizon_s: PositiveFloat = 120.0
+    operator: str = ""
     service_timeout_s: PositiveFloat = 10.0
     weights_every_updates: PositiveInt = 25
     wait_for_training: bool = False
@@ -187,7 +195,12 @@ class SessionConfig(Config):
     @property
     def teleop_timeout_ns(self) -> int | None:
         """None: teleoperation is off."""
-        return None if self.teleop_timeout_s is None else round(NS_PER_S * self.teleop_timeout_s)
+        return None if self.teleop is None else round(NS_PER_S * self.teleop_timeout_s)
+
+    @property
+    def teleop_horizon_steps(self) -> int:
+        """Control periods of an episode that a person drives."""
+        return round(self.teleop_horizon_s * self.control_rate_hz)
 
     @property
     def image_needed(self) -> bool:
@@ -255,6 +268,8 @@ class SessionConfig(Config):
             raise ValueError(
                 "reward 'daib' needs reward_checkpoint, the folder of a trained classifier (tenon train daib)"
             )
+        if self.controller == "teleop" and self.teleop is None:
+            raise ValueError("controller 'teleop' needs teleop, the device by which a person drives, such as keyboard")
         if self.controller == "localise" and self.localiser is None:
             raise ValueError("controller 'localise' needs localiser, the folder of one that was trained")
         return self

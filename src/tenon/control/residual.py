@@ -65,6 +65,12 @@ class ResidualConfig(Config):
     force_guard: ForceGuardConfig | None = None
     fence: FenceConfig | None = Field(default_factory=FenceConfig)
 
+    def alone(self) -> ResidualConfig:
+        """The same task without the hand-written part: the action alone is the step, of up to step_limit_m."""
+        if self.base is None:
+            return self
+        return self.model_copy(update={"base": None, "authority_m": (self.step_limit_m,) * 3})
+
     @property
     def version(self) -> str:
         """16 hex digits that change with any value of this configuration."""
@@ -86,6 +92,10 @@ class ResidualCommand:
     step_m: Vector
     saturated: bool
     guard: str
+
+
+TOLERANCE_M = 1e-6
+"""A command that an action leads to within this was not clipped on the way."""
 
 
 class ResidualController:
@@ -114,6 +124,20 @@ class ResidualController:
         target = np.clip(position_m + step, goal_m + self._lower, goal_m + self._upper)
         saturated = not guard and not np.array_equal(target, position_m + wanted)
         return ResidualCommand(target, base, action, target - position_m, saturated, guard)
+
+    def explain(self, position_m: Vector, goal_m: Vector, target_m: Vector, *, press_n: float = 0.0) -> ResidualCommand:
+        """What it means in terms of actions that the TCP was sent to target_m (3,), whoever sent it.
+
+        The action is the one whose command comes nearest. saturated: none leads there, so it is not what the arm did.
+        Raises ValueError for a target that is not finite.
+        """
+        if not np.isfinite(target_m).all():
+            raise ValueError(f"a target is 3 finite numbers, got {target_m.tolist()}")
+        base = np.zeros(3) if self._base is None else self._base.step(position_m, goal_m)
+        action = np.clip((target_m - position_m - base) / self._authority, -1.0, 1.0)
+        nearest = self.command(position_m, goal_m, action, press_n=press_n)
+        saturated = not np.allclose(nearest.target_m, target_m, rtol=0.0, atol=TOLERANCE_M)
+        return ResidualCommand(target_m, base, action, target_m - position_m, saturated, nearest.guard)
 
     def _guarded(self, step: Vector, offset_m: Vector, press_n: float) -> tuple[Vector, str]:
         guard, fence = self.config.force_guard, self.config.fence

@@ -68,6 +68,7 @@ def transition_fields(transition: Transition, *, train: bool) -> dict[str, Any]:
         "success": transition.success,
         "train": train,
         "saturated": transition.saturated,
+        "human": transition.human,
         "policy_version": transition.policy_version,
         "reward_version": transition.reward_version,
         "reward_logit": transition.reward_logit,

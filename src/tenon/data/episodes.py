@@ -51,7 +51,8 @@ class EpisodeContract(Config):
     """What the data of an episode depend on, known when it begins.
 
     number: of the episode in its directory, from 0, never used twice. session_episode: the number that the
-    session gave it. train: its transitions were meant for the trainer. seed: of the episode's random draws.
+    session gave it. train: its transitions were meant for the trainer. seed: of the episode's random draws. operator:
+    who ran the session.
     configuration_hash: of the resolved configuration. calibration and versions: name -> what identifies it (a
     hash, a version).
     """
@@ -64,12 +65,15 @@ class EpisodeContract(Config):
     controller: str = ""
     train: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
+    operator: str = ""
     configuration_hash: str = ""
     calibration: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 
 
-Result = Literal["success", "timeout", "fault", "stopped", "aborted", "unknown"]
+Result = Literal["success", "timeout", "failure", "fault", "stopped", "aborted", "unknown"]
+Mark = Literal["", "success", "failure", "discard"]
+"""A person's word on an episode; empty without one."""
 
 
 class TopicAudit(Config):
@@ -87,9 +91,10 @@ class TopicAudit(Config):
 class EpisodeOutcome(Config):
     """How an episode ended.
 
-    result: the first four as in ``tenon_msgs/msg/EpisodeSummary``; "aborted": recording was broken off; "unknown":
+    result: the first five as in ``tenon_msgs/msg/EpisodeSummary``; "aborted": recording was broken off; "unknown":
     the file was cut off. complete: nothing of the recording is missing; the recorder clears it when it had to drop
     messages, which ``dropped`` counts per topic. detail: name of the fault, or why something is missing.
+    mark: a person's word, who: that person; what they discarded is kept, but nobody learns from it.
     audit: per topic, by the recorder; empty where there was none.
     """
 
@@ -97,7 +102,14 @@ class EpisodeOutcome(Config):
     complete: bool = True
     detail: str = ""
     dropped: dict[str, int] = Field(default_factory=dict)
+    mark: Mark = ""
+    who: str = ""
     audit: dict[str, TopicAudit] = Field(default_factory=dict)
+
+    @property
+    def discarded(self) -> bool:
+        """Whether a person said that nobody shall learn from it."""
+        return self.mark == "discard"
 
 
 class Reliability(enum.IntEnum):

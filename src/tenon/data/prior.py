@@ -135,6 +135,7 @@ def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
             truncated=bool(row["truncated"]),
             success=bool(row["success"]),
             saturated=bool(row["saturated"]),
+            human=bool(row["human"]),
             policy_version=int(row["policy_version"]),
             stamp_ns=int(row["stamp_ns"]),
             reward_logit=float(row["reward_logit"]),
@@ -143,9 +144,11 @@ def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
 
 
 def _from_episodes(store: EpisodeStore) -> Iterator[Transition]:
-    """Of the episodes that were recorded without loss; those that were not are told and left out."""
+    """Of the episodes that were recorded without loss and that nobody discarded; lossy ones are told and left out."""
     found = False
     for episode in store.episodes():
+        if episode.outcome.discarded:
+            continue
         if not episode.outcome.complete:
             _log.warning("%s: left out of the prior data: %s", episode.path, episode.outcome.detail or "incomplete")
             continue

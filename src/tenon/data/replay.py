@@ -362,7 +362,7 @@ class Replay:
 
     def _checksum(self, slot: int) -> int:
         row = self._rows.array[slot]
-        checksum = zlib.crc32(row.tobytes()[:CHECKED_BYTES])
+        checksum = zlib.crc32(row.tobytes()[:CHECKED_BYTES], int(row["human"]))
         for field in self._fields.values():
             checksum = zlib.crc32(np.ascontiguousarray(field.array[slot]).data, checksum)
         if self._frames is not None:

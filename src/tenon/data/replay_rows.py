@@ -23,10 +23,11 @@ ROW = np.dtype(
         ("reward_logit", "<f4"),
         ("reward_version", "<u4"),
         ("checksum", "<u4"),
-        ("unused", "<u4"),
+        ("human", "?"),
+        ("unused", "u1", (3,)),
     ]
 )
-# The checksum covers the row up to itself.
+# The checksum covers the row up to itself; who acted came later and stands where old rows hold zeros.
 CHECKED_BYTES = ROW.itemsize - 8
 _OF_TRANSITION = (
     "episode",
@@ -36,6 +37,7 @@ _OF_TRANSITION = (
     "truncated",
     "success",
     "saturated",
+    "human",
     "ended",
     "reward_logit",
 )

@@ -27,7 +27,8 @@ def transition_from_message(message: Any) -> Transition:
         saturated=bool(message.saturated),
         policy_version=int(message.policy_version),
         stamp_ns=stamp_to_ns(message.header.stamp),
-        # Recordings of before there were classifiers lack both.
+        # Old recordings lack them: of before a person could take over, and of before there were classifiers.
+        human=bool(getattr(message, "human", False)),
         reward_logit=float(getattr(message, "reward_logit", math.nan)),
         reward_version=str(getattr(message, "reward_version", "")),
     )

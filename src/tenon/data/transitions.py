@@ -114,6 +114,7 @@ class Transition:
 
     action is what the learner chose, in [-1, 1] (the residual, not the sum that was commanded). terminated: the task
     ended, nothing follows. truncated: time ran out, values continue. saturated: the command was clipped after the sum.
+    human: a person drove; action is what they did in the learner's terms, the nearest one where saturated.
     reward_logit, reward_version: output and version of the classifier that paid, so that another one can pay old data
     anew; NaN and empty for a formula.
     """
@@ -130,6 +131,7 @@ class Transition:
     success: bool = False
     saturated: bool = False
     policy_version: int = 0
+    human: bool = False
     stamp_ns: int = 0
     reward_logit: float = math.nan
     reward_version: str = ""

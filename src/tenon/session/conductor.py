@@ -11,10 +11,11 @@ import enum
 from dataclasses import dataclass
 
 from tenon.configuration.session import LEARNED
+from tenon.control.mux import TELEOP
 from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
 from tenon.control.types import ControlMode, Pose, Reference
-from tenon.session.machine import Answer, EpisodeEnded, PhaseChanged, RunEnded, SessionMachine, SessionPlan
+from tenon.session.machine import Answer, EpisodeEnded, Mark, PhaseChanged, RunEnded, SessionMachine, SessionPlan
 from tenon.session.reset import SOURCE, ResetMotion, ResetStage
 from tenon.session.setup import SessionSetup
 from tenon.session.stand import controllers_of
@@ -105,6 +106,7 @@ class Conductor:
             reset_attempts=setup.config.reset.attempts,
             force_limit_n=setup.task.force_limit_n,
             first_episode=first_episode,
+            teleop_horizon_steps=setup.config.teleop_horizon_steps,
         )
         self._assembler = TransitionAssembler(
             control_period_ns=setup.config.control_period_ns,
@@ -148,6 +150,9 @@ class Conductor:
         if plan.controller not in (fitting := controllers_of(self._setup.task)):
             message = f"controller {plan.controller!r} cannot act in this task: choose one of {', '.join(fitting)}"
             return Answer(accepted=False, message=message)
+        if plan.controller == TELEOP and self._setup.config.teleop is None:
+            message = "nobody can drive: the session names no device under teleop (tenon record --teleop keyboard)"
+            return Answer(accepted=False, message=message)
         return self.machine.start(plan, episodes_done=episodes_done)
 
     def pause(self) -> Answer:
@@ -164,6 +169,15 @@ class Conductor:
 
     def stop(self) -> Answer:
         return self.machine.stop()
+
+    def mark(self, word: str, who: str) -> Answer:
+        """A person's word on the episode that runs. who: where it is empty, whoever the session says runs it."""
+        if word not in list(Mark):
+            return Answer(accepted=False, message=f"{word!r} is no mark: say {', '.join(Mark)}")
+        answer = self.machine.mark(Mark(word), who or self._setup.config.operator)
+        if answer.accepted:
+            self._assembler.finish()
+        return answer
 
     def on_observation(self, sample: ObservationSample, *, phase: int, tcp_in_base: Pose, peak_force_n: float) -> None:
         """phase: the session's phase that the observation was made under; one of another phase or episode is late."""

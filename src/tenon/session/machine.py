@@ -11,12 +11,17 @@ on the events:
 
 A pause, a stop or a fault in RUNNING ends the episode: afterwards the arm is not where the policy had put it. The draws
 of an episode that was paused away are used again; one that a fault ended counts as failed.
+
+A person may mark the episode that runs. Success and failure end it with its next transition, as a truncation, and stand
+above what the reward says of the episode; what was discarded is done again.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
+from tenon.control.mux import TELEOP
 from tenon.control.phase import SessionPhase
 from tenon.control.types import Vector
 from tenon.session.draws import draw_goal_error, episode_seed
@@ -43,6 +48,17 @@ class SessionPlan:
     stop_at_success: bool
     record: bool
     goal_error_min_m: float | None = None
+
+
+class Mark(enum.StrEnum):
+    """A person's word on an episode; words of ``tenon_msgs/srv/MarkEpisode``."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DISCARD = "discard"
+
+
+_OUTCOME_OF_MARK = {Mark.SUCCESS: Outcome.SUCCESS, Mark.FAILURE: Outcome.FAILURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +100,8 @@ _STARTABLE = (SessionPhase.IDLE, SessionPhase.FINISHED)
 class SessionMachine:
     """One session, of any number of runs one after the other.
 
-    horizon_steps, success_ticks: see EndRule. reset_attempts: tries of a reset before the session stops with a fault.
+    horizon_steps, success_ticks: see EndRule. teleop_horizon_steps: of an episode that a person drives, None: the same.
+    reset_attempts: tries of a reset before the session stops with a fault.
     force_limit_n: of the task, for the count of violations. first_episode: number of the first episode; a session that
     goes on after a restart passes how many it has done, so that numbers never come back.
     """
@@ -97,8 +114,10 @@ class SessionMachine:
         reset_attempts: int,
         force_limit_n: float,
         first_episode: int = 0,
+        teleop_horizon_steps: int | None = None,
     ) -> None:
         self._horizon_steps = horizon_steps
+        self._teleop_horizon_steps = teleop_horizon_steps or horizon_steps
         self._success_ticks = success_ticks
         self._reset_attempts = reset_attempts
         self._force_limit_n = force_limit_n
@@ -107,6 +126,8 @@ class SessionMachine:
         self._index = 0
         self._attempt = 0
         self._counter = EpisodeCounter(success_ticks)
+        self._mark: Mark | None = None
+        self._who = ""
         self._next_episode = first_episode
         self.episode = first_episode
         self.phase = SessionPhase.IDLE
@@ -144,8 +165,10 @@ class SessionMachine:
     @property
     def end_rule(self) -> EndRule:
         """When the current episode ends, for the TransitionAssembler."""
-        stops = self._plan is not None and self._plan.stop_at_success
-        return EndRule(self._horizon_steps, self._success_ticks if stops else None)
+        plan = self._plan
+        by_hand = plan is not None and plan.controller == TELEOP
+        horizon_steps = self._teleop_horizon_steps if by_hand else self._horizon_steps
+        return EndRule(horizon_steps, self._success_ticks if plan is not None and plan.stop_at_success else None)
 
     def take_events(self) -> list[Event]:
         """What happened since the last call, in order."""
@@ -198,10 +221,22 @@ class SessionMachine:
             self._enter(SessionPhase.PAUSED, "fault cleared: resume or stop")
         return Answer(accepted=True, message="cleared")
 
+    def mark(self, mark: Mark, who: str) -> Answer:
+        """A person's word on the episode that runs. The last one counts, until the episode has ended."""
+        if self.phase is not SessionPhase.RUNNING:
+            return Answer(accepted=False, message=f"no episode runs that could be marked: {self.phase.name.lower()}")
+        self._mark, self._who = mark, who
+        if mark is Mark.DISCARD:
+            self._abandon(Outcome.STOPPED, "discarded")
+            self._begin_reset()
+            return Answer(accepted=True, message=f"episode {self.episode - 1} is discarded, and done again")
+        return Answer(accepted=True, message=f"episode {self.episode} ends as a {mark}")
+
     def reset_done(self) -> None:
         """The arm is at its start within the tolerance, the stand is reset, the force is zero."""
         if self.phase is SessionPhase.RESETTING:
             self._counter = EpisodeCounter(self._success_ticks)
+            self._mark, self._who = None, ""
             self._enter(SessionPhase.RUNNING, "")
 
     def reset_failed(self, message: str) -> None:
@@ -230,7 +265,8 @@ class SessionMachine:
             return
         self._counter.on_transition(transition)
         if transition.terminated or transition.truncated:
-            self._end_episode(Outcome.SUCCESS if self._counter.rewarded.success else Outcome.TIMEOUT, "")
+            seen = Outcome.SUCCESS if self._counter.rewarded.success else Outcome.TIMEOUT
+            self._end_episode(seen if self._mark is None else _OUTCOME_OF_MARK[self._mark], "")
             self._index += 1
             self._go_on()
 
@@ -290,7 +326,8 @@ class SessionMachine:
     def _end_episode(self, outcome: Outcome, detail: str) -> None:
         assert self._plan is not None  # an episode belongs to a run
         counter = self._counter
-        success = counter.rewarded.success and outcome is not Outcome.FAULT
+        paid = counter.rewarded.success if self._mark is None else self._mark is Mark.SUCCESS
+        success = paid and outcome is not Outcome.FAULT
         summary = EpisodeSummary(
             episode=self.episode,
             controller=self._plan.controller,
@@ -298,7 +335,7 @@ class SessionMachine:
             detail=detail,
             success=success,
             steps=counter.steps,
-            steps_to_success=counter.rewarded.steps_to_success if success else 0,
+            steps_to_success=(counter.rewarded.steps_to_success or counter.steps) if success else 0,
             total_reward=counter.total_reward,
             peak_force_n=counter.peak_force_n,
             goal_error_m=self.goal_error_m,
@@ -306,6 +343,9 @@ class SessionMachine:
             policy_version=counter.policy_version,
             connected=counter.connected.success and outcome is not Outcome.FAULT,
             false_steps=counter.false_steps,
+            mark=self._mark or "",
+            who=self._who,
+            human_steps=counter.human_steps,
         )
         self._next_episode += 1
         self.statistics.on_episode(summary)

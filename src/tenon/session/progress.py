@@ -5,7 +5,7 @@ from __future__ import annotations
 from tenon.data.store import Episode, EpisodeStore
 from tenon.session.machine import SessionPlan
 
-_FINISHED = ("success", "timeout", "fault")
+_FINISHED = ("success", "timeout", "failure", "fault")
 
 
 def episodes_of(store: EpisodeStore, plan: SessionPlan) -> list[Episode]:

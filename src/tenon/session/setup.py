@@ -115,7 +115,8 @@ class SessionSetup:
         """16 hex digits that change with any value of the session or of what it refers to."""
         stand = self.stand
         parts = (stand.session, stand.robot, stand.arm, stand.task, stand.connector, stand.safety, *stand.cameras)
-        text = json.dumps([*(part.model_dump(mode="json") for part in parts), dict(self.algorithm)], sort_keys=True)
+        models = [part.model_dump(mode="json") for part in (*parts, stand.teleop) if part is not None]
+        text = json.dumps([*models, dict(self.algorithm)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property

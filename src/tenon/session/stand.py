@@ -12,6 +12,8 @@ from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SEARCHES, ControllerName, SessionConfig
+from tenon.configuration.teleop import TeleopConfig
+from tenon.control.residual import ResidualConfig
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 
@@ -29,6 +31,7 @@ class Stand:
     task: InsertionTaskConfig
     connector: ConnectorConfig
     cameras: tuple[CameraConfig, ...]
+    teleop: TeleopConfig | None = None
 
     @property
     def safety_name(self) -> str:
@@ -49,14 +52,25 @@ def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
         task=task,
         connector=load_named(ConnectorConfig, ConfigKind.CONNECTORS, session.connector or task.connector, root=root),
         cameras=tuple(load_named(CameraConfig, ConfigKind.CAMERAS, name, root=root) for name in cameras),
+        teleop=_load_teleop(session, root),
     )
     _check(stand)
     return stand
 
 
+def _load_teleop(session: SessionConfig, root: Path | None) -> TeleopConfig | None:
+    return None if session.teleop is None else load_named(TeleopConfig, ConfigKind.TELEOP, session.teleop, root=root)
+
+
 def controllers_of(task: InsertionTaskConfig) -> tuple[ControllerName, ...]:
-    """What can act in a task: what adds to its hand-written controller, or what commands alone where it has none."""
-    return ("policy", *SEARCHES) if task.residual.base is None else ("residual", "p_controller", "p_dither")
+    """What can act in a task: what adds to its hand-written controller, and what acts alone."""
+    alone: tuple[ControllerName, ...] = ("policy", "teleop")
+    return (*alone, *SEARCHES) if task.residual.base is None else ("residual", "p_controller", "p_dither", *alone)
+
+
+def residual_of(task: InsertionTaskConfig, controller: str) -> ResidualConfig:
+    """What an action means under a controller: added to the hand-written one, or alone the step that is taken."""
+    return task.residual.alone() if controller in ("policy", "teleop") else task.residual
 
 
 def _check(stand: Stand) -> None:
@@ -83,6 +97,11 @@ def _check(stand: Stand) -> None:
         raise ConfigurationError(
             f"task {session.task!r} allows {task.force_limit_n:g} N, safety {stand.safety_name!r} only "
             f"{safety.force_max_n:g} N: lower force_limit_n"
+        )
+    if stand.teleop is not None and stand.teleop.lead_m / session.control_period_s > safety.tcp_speed_max_m_s:
+        raise ConfigurationError(
+            f"teleop {session.teleop!r}: lead_m of {stand.teleop.lead_m:g} m per control period is faster than the "
+            f"{safety.tcp_speed_max_m_s:g} m/s that the robot's limits allow: lower it"
         )
     reset_speed_m_s = session.reset.lead_m / session.control_period_s
     if reset_speed_m_s > safety.tcp_speed_max_m_s:

@@ -20,6 +20,7 @@ class Outcome(enum.StrEnum):
 
     SUCCESS = "success"
     TIMEOUT = "timeout"
+    FAILURE = "failure"
     FAULT = "fault"
     STOPPED = "stopped"
 
@@ -29,7 +30,8 @@ class EpisodeSummary:
     """One finished episode. steps_to_success: 1 is the first step; 0 without success. detail: name of a fault.
 
     connected: a success by the stand's own detector (in simulation the truth), whatever the reward says. false_steps:
-    steps that were rewarded as a success without a connection.
+    steps that were rewarded as a success without a connection. mark: a person's word (``Mark``), empty without one, and
+    who: that person; it stands above the reward's. human_steps: steps in which a person drove.
     """
 
     episode: int
@@ -46,6 +48,9 @@ class EpisodeSummary:
     policy_version: int
     connected: bool = False
     false_steps: int = 0
+    mark: str = ""
+    who: str = ""
+    human_steps: int = 0
 
 
 def summary_from_message(message: Any) -> EpisodeSummary:
@@ -65,6 +70,10 @@ def summary_from_message(message: Any) -> EpisodeSummary:
         policy_version=int(message.policy_version),
         connected=bool(message.connected),
         false_steps=int(message.false_steps),
+        # Recordings of before a person could mark an episode lack these.
+        mark=str(getattr(message, "mark", "")),
+        who=str(getattr(message, "who", "")),
+        human_steps=int(getattr(message, "human_steps", 0)),
     )
 
 
@@ -108,6 +117,7 @@ class EpisodeCounter:
         self.rewarded = SuccessRule(success_ticks)
         self.connected = SuccessRule(success_ticks)
         self.false_steps = 0
+        self.human_steps = 0
         self.steps = 0
         self.total_reward = 0.0
         self.peak_force_n = 0.0
@@ -118,6 +128,7 @@ class EpisodeCounter:
         self.rewarded.on_step(solved=solved)
         self.connected.on_step(solved=connected)
         self.false_steps += solved and not connected
+        self.human_steps += transition.action.human
         self.steps += 1
         self.total_reward += transition.reward.reward
         self.policy_version = max(self.policy_version, transition.action.policy_version)

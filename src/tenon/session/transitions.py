@@ -39,13 +39,17 @@ class ObservationSample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ActionSample:
-    """The residual that answers the observation of this stamp. saturated: the sum with the controller was clipped."""
+    """The residual that answers the observation of this stamp. saturated: the sum with the controller was clipped.
+
+    human: a person drove in this step.
+    """
 
     episode: int
     stamp_ns: int
     action: Vector
     saturated: bool
     policy_version: int
+    human: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,10 @@ class TransitionAssembler:
         self._episode = episode
         self._clear(started_ns, rule)
 
+    def finish(self) -> None:
+        """The next step is the last: what comes after it is not looked at, so it is a truncation."""
+        self._finishes = True
+
     def end(self) -> None:
         """Ends the episode before its rule does (stop, fault). What was not used is counted as surplus."""
         streams: tuple[Iterable[int], ...] = (self._observations, self._actions, self._rewards)
@@ -158,6 +166,7 @@ class TransitionAssembler:
 
     def _clear(self, started_ns: int, rule: EndRule | None) -> None:
         self._rule = rule
+        self._finishes = False
         self._anchor_ns = started_ns
         self._current: ObservationSample | None = None
         self._step = 0
@@ -219,7 +228,7 @@ class TransitionAssembler:
             action=action,
             reward=reward,
             terminated=terminated,
-            truncated=not terminated and self._step + 1 >= self._rule.horizon_steps,
+            truncated=not terminated and (self._finishes or self._step + 1 >= self._rule.horizon_steps),
             late=following.stamp_ns - current.stamp_ns > self._gap_ns,
         )
         self.counters.transitions += 1

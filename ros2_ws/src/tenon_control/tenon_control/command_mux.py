@@ -7,7 +7,7 @@ import sys
 from tenon_msgs.msg import Reference as ReferenceMsg
 from tenon_msgs.msg import SessionState
 
-from tenon.control.mux import CommandMux
+from tenon.control.mux import TELEOP, CommandMux
 from tenon.control.phase import SessionPhase
 from tenon.control.types import Reference
 from tenon_graph import contract
@@ -29,7 +29,8 @@ class CommandMuxNode(GraphNode):
         self.create_timer(config.control_period_s, self._on_timer)
 
     def _on_state(self, msg: SessionState) -> None:
-        self._publish(self._mux.on_phase(SessionPhase(msg.phase), to_ns(msg.header.stamp)))
+        teleoperated = msg.controller == TELEOP
+        self._publish(self._mux.on_phase(SessionPhase(msg.phase), to_ns(msg.header.stamp), teleoperated=teleoperated))
 
     def _on_reference(self, msg: ReferenceMsg) -> None:
         try:

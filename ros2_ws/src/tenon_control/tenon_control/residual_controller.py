@@ -1,6 +1,7 @@
 """Adds the learned residual to the hand-written controller, u = clip(pi_H + k a), once per observation.
 
-In a task without a hand-written controller the action is all there is: of a policy, or of a scripted search.
+In a task without a hand-written controller the action is all there is: of a policy, or of a scripted search. Where a
+person may drive, the log of a step waits until the step is over: what they did is told in the terms of the action.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tenon_msgs.msg import Observation, PolicyAction, ResidualCommand, SessionState
+from tenon_msgs.msg import Reference as ReferenceMsg
 
 from tenon.configuration.session import LEARNED
+from tenon.control.mux import TELEOP
+from tenon.control.residual import ResidualCommand as Command
 from tenon.control.residual import ResidualController
+from tenon.control.step_log import StepLog
 from tenon.control.types import ControlMode, Pose, Reference
 from tenon.data.decode import image_to_array
 from tenon.data.transitions import Observation as Seen
 from tenon.session.draws import Dither
+from tenon.session.stand import residual_of
 from tenon_graph import contract
-from tenon_graph.conversions import pose_from_msg, reference_to_msg, to_ns
+from tenon_graph.conversions import pose_from_msg, reference_from_msg, reference_to_msg, to_ns
 from tenon_graph.node import GraphNode, run
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 ACTION_SIZE = 3
 QUEUED_ACTIONS = 2
 """A node that was held up for a control period still answers every observation; the supervisor judges their age."""
+QUEUED_REFERENCES = 50
+"""What passed the mux, in a second of a person's driving: none may be missed, or a step would be told of wrongly."""
 NOWHERE_M = np.full(3, np.nan)
 """Target of a command that cannot be computed."""
 
@@ -42,6 +50,7 @@ class ResidualControllerNode(GraphNode):
     def __init__(self) -> None:
         super().__init__("residual_controller")
         self._controller = ResidualController(self.setup.task.residual)
+        self._steps: StepLog[Observation, ResidualCommand] | None = None
         self._valid_for_ns = self.setup.config.command_validity_ns
         self._state: SessionState | None = None
         self._dither: Dither | None = None
@@ -54,6 +63,9 @@ class ResidualControllerNode(GraphNode):
         self.subscribe(contract.SESSION_STATE, self._on_state)
         self.subscribe(contract.OBSERVATION, self._on_observation)
         self.subscribe(contract.POLICY_ACTION, self._on_action, depth=QUEUED_ACTIONS)
+        if self.setup.config.teleop is not None:
+            self._steps = StepLog()
+            self.subscribe(contract.COMMAND_REFERENCE, self._on_passed, depth=QUEUED_REFERENCES)
 
     def _create_searches(self) -> Mapping[str, BaselinePolicy]:
         """Imported where a task may need them: they take a second to come up."""
@@ -65,6 +77,9 @@ class ResidualControllerNode(GraphNode):
 
     def _on_state(self, msg: SessionState) -> None:
         self._state = msg
+        self._controller = ResidualController(residual_of(self.setup.task, msg.controller))
+        if self._steps is not None:
+            self._steps.begin()
         self._dither = Dither(msg.seed, ACTION_SIZE)
         self._search = self._searches.get(msg.controller)
         if self._search is not None:
@@ -73,12 +88,17 @@ class ResidualControllerNode(GraphNode):
     def _on_observation(self, msg: Observation) -> None:
         if msg.phase != SessionState.RUNNING or self._state is None or self._state.episode != msg.episode:
             return
+        if self._steps is not None:
+            self._steps.on_observation(to_ns(msg.header.stamp), msg)
+            self._tell_of_steps()
         if self._state.controller in LEARNED:
             self._match(self._observations, msg)
         elif self._search is not None:
             picture = image_to_array(msg.image) if msg.image.height else None
             seen = Seen(np.array(msg.state, dtype=np.float32), picture)
             self._answer(msg, self._search.act(seen), self._state.controller, 0)
+        elif self._state.controller == TELEOP:
+            self._tell(msg, self._what_was_done(msg, pose_from_msg(msg.tcp_in_base).position_m), "hold", 0)
         elif self._state.controller == "p_dither" and self._dither is not None:
             self._answer(msg, self._dither.draw(), "dither", 0)
         else:
@@ -114,8 +134,45 @@ class ResidualControllerNode(GraphNode):
         log.u_h_m = array("d", command.base_m)
         log.u_m = array("d", command.step_m)
         log.saturated = command.saturated
+        self._tell(observation, command, source, version)
+
+    def _tell(
+        self, observation: Observation, command: Command, source: str, version: int, *, human: bool = False
+    ) -> None:
+        """Publishes how a command came about, or keeps it until it is known whether it was carried out."""
+        log = ResidualCommand(header=observation.header, episode=observation.episode, source=source, version=version)
+        log.action = array("f", command.action)
+        log.u_h_m = array("d", command.base_m)
+        log.u_m = array("d", command.step_m)
+        log.saturated, log.human = command.saturated, human
         log.controller_version = self._controller.config.version
-        self._log_publisher.publish(log)
+        if self._steps is not None and not human:
+            self._steps.on_command(to_ns(observation.header.stamp), log)
+            self._tell_of_steps()
+        else:
+            self._log_publisher.publish(log)
+
+    def _on_passed(self, msg: ReferenceMsg) -> None:
+        """What the mux let pass, of a controller or of a person; what cannot be decoded is the supervisor's affair."""
+        assert self._steps is not None
+        if msg.mode in list(ControlMode):
+            self._steps.on_passed(reference_from_msg(msg))
+            self._tell_of_steps()
+
+    def _tell_of_steps(self) -> None:
+        """Publishes the steps that are over, each with the word of who acted in it."""
+        assert self._steps is not None
+        for step in self._steps.take():
+            if step.driven_m is not None:
+                done = self._what_was_done(step.observation, step.driven_m)
+                self._tell(step.observation, done, TELEOP, 0, human=True)
+            elif step.command is not None:
+                self._log_publisher.publish(step.command)
+
+    def _what_was_done(self, observation: Observation, target_m: np.ndarray) -> Command:
+        assert self._state is not None
+        pose, goal = pose_from_msg(observation.tcp_in_base), pose_from_msg(self._state.goal_in_base)
+        return self._controller.explain(pose.position_m, goal.position_m, target_m, press_n=observation.force_n.z)
 
     def _ask_for(self, target_m: np.ndarray, observation: Observation, goal: Pose) -> None:
         target = Pose(target_m, goal.quaternion_xyzw)

@@ -67,7 +67,8 @@ def transition_to_msg(
     msg.reward, msg.success = float(reward.reward), reward.success
     msg.reward_logit, msg.reward_version = float(reward.logit), reward.version
     msg.terminated, msg.truncated = transition.terminated, transition.truncated
-    msg.saturated, msg.policy_version = transition.action.saturated, transition.action.policy_version
+    action = transition.action
+    msg.saturated, msg.human, msg.policy_version = action.saturated, action.human, action.policy_version
     return msg
 
 
@@ -87,6 +88,9 @@ def summary_to_msg(summary: EpisodeSummary, session: str, stamp_ns: int) -> Epis
         policy_version=summary.policy_version,
         connected=summary.connected,
         false_steps=summary.false_steps,
+        mark=summary.mark,
+        who=summary.who,
+        human_steps=summary.human_steps,
     )
     msg.header.stamp = to_stamp(stamp_ns)
     msg.goal_error_m = np.asarray(summary.goal_error_m, dtype=np.float32)

@@ -35,8 +35,13 @@ PROBE_TIMEOUT_MS = 2000
 
 @contextmanager
 def spinning_node(create: Callable[[], Node]) -> Iterator[Node]:
-    """A node whose callbacks run on a thread of their own until the context ends; signals stay the caller's."""
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    """A node whose callbacks run on a thread of their own until the context ends; signals stay the caller's.
+
+    May be nested: the outermost brings up ROS for all of them.
+    """
+    is_outermost = not rclpy.ok()
+    if is_outermost:
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = create()
         executor = SingleThreadedExecutor()
@@ -50,7 +55,8 @@ def spinning_node(create: Callable[[], Node]) -> Iterator[Node]:
             thread.join()
             node.destroy_node()
     finally:
-        rclpy.try_shutdown()
+        if is_outermost:
+            rclpy.try_shutdown()
 
 
 def _spin(executor: SingleThreadedExecutor) -> None:

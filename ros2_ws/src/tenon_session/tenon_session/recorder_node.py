@@ -16,6 +16,7 @@ from tenon_msgs.msg import EpisodeSummary, SessionState, Transition
 from tenon.data.episode_sorter import EpisodeSorter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, next_number
 from tenon.data.recorder import Admission, Recorder
+from tenon.session.stand import residual_of
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.interfaces import topic_spec
@@ -101,7 +102,9 @@ class RecorderNode(GraphNode):
         if summary is None:
             self._recorder.abort("it was never summed up")
             return
-        outcome = EpisodeOutcome(result=summary.outcome, detail=summary.detail, complete=complete)
+        outcome = EpisodeOutcome(
+            result=summary.outcome, detail=summary.detail, complete=complete, mark=summary.mark, who=summary.who
+        )
         self._recorder.end(outcome).add_done_callback(self._report)
 
     def _contract(self, msg: SessionState) -> EpisodeContract:
@@ -116,7 +119,8 @@ class RecorderNode(GraphNode):
             train=msg.train,
             seed=msg.seed,
             configuration_hash=setup.configuration_hash,
-            calibration={"residual_controller": setup.task.residual.version},
+            operator=setup.config.operator,
+            calibration={"residual_controller": residual_of(setup.task, msg.controller).version},
             versions=setup.versions,
         )
 

@@ -13,7 +13,7 @@ from std_srvs.srv import Trigger
 from tenon_msgs.action import RunSession
 from tenon_msgs.msg import EpisodeSummary as EpisodeSummaryMsg
 from tenon_msgs.msg import Observation, ResidualCommand, Reward, SafetyState, SessionState, TrainerState, Transition
-from tenon_msgs.srv import ResetTask
+from tenon_msgs.srv import MarkEpisode, ResetTask
 
 from tenon.control.safety import SafetyLevel
 from tenon.data.episodes import next_number
@@ -42,7 +42,7 @@ WATCH_PERIOD_S = 0.1
 
 
 class SessionManager(GraphNode):
-    """Services start, pause, resume, stop; action session/run; everything else is topics."""
+    """Services start, pause, resume, stop, mark; action session/run; everything else is topics."""
 
     def __init__(self) -> None:
         super().__init__("session_manager")
@@ -77,6 +77,7 @@ class SessionManager(GraphNode):
             (contract.STOP_SERVICE, self._conductor.stop),
         ):
             self._offer(name, answer)
+        self.create_service(MarkEpisode, contract.MARK_EPISODE_SERVICE, self._on_mark)
         self._action = ActionServer(
             self,
             RunSession,
@@ -100,7 +101,9 @@ class SessionManager(GraphNode):
 
     def _on_action(self, msg: ResidualCommand) -> None:
         stamp_ns = to_ns(msg.header.stamp)
-        self._conductor.on_action(ActionSample(msg.episode, stamp_ns, np.array(msg.action), msg.saturated, msg.version))
+        action = np.array(msg.action)
+        sample = ActionSample(msg.episode, stamp_ns, action, msg.saturated, msg.version, human=msg.human)
+        self._conductor.on_action(sample)
         self._carry_out()
 
     def _on_reward(self, msg: Reward) -> None:
@@ -140,6 +143,12 @@ class SessionManager(GraphNode):
             return response
 
         self.create_service(Trigger, name, serve)
+
+    def _on_mark(self, request: MarkEpisode.Request, response: MarkEpisode.Response) -> MarkEpisode.Response:
+        answer = self._conductor.mark(request.mark, request.who)
+        response.success, response.message = answer.accepted, answer.message
+        self._carry_out()
+        return response
 
     def _start_as_configured(self) -> Answer:
         return self._conductor.start(configured_plan(self.setup))

@@ -46,6 +46,7 @@ class Teleoperator:
         self._seen: tuple[int, Pose] | None = None
         self._wish = NOTHING
         self._target: Pose | None = None
+        self._is_there = True
         self._moved_on_ns = 0
         self._active_ns = 0
         self.takeovers = 0
@@ -62,16 +63,21 @@ class Teleoperator:
             self._target = None
         self._phase, self._owns = phase, owns
 
+    def let_go(self) -> None:
+        """The device has gone: nothing more is sent, so that whoever watches for silence finds it."""
+        self._target, self._wish = None, NOTHING
+        self._is_there = False
+
     def on_observation(self, stamp_ns: int, tcp_in_base: Pose) -> Reference | None:
         """A control tick: while the person drives it is answered at once, as a controller answers it."""
         self._seen = (stamp_ns, tcp_in_base)
-        if self._is_owner and self._target is None:
+        if self._is_owner and self._is_there and self._target is None:
             self._engage(stamp_ns)
         return self._reference(stamp_ns)
 
     def on_wish(self, wish: Wish, now_ns: int) -> Reference | None:
         """A reading of the device. Returns a reference, or a HOLD that hands back, or nothing."""
-        self._wish = wish
+        self._wish, self._is_there = wish, True
         if not self._may_move or self._seen is None:
             return None
         if wish.moves:

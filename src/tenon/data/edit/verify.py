@@ -201,7 +201,9 @@ def _step_problems(contents: EpisodeContents, transitions: list[Transition]) -> 
         yield Problem(f"it ends at step {_shortened(early)}, and goes on", "do not train on it; please report it")
     if is_whole and not transitions[-1].ended and outcome.complete:
         yield Problem("its last transition is no end", "learning looks beyond it; see why the session broke off")
-    if outcome.result == "success" and is_whole and not any(transition.success for transition in transitions):
+    by_person = outcome.mark == "success"
+    paid = any(transition.success for transition in transitions)
+    if outcome.result == "success" and is_whole and not paid and not by_person:
         yield Problem("it counts as success, no transition does", "check who marked it: the operator or the reward")
 
 
