@@ -1,0 +1,122 @@
+"""The one ROS 1 node that a script has, as rospy scripts expect it: made once, found from anywhere, ended in order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from tenon_sawyer.ros1.node import DEFAULT_MASTER, Node
+from tenon_sawyer.ros1.xmlrpc import UnreachableError
+
+LOG = logging.getLogger(__name__)
+MASTER_VARIABLE, HOST_VARIABLES = "ROS_MASTER_URI", ("ROS_IP", "ROS_HOSTNAME")
+RETRY_S = 1.0
+
+_lock = threading.RLock()
+_node: Node | None = None
+_hooks: list[Callable[[], Any]] = []
+_shutdown = threading.Event()
+
+
+def start(name: str, *, anonymous: bool = False, signals: bool = True, wait: bool = True) -> Node:
+    """Makes the node, from ROS_MASTER_URI, ROS_IP or ROS_HOSTNAME. A second call gives the node there is.
+
+    signals: Ctrl-C and SIGTERM end it. wait: until the master answers, as rospy does; otherwise UnreachableError.
+    """
+    global _node
+    with _lock:
+        if _node is not None:
+            return _node
+        _shutdown.clear()
+        if anonymous:
+            name = f"{name}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        _node = _connect(name, wait=wait)
+        if signals and threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _on_signal)
+        return _node
+
+
+def node() -> Node:
+    """The script's node. Makes an anonymous one where nobody has made one yet."""
+    return _node or start("intera_interface", anonymous=True, signals=False)
+
+
+def is_shutdown() -> bool:
+    """Whether the node has ended, by a signal, by the master's wish, or because it never began."""
+    return _shutdown.is_set() or (_node is not None and _node.is_closed)
+
+
+def on_shutdown(hook: Callable[[], Any]) -> None:
+    """hook: called once before the node ends, while it can still publish."""
+    _hooks.append(hook)
+
+
+def wait(seconds: float) -> bool:
+    """Sleeps. Returns True as soon as the node ends."""
+    deadline_s = time.monotonic() + seconds
+    if _shutdown.wait(max(0.0, seconds)):
+        return True
+    remaining_s = deadline_s - time.monotonic()
+    return is_shutdown() if remaining_s <= 0 else wait(remaining_s)
+
+
+def shutdown(reason: str = "") -> None:
+    """Runs the hooks, then ends the node. Safe to call twice."""
+    global _node
+    with _lock:
+        ending, _node = _node, None
+        hooks, _hooks[:] = list(_hooks), []
+        already = _shutdown.is_set()
+        _shutdown.set()
+    if already and ending is None:
+        return
+    with _as_node(ending):
+        for hook in hooks:
+            try:
+                hook()
+            except Exception:  # the others still have to run: one of them may disable the arm
+                LOG.exception("a shutdown hook failed")
+    if ending is not None:
+        ending.close(reason)
+
+
+@contextlib.contextmanager
+def _as_node(ending: Node | None) -> Any:
+    """Hooks find the node that is about to end."""
+    global _node
+    _node = ending
+    try:
+        yield
+    finally:
+        _node = None
+
+
+def _connect(name: str, *, wait: bool) -> Node:
+    master = os.environ.get(MASTER_VARIABLE, DEFAULT_MASTER)
+    host = next((os.environ[key] for key in HOST_VARIABLES if os.environ.get(key)), None)
+    told = False
+    while True:
+        try:
+            return Node(name, master, host=host)
+        except (UnreachableError, OSError) as error:
+            if not wait:
+                raise
+            if not told:
+                print(f"no answer from the ROS master at {master}: {error}. Waiting for it", file=sys.stderr)  # noqa: T201
+                told = True
+            time.sleep(RETRY_S)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    """On a thread: hooks may wait for what only the main thread releases."""
+    threading.Thread(target=shutdown, args=(f"signal {number}",)).start()
