@@ -121,6 +121,7 @@ WRONG_VALUES: tuple[tuple[int, Key, float], ...] = (
     *((5, ("pure SAC, sparse", socket, "success_noisy"), 0.41) for socket in ("usb", "dsub", "model_e")),
     *((5, ("P", socket, "success_noisy"), 0.51) for socket in ("usb", "dsub", "model_e")),
     (6, ("AWAC", "claw-valve", "success"), 0.89),
+    (6, ("AWAC", "claw-valve", "success_offline"), 0.96),
     (6, ("BC", "claw-valve", "success"), 0.85),
     (6, ("SACfD", "claw-valve", "success"), 1.0),
 )

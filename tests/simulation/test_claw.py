@@ -52,7 +52,7 @@ def test_a_torque_limit_bounds_what_a_servo_exerts(claw):
 
 def test_without_torque_a_hand_moves_the_fingers_and_they_do_not_come_back(claw):
     claw.set_torque_limits(np.zeros(9))
-    claw.push(np.tile((0.08, 0.0, 0.0), 3))
+    claw.push(np.tile((0.15, 0.0, 0.0), 3))
     claw.step(100)
     claw.push(np.zeros(9))
     claw.step(100)

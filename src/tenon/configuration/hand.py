@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from tenon.configuration.base import Config
 
@@ -43,7 +43,7 @@ class HandConfig(Config):
 
     base_radius_m: from the palm's axis to the swing axis' origin of each finger. link_lengths_m: swing to bend, bend
     to tip, tip to the middle of the fingertip's ball. stiffness_nm_rad, damping_nm_s_rad: of the servo's position
-    controller. armature_kg_m2: rotor and gears, at the joint.
+    controller. armature_kg_m2: rotor and gears, at the joint. friction_nm: dry, of the gears, with torque and without.
     """
 
     name: Name
@@ -56,6 +56,7 @@ class HandConfig(Config):
     stiffness_nm_rad: PositiveFloat
     damping_nm_s_rad: PositiveFloat
     armature_kg_m2: PositiveFloat
+    friction_nm: NonNegativeFloat
 
     @property
     def joint_names(self) -> tuple[str, ...]:

@@ -152,6 +152,7 @@ def _finger(hand: HandConfig, finger: FingerConfig) -> str:
             axis=axis,
             range=(joint.lower_rad, joint.upper_rad),
             armature=hand.armature_kg_m2,
+            frictionloss=hand.friction_nm,
         )
         link = element(
             "geom",

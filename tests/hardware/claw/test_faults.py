@@ -1,0 +1,251 @@
+"""What befalls a claw: each has a name, the fingers hold or let go as configured, and nothing moves when it is back."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from tenon.control.drivers import ArmFaultError, ArmFaultKind
+from tenon.control.loop import SetPoint
+from tenon_claw.control_table import HardwareError
+from tenon_claw.driver import PALM_IN_BASE, ClawDriver
+
+from .conftest import HAND, IDS, eventually
+
+STILL_RAD = 0.03
+CLEAR_RAD = np.tile((0.0, 0.95, -1.3), 3)
+
+
+def to(position_rad):
+    return SetPoint(PALM_IN_BASE, position_rad, holding=False, reason="")
+
+
+HOLD = SetPoint(PALM_IN_BASE, None, holding=True, reason="a test")
+
+
+def has_torque(claw):
+    return all(claw.servo(servo_id).has_torque for servo_id in IDS)
+
+
+def is_limp(claw):
+    return not any(claw.servo(servo_id).has_torque for servo_id in IDS)
+
+
+def work(driver, turns=10):
+    """Some turns of a claw that is asked to move."""
+    for _ in range(turns):
+        state = driver.read()
+        driver.write(to(np.clip(CLEAR_RAD, state.joint_position_rad - 0.1, state.joint_position_rad + 0.1)))
+
+
+def fault_of(driver):
+    """The fault that comes, while the claw is asked to move on."""
+    deadline_s = time.monotonic() + 20.0
+    with pytest.raises(ArmFaultError) as caught:
+        while time.monotonic() < deadline_s:
+            work(driver, 1)
+    return caught.value
+
+
+def recover(driver):
+    """As the arm's node does: again and again, until the cause is gone."""
+    deadline_s = time.monotonic() + 20.0
+    while True:
+        try:
+            driver.recover()
+        except ArmFaultError:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.1)
+        else:
+            return
+
+
+def assert_it_does_not_move_by_itself(claw, driver):
+    before_rad = claw.joint_position_rad
+    for _ in range(20):
+        driver.read()
+        driver.write(HOLD)
+    np.testing.assert_allclose(claw.joint_position_rad, before_rad, atol=STILL_RAD)
+
+
+def assert_it_works_again(claw, driver):
+    before_rad = claw.joint_position_rad
+    for _ in range(10):
+        driver.read()
+        driver.write(to(before_rad + 0.15))
+    eventually(lambda: np.abs(claw.joint_position_rad - before_rad).max() > 0.08, "the claw moves as asked")
+
+
+def test_the_cable_is_pulled_the_servos_let_go_by_themselves_and_hold_once_it_is_back(claw, driver):
+    work(driver)
+    claw.bus.unplug()
+    fault = fault_of(driver)
+    assert fault.kind is ArmFaultKind.CONNECTION_LOST
+    assert "cable" in str(fault)
+    eventually(lambda: is_limp(claw), "each servo's own watchdog lets go")
+    with pytest.raises(ArmFaultError, match="cannot be opened"):
+        driver.recover()
+    claw.bus.plug_in()
+    before_rad = claw.joint_position_rad
+    recover(driver)
+    assert has_torque(claw)
+    np.testing.assert_allclose(claw.joint_position_rad, before_rad, atol=STILL_RAD)
+    assert_it_does_not_move_by_itself(claw, driver)
+    assert_it_works_again(claw, driver)
+
+
+def test_a_claw_that_is_to_hold_holds_when_the_cable_is_pulled(claw, settings):
+    driver = ClawDriver(settings.model_copy(update={"on_loss": "hold"}), HAND)
+    driver.configure()
+    driver.activate()
+    work(driver)
+    claw.bus.unplug()
+    assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
+    time.sleep(2 * settings.bus_watchdog_s)
+    assert has_torque(claw)
+    driver.close()
+
+
+def test_a_driver_that_dies_leaves_a_claw_that_lets_go(claw, driver):
+    work(driver)
+    assert has_torque(claw)
+    eventually(lambda: is_limp(claw), "the watchdog of the servos")
+
+
+def test_a_driver_that_stalled_is_told_so_and_the_claw_does_not_jump_afterwards(claw, driver, settings):
+    work(driver)
+    eventually(lambda: is_limp(claw), "the watchdog of the servos")
+    fault = fault_of(driver)
+    assert fault.kind is ArmFaultKind.COMMAND_TIMEOUT
+    assert f"{settings.bus_watchdog_s:g} s" in str(fault)
+    recover(driver)
+    assert_it_does_not_move_by_itself(claw, driver)
+
+
+def test_a_hot_servo_is_named_let_go_and_awaited_until_it_is_cool(claw, driver, settings):
+    work(driver)
+    claw.heat(IDS[4], settings.temperature_max_c + 1)
+    fault = fault_of(driver)
+    assert fault.kind is ArmFaultKind.OVERHEATED
+    assert "servo 21 (finger_b_bend) is 66 degrees C warm, allowed are 65" in str(fault)
+    eventually(lambda: is_limp(claw), "it cools down without torque")
+    claw.heat(IDS[4], settings.temperature_max_c - 1)
+    with pytest.raises(ArmFaultError, match="let it cool down"):
+        driver.recover()
+    claw.heat(IDS[4], settings.temperature_max_c - 20)
+    recover(driver)
+    assert_it_does_not_move_by_itself(claw, driver)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (HardwareError.OVERLOAD, ArmFaultKind.OVERLOADED),
+        (HardwareError.OVERHEATING, ArmFaultKind.OVERHEATED),
+        (HardwareError.ENCODER, ArmFaultKind.PROTECTIVE_STOP),
+        (HardwareError.ELECTRICAL_SHOCK, ArmFaultKind.PROTECTIVE_STOP),
+        (HardwareError.INPUT_VOLTAGE, ArmFaultKind.NOT_READY),
+    ],
+)
+def test_a_servo_that_has_shut_down_needs_a_person_at_the_supply(claw, driver, error, kind):
+    work(driver)
+    claw.fail(IDS[0], error)
+    fault = fault_of(driver)
+    assert fault.kind is kind
+    assert "servo 10 (finger_a_swing)" in str(fault)
+    with pytest.raises(ArmFaultError) as again:
+        driver.recover()
+    assert again.value.kind is kind, "it does not go away by itself"
+    claw.restart_servos()
+    recover(driver)
+    assert_it_does_not_move_by_itself(claw, driver)
+    assert_it_works_again(claw, driver)
+
+
+def test_a_finger_that_pushes_for_too_long_is_an_overload(claw, settings):
+    weak = settings.model_copy(update={"effort_max_nm": 0.3, "effort_time_s": 0.3})
+    driver = ClawDriver(weak, HAND)
+    driver.configure()
+    driver.activate()
+    blocked_rad = claw.joint_position_rad
+    claw.push(np.eye(9)[0] * -5.0)
+    with pytest.raises(ArmFaultError, match=r"servo 10 \(finger_a_swing\) has pushed with") as caught:
+        for _ in range(500):
+            driver.read()
+            driver.write(to(blocked_rad + np.eye(9)[0] * 0.3))
+    assert caught.value.kind is ArmFaultKind.OVERLOADED
+    eventually(lambda: is_limp(claw), "it lets go")
+    driver.close()
+
+
+def test_a_servo_that_falls_silent_is_named(claw, driver):
+    work(driver)
+    claw.bus.absent.add(IDS[7])
+    fault = fault_of(driver)
+    assert fault.kind is ArmFaultKind.CONNECTION_LOST
+    assert "servo 31 (finger_c_bend)" in str(fault)
+    claw.bus.absent.clear()
+    recover(driver)
+    assert_it_does_not_move_by_itself(claw, driver)
+
+
+def test_servos_that_were_off_and_on_are_not_driven_as_if_nothing_had_been(claw, driver):
+    work(driver)
+    claw.restart_servos()
+    fault = fault_of(driver)
+    assert fault.kind in (ArmFaultKind.CONTROLLER_RESTARTED, ArmFaultKind.BAD_DATA)
+    assert is_limp(claw)
+    recover(driver)
+    assert_it_does_not_move_by_itself(claw, driver)
+    assert_it_works_again(claw, driver)
+
+
+def test_single_damaged_answers_are_asked_for_again(claw, driver, settings):
+    work(driver)
+    before = driver.misses
+    claw.bus.accidents.corrupt = settings.misses_max
+    work(driver, 3)
+    assert driver.misses >= before + settings.misses_max
+
+
+def test_a_line_that_damages_all_answers_is_a_fault_and_is_over_when_it_is_clean(claw, settings):
+    driver = ClawDriver(settings.model_copy(update={"answer_margin_s": 0.1, "bus_watchdog_s": 2.0}), HAND)
+    driver.configure()
+    driver.activate()
+    claw.bus.accidents.corrupt = 10_000
+    fault = fault_of(driver)
+    assert fault.kind in (ArmFaultKind.BAD_DATA, ArmFaultKind.CONNECTION_LOST)
+    claw.bus.accidents.corrupt = 0
+    recover(driver)
+    assert_it_does_not_move_by_itself(claw, driver)
+    driver.close()
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\x17\xff\xff", b"\xff\xff\xfd\x00\xfe"], ids=["noise", "a header"])
+def test_garbage_before_answers_changes_no_reading(claw, driver, garbage):
+    work(driver)
+    claw.bus.accidents.garbage = garbage
+    try:
+        for _ in range(5):
+            state = driver.read()
+            driver.write(HOLD)
+            np.testing.assert_allclose(state.joint_position_rad, claw.joint_position_rad, atol=0.2)
+    except ArmFaultError as fault:
+        assert fault.kind in (ArmFaultKind.BAD_DATA, ArmFaultKind.CONNECTION_LOST)
+    claw.bus.accidents.garbage = b""
+
+
+def test_duplicated_and_late_answers_are_not_taken_for_new_ones(claw, driver):
+    """A finger moves on while answers come twice and late: each reading is of its own turn."""
+    work(driver, 30)
+    claw.bus.accidents.duplicate = 20
+    claw.bus.accidents.delay_s = 0.02
+    goal_rad = claw.joint_position_rad + np.tile((0.3, 0.0, 0.0), 3)
+    for _ in range(20):
+        state = driver.read()
+        now_rad = claw.joint_position_rad
+        driver.write(to(np.clip(goal_rad, state.joint_position_rad - 0.05, state.joint_position_rad + 0.05)))
+        np.testing.assert_allclose(state.joint_position_rad, now_rad, atol=0.15)
+    assert abs(state.stamp_ns - time.time_ns()) < 2_000_000_000
