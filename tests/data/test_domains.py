@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from tenon.data.domains import (
 from tenon.data.encode import MessageEncoder, header_fields, transition_fields
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
+from tenon.data.labels import LabelStore
 from tenon.data.mapped_array import StorageError
 from tenon.data.prior import read_prior
 from tenon.data.schemas import full_definition
+from tenon.data.store import EpisodeStore
 from tenon.data.transitions import (
     EnvironmentSpec,
     ImageSpec,
@@ -260,3 +263,19 @@ def test_pictures_of_two_sizes_are_refused_and_nothing_is_left(collection: Colle
     with pytest.raises(StorageError, match="one size"):
         labelled_images(collection.folder)
     assert not [path for path in (collection.folder / ".labelled").iterdir() if path.is_dir()]
+
+
+def test_labels_of_people_stand_in_for_the_recorded_success(collection: Collection) -> None:
+    folder = collection.all(episodes=2)
+    recorded = labelled_images(folder).label.copy()
+    store = LabelStore(folder / "usb_1")
+    first, second = EpisodeStore(folder / "usb_1").episodes()
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    store.save(second, STEPS, (1, 2), by="ana", at=now, seen_version=0)
+    labelled = labelled_images(folder)
+    chosen = (labelled.domain == labelled.names.index("usb_1")) & (labelled.episode == second.number)
+    assert labelled.label[chosen].tolist() == [False, True, False, False, False]
+    assert np.array_equal(labelled.label[~chosen], recorded[~chosen])
+    store.save(first, STEPS + 1, (), by="ana", at=now, seen_version=0)
+    with pytest.raises(StorageError, match="trimmed since; label it anew"):
+        labelled_images(folder)

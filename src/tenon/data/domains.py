@@ -5,6 +5,7 @@
     DATA/task.json                sizes of observations and actions, the same in all domains
     DATA/domains.json             what is known of each domain whose collection has come to its end
     DATA/NAME/episode_000000/     recorded episodes, as of a session
+    DATA/NAME/labels/             what people have said of their frames (``labels``), in place of the recorded success
     DATA/.labelled/               pictures with labels, taken out of the episodes once (``labelled_images``)
 """
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tenon.configuration import Config, ConfigurationError, differences, parse
+from tenon.data.labels import Flags, LabelError, LabelStore
 from tenon.data.mapped_array import StorageError, sync_folder, write_beside
 from tenon.data.store import TRANSITION_TOPIC, Episode, EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, check_transition
@@ -174,12 +176,14 @@ def chosen_names(index: DomainIndex, names: Sequence[str] | None, folder: Path) 
 
 
 def fingerprint(folder: Path) -> str:
-    """Changes whenever the list of domains or a recording does: of names, sizes and times, without reading files."""
+    """Changes whenever the list of domains, a recording or a label does: of names, sizes and times, without reading."""
     digest = hashlib.sha256((folder / INDEX).read_bytes())
     for name in read_index(folder).domains:
         for path in sorted((folder / name).glob("episode_*/*.mcap")):
             about = path.stat()
             digest.update(f"{path.relative_to(folder)} {about.st_size} {about.st_mtime_ns}\n".encode())
+        for path in LabelStore(folder / name).newest_files():
+            digest.update(f"{path.relative_to(folder)} {path.stat().st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
@@ -187,8 +191,8 @@ def fingerprint(folder: Path) -> str:
 class LabelledImages:
     """The picture after each recorded step, in order of domain, episode and step; all arrays are read only.
 
-    image (N, height, width, 3) uint8, mapped from the disk. label (N,) bool: inserted, by truth. domain (N,) int64:
-    position in ``names``. episode, step (N,) int64. offset_m (N, 3) float32: of the TCP from the seated pose, in axes
+    image (N, height, width, 3) uint8, mapped from the disk. label (N,) bool: inserted, by a person's labels where
+    there are some, else as recorded. domain (N,) int64: position in ``names``. episode, step (N,) int64. offset_m (N, 3) float32: of the TCP from the seated pose, in axes
     of the base; NaN where a recording does not tell its goal error. series, mounts, splits: of each domain.
     """
 
@@ -284,13 +288,24 @@ def _labelled(
 ) -> Iterator[tuple[tuple[Any, ...], ImageArray, Path]]:
     """The fields of a ``_ROW``, the picture, and the episode it is from."""
     for number, (name, found) in enumerate(episodes.items()):
-        store = EpisodeStore(folder / name)
+        store, labels = EpisodeStore(folder / name), LabelStore(folder / name)
         for episode in found:
             goal_error_m = _goal_error_m(store, episode)
-            for transition in store.transitions(episode):
+            by_person = _by_person(labels, episode)
+            for frame, transition in enumerate(store.transitions(episode)):
                 offset_m = transition.next_observation.state[:3] + goal_error_m
-                row = (transition.success, number, episode.number, transition.step, offset_m)
+                success = transition.success if by_person is None else bool(by_person[frame])
+                row = (success, number, episode.number, transition.step, offset_m)
                 yield row, _picture(transition, episode), episode.path
+
+
+def _by_person(labels: LabelStore, episode: Episode) -> Flags | None:
+    """What a person has said of the episode's frames; None where nobody has."""
+    try:
+        newest = labels.latest(episode)
+        return None if newest is None else newest.success_of(episode.counts.get(TRANSITION_TOPIC, 0))
+    except LabelError as error:
+        raise StorageError(str(error)) from error
 
 
 def _picture(transition: Transition, episode: Episode) -> ImageArray:

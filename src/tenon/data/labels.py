@@ -78,6 +78,15 @@ class Labels(Config):
         """(frames,): whether each frame shows the task done."""
         return success_from_marks(self.marks, self.frames)
 
+    def success_of(self, frames: int) -> Flags:
+        """The same for an episode of so many frames. Raises LabelError where these are not those that were labelled."""
+        if frames != self.frames:
+            raise LabelError(
+                f"episode {self.session_episode} of session {self.session!r} has {frames} frames and was labelled with "
+                f"{self.frames}: it was trimmed since; label it anew"
+            )
+        return self.success
+
 
 def success_from_marks(marks: Sequence[int], frames: int) -> Flags:
     """(frames,): False before the first mark, True from it to the second, and so on."""
@@ -248,14 +257,7 @@ class LabelStore:
 def labelled_success(store: LabelStore, episode: Episode, recorded: Flags) -> Flags:
     """(N,): by the labels where there are some, else as ``recorded`` (N,). Raises LabelError."""
     labels = store.latest(episode)
-    if labels is None:
-        return recorded
-    if labels.frames != len(recorded):
-        raise LabelError(
-            f"{store.directory}: {episode.path.name} was labelled with {labels.frames} frames and has {len(recorded)}: "
-            f"it was trimmed since; label it anew"
-        )
-    return labels.success
+    return recorded if labels is None else labels.success_of(len(recorded))
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -1,0 +1,127 @@
+"""The threshold of a classifier, chosen on labelled episodes that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenon.configuration import ConfigurationError
+from tenon.data.domains import LabelledImages, Split
+from tenon.data.labels import Flags, Frames
+from tenon.rewards.daib import Calibration, RewardClassifier
+from tenon.rewards.daib.calibration import calibrate
+from tenon.rewards.daib.hits import Scores, score_frames
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """Precision and recall of the two-hit rule over its threshold, for frames that have one before them.
+
+    threshold_logit (K,): falling. precision (K,): of frames called successes. recall (K,): of frames inserted, as the
+    frame before. temperature: turns a logit into a probability.
+    """
+
+    threshold_logit: Floats
+    precision: Floats
+    recall: Floats
+    temperature: float
+
+    @property
+    def threshold(self) -> Floats:
+        """(K,): the same thresholds as probabilities."""
+        return 1.0 / (1.0 + np.exp(-self.threshold_logit / self.temperature))
+
+    def at_precision(self, precision: float) -> float:
+        """The threshold's logit with the highest recall among those of at least this precision.
+
+        Raises ConfigurationError where there is none.
+        """
+        enough = np.flatnonzero(self.precision >= precision)
+        if not len(enough):
+            raise ConfigurationError(
+                f"no threshold has a precision of {precision:.1%}: the best is {self.precision.max(initial=0.0):.1%}. "
+                f"Label more episodes, train on them, or ask for less"
+            )
+        return float(self.threshold_logit[enough[self.recall[enough].argmax()]])
+
+    def at(self, threshold_logit: float) -> tuple[float, float]:
+        """Precision and recall at a threshold."""
+        index = min(int(np.searchsorted(-self.threshold_logit, -threshold_logit)), len(self.recall) - 1)
+        return float(self.precision[index]), float(self.recall[index])
+
+
+def labelled_frames(
+    episodes: Sequence[Frames], success: Sequence[Flags], *, name: str, series: str, split: Split = "held-out"
+) -> LabelledImages:
+    """Labelled episodes of one connector under one camera, as all that judges classifiers takes data."""
+    counts = [len(frames) for frames in episodes]
+    return LabelledImages(
+        image=np.concatenate([frames.image for frames in episodes]),
+        label=np.concatenate(list(success)),
+        domain=np.zeros(sum(counts), np.int64),
+        episode=np.repeat([frames.episode.number for frames in episodes], counts),
+        step=np.concatenate([frames.step for frames in episodes]),
+        offset_m=np.full((sum(counts), 3), np.nan, np.float32),
+        names=(name,),
+        series=(series,),
+        mounts=("",),
+        splits=(split,),
+    )
+
+
+def precision_recall(classifier: RewardClassifier, data: LabelledImages, names: Sequence[str]) -> Curve:
+    """On the domains ``names``, which the classifier did not see, with its margin below the best of a session.
+
+    Raises ConfigurationError without frames of a kind.
+    """
+    rows = data.rows(names)
+    logit = classifier.logits_of(data, rows)
+    calibration = calibrate(logit, data, rows, classifier.config.calibration)
+    scores = score_frames(logit, data, rows)
+    return _curve(scores, data.label[rows], classifier.calibration.margin_logit, calibration.temperature)
+
+
+def recalibrated(
+    classifier: RewardClassifier, data: LabelledImages, names: Sequence[str], threshold_logit: float | None = None
+) -> RewardClassifier:
+    """The same networks with temperature and threshold from the domains ``names``, which they did not see.
+
+    threshold_logit: chosen by a person, from ``precision_recall``; left out, it and the margin are chosen as in
+    training, by the share of false positives. Raises ConfigurationError without frames of a kind.
+    """
+    rows = data.rows(names)
+    logit = classifier.logits_of(data, rows)
+    calibration = calibrate(logit, data, rows, classifier.config.calibration)
+    if threshold_logit is not None:
+        own_margin = replace(calibration, margin_logit=classifier.calibration.margin_logit)
+        calibration = _at_threshold(own_margin, score_frames(logit, data, rows), threshold_logit)
+    return replace(classifier, calibration=calibration)
+
+
+def _curve(scores: Scores, label: NDArray[np.bool_], margin_logit: float, temperature: float) -> Curve:
+    near = np.isfinite(scores.score) & (scores.score >= scores.best - margin_logit)
+    order = np.argsort(-scores.score[near], kind="stable")
+    threshold, inserted = scores.score[near][order], label[near][order]
+    positive = scores.positive[near][order]
+    called = np.arange(1, len(order) + 1)
+    # A threshold lets all frames of the same score pass, or none: only the last of each counts.
+    last = np.append(np.diff(threshold) != 0.0, True) if len(order) else np.empty(0, np.bool_)
+    recall = np.cumsum(positive) / max(int(scores.positive.sum()), 1)
+    # The rule asks for more than the threshold.
+    just_below = np.nextafter(threshold.astype(np.float32), np.float32(-np.inf)).astype(np.float64)
+    return Curve(just_below[last], (np.cumsum(inserted) / called)[last], recall[last], temperature)
+
+
+def _at_threshold(calibration: Calibration, scores: Scores, threshold_logit: float) -> Calibration:
+    success = scores.successes(threshold_logit, calibration.margin_logit)
+    return replace(
+        calibration,
+        threshold_logit=threshold_logit,
+        false_positive_rate=float(success[scores.negative].mean()),
+        recall=float(success[scores.positive].mean()),
+    )
