@@ -191,9 +191,10 @@ def fingerprint(folder: Path) -> str:
 class LabelledImages:
     """The picture after each recorded step, in order of domain, episode and step; all arrays are read only.
 
-    image (N, height, width, 3) uint8, mapped from the disk. label (N,) bool: inserted, by a person's labels where
-    there are some, else as recorded. domain (N,) int64: position in ``names``. episode, step (N,) int64. offset_m (N, 3) float32: of the TCP from the seated pose, in axes
-    of the base; NaN where a recording does not tell its goal error. series, mounts, splits: of each domain.
+    image (N, height, width, 3) uint8, mapped from the disk. label (N,) bool: inserted, by a person's labels where there
+    are some, else as recorded. domain (N,) int64: position in ``names``. episode, step (N,) int64. offset_m (N, 3)
+    float32: of the TCP from the seated pose, in axes of the base; NaN where a recording does not tell its goal error.
+    series, mounts, splits: of each domain.
     """
 
     image: NDArray[np.uint8]
