@@ -76,10 +76,24 @@ install_libusb() {
     fi
 }
 
+install_chromium() {
+    # The console's tests drive a real browser. A machine that cannot have it goes without: they are skipped and say so.
+    if command -v chromium >/dev/null; then return; fi
+    local how=()
+    [ "$(id -u)" = 0 ] || how=(sudo -n)
+    if command -v apt-get >/dev/null && "${how[@]}" apt-get update -qq >/dev/null 2>&1 &&
+        "${how[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1; then
+        say "Debian package for the console's tests: chromium"
+    else
+        say "no chromium: the console's tests in a browser are skipped. To have them: sudo apt-get install chromium"
+    fi
+}
+
 make_venv
 install_torch
 say "Tenon and what it needs"
 "$VENV/bin/pip" install --quiet -e src/embedded_ros2 -e '.[dev]'
 install_gl
 install_libusb
+install_chromium
 say "ready: $VENV/bin/tenon --help"

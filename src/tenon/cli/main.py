@@ -29,6 +29,7 @@ from tenon.cli.reward import Audit, Relabel, Saliency
 from tenon.cli.session import ClearFault, Pause, Resume, Run, Stop
 from tenon.cli.topic import Echo, Hz, List
 from tenon.cli.train import Train
+from tenon.cli.web_console import Console
 
 SessionCommand = (
     Annotated[Run, tyro.conf.subcommand("run")]
@@ -125,6 +126,7 @@ Command = (
     | Annotated[Dataset, tyro.conf.subcommand("dataset")]
     | Annotated[Connectors, tyro.conf.subcommand("connectors")]
     | Annotated[Collect, tyro.conf.subcommand("collect")]
+    | Annotated[Console, tyro.conf.subcommand("console")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]

@@ -1,0 +1,1 @@
+"""The web console's node: topics in, services out."""

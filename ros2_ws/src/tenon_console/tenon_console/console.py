@@ -1,0 +1,89 @@
+"""The console as a process: the node on a thread of its own, the web server on the main one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from tenon.configuration import ConfigurationError
+from tenon.console.config import ConsoleConfig, load_console
+from tenon.console.guard import Guard, token_for
+from tenon.console.model import ConsoleModel
+from tenon.console.web.application import create_application
+from tenon_console.node import ConsoleNode
+from tenon_console.operator import RobotOperator
+from tenon_graph.node import SWITCH_INTERVAL_S
+from tenon_session.graph import router
+from tenon_session.introspection import spinning_node
+
+SHUTDOWN_S = 2
+"""Browsers hold connections open; they are cut after this long."""
+
+
+def serve(config: ConsoleConfig, *, token: str | None, on_ready: Callable[[int], None]) -> None:
+    """Serves browsers until SIGINT or SIGTERM. on_ready: called with the port once it listens.
+
+    Keeps a router up where none runs, so that it can be started before any session. Raises
+    embedded_ros2.router.RouterError when something else holds the router's port.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    warnings.filterwarnings("ignore", module="nicegui.ui_run_with")  # it looks at every object, torch's old ones too
+    model = ConsoleModel(config)
+    with router(), spinning_node(lambda: ConsoleNode(config, model)) as node:
+        assert isinstance(node, ConsoleNode)
+        operator = RobotOperator(node, goal_timeout_s=config.service_timeout_s)
+        application = create_application(config, model, operator, token=token)
+        _Server(application, config, on_ready).run()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, application: Guard, config: ConsoleConfig, on_ready: Callable[[int], None]) -> None:
+        settings = uvicorn.Config(
+            application,
+            host=config.host,
+            port=config.port,
+            log_level="warning",
+            timeout_graceful_shutdown=SHUTDOWN_S,
+        )
+        super().__init__(settings)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but that a signal which was obeyed is not raised again: the node is to end in order."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready(self.servers[0].sockets[0].getsockname()[1])
+
+
+def main(args: list[str] | None = None) -> int:
+    """Entry of the ROS package: with the settings of the configuration tree."""
+    del args
+    try:
+        config = load_console({})
+        token = token_for(config, os.environ)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - before there is a logger
+        return 2
+    query = "" if token is None else f"/?token={token}"
+    serve(config, token=token, on_ready=lambda port: print(f"http://{config.host}:{port}{query}"))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

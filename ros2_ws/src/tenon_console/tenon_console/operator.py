@@ -1,0 +1,68 @@
+"""What the pages ask of the robot, as calls of the services of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from tenon.console.operator import Mark, OperatorError
+from tenon.session.machine import SessionPlan
+from tenon_console.node import ConsoleNode
+from tenon_session.client import SessionError
+
+Answer = TypeVar("Answer")
+
+
+class RobotOperator:
+    """Implements ``tenon.console.operator.Operator`` by a node that is spun on another thread."""
+
+    def __init__(self, node: ConsoleNode, *, goal_timeout_s: float) -> None:
+        self._node = node
+        self._goal_timeout_s = goal_timeout_s
+
+    def start(self) -> str:
+        return _explained(self._node.start_as_configured) or "started as configured"
+
+    def start_run(self, plan: SessionPlan) -> str:
+        _explained(lambda: self._node.start(plan, timeout_s=self._goal_timeout_s))
+        return f"started: {plan.episodes} episodes with {plan.controller}"
+
+    def pause(self) -> str:
+        return _explained(self._node.pause)
+
+    def resume(self) -> str:
+        return _explained(self._node.resume)
+
+    def clear_fault(self) -> str:
+        return _explained(self._node.clear_fault)
+
+    def mark(self, mark: Mark) -> str:
+        return _explained(lambda: self._node.mark(mark))
+
+    def save_training(self) -> Path | None:
+        return _explained(self._node.save_training)
+
+    def drive(self, velocity: Sequence[float]) -> None:
+        self._node.say_twist(velocity)
+
+    def stop(self) -> str:
+        """Through the session manager; where it does not end a run at once, the supervisor holds the arm."""
+        answer = self._node.stop_in_order()
+        if answer is not None and answer.success:
+            return "the run is stopped, the arm holds"
+        why = "the session manager does not answer" if answer is None else str(answer.message)
+        held = self._node.hold()
+        if held is not None and held.success:
+            return f"{why}: {held.message}"
+        raise OperatorError(
+            f"{why}, and no safety supervisor answers. Without it a driver holds its arm by itself: use the arm's own "
+            "emergency stop if it moves"
+        )
+
+
+def _explained(call: Callable[[], Answer]) -> Answer:
+    try:
+        return call()
+    except SessionError as error:
+        raise OperatorError(str(error)) from error

@@ -1,0 +1,80 @@
+"""One episode on the label page: its frames, the marks that a person sets, and keeping them."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tenon.data.labels import Flags, Frames, Labels, LabelStore, load_frames, marks_from_success, success_from_marks
+from tenon.data.store import Episode, EpisodeStore
+
+
+class EpisodeLabelling:
+    """The marks begin as the newest labels have them, else as the reward of the recording had it."""
+
+    def __init__(self, frames: Frames, labels: Labels | None) -> None:
+        self.frames = frames
+        self.labels = labels
+        self.recorded = frames.success
+        self.marks = set(marks_from_success(frames.success) if labels is None else labels.marks)
+        self.frame = 0
+
+    @classmethod
+    def open(cls, episode: Episode) -> EpisodeLabelling:
+        """Raises LabelError, EpisodeError."""
+        return cls(load_frames(episode), LabelStore(episode.path.parent).latest(episode))
+
+    @property
+    def episode(self) -> Episode:
+        return self.frames.episode
+
+    @property
+    def success(self) -> Flags:
+        """(N,): by the marks."""
+        return success_from_marks(sorted(self.marks), len(self.frames))
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is something to keep: other marks than the labels', or no labels yet."""
+        return self.labels is None or tuple(sorted(self.marks)) != self.labels.marks
+
+    def go_to(self, frame: int) -> None:
+        """The frame that is looked at, kept within the episode."""
+        self.frame = max(0, min(len(self.frames) - 1, frame))
+
+    def toggle(self) -> None:
+        """The label changes at the frame that is looked at, or no longer does."""
+        self.marks ^= {self.frame}
+
+    def succeeds_here(self) -> None:
+        """The task is done from this frame on, and at none before."""
+        self.marks = {self.frame}
+
+    def never(self) -> None:
+        """The task is never done."""
+        self.marks = set()
+
+    def save(self, *, by: str, at: datetime) -> Labels:
+        """Adds a labelling; older ones stay. Raises LabelError, also where somebody else was faster."""
+        store = LabelStore(self.episode.path.parent)
+        seen = 0 if self.labels is None else self.labels.version
+        self.labels = store.save(self.episode, len(self.frames), sorted(self.marks), by=by, at=at, seen_version=seen)
+        return self.labels
+
+
+def episodes_to_label(folder: Path) -> list[tuple[Episode, Labels | None]]:
+    """The finished episodes of a folder with their newest labels. Raises LabelError."""
+    store = LabelStore(folder)
+    return [(episode, store.latest(episode)) for episode in EpisodeStore(folder).episodes()]
+
+
+def data_url(rgb: np.ndarray) -> str:
+    """(height, width, 3) uint8 RGB as the address of a PNG."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(rgb[:, :, ::-1]))
+    if not done:
+        raise ValueError(f"a picture of {rgb.shape} cannot be encoded as PNG")
+    return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}"

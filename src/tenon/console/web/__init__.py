@@ -1,0 +1,1 @@
+"""The console's pages (NiceGUI) and the few routes beside them."""

@@ -1,0 +1,39 @@
+"""What every page is built from, and how a page asks something of the robot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nicegui import ui
+
+from tenon.console.config import ConsoleConfig
+from tenon.console.model import ConsoleModel, ConsoleView
+from tenon.console.operator import Operator, OperatorError
+
+Answer = TypeVar("Answer")
+Refresh = Callable[[ConsoleView], None]
+SAID_MS = 6000
+COMPLAINT_MS = 15000
+
+
+@dataclass(frozen=True)
+class Context:
+    """config: the console's settings. model: what is known of the robot. operator: what can be asked of it."""
+
+    config: ConsoleConfig
+    model: ConsoleModel
+    operator: Operator
+
+
+async def ask(call: Callable[[], str], *, what: str) -> bool:
+    """Asks off the thread that serves browsers, and shows the answer. Returns whether it was done."""
+    try:
+        said = await asyncio.to_thread(call)
+    except OperatorError as error:
+        ui.notify(str(error), type="negative", timeout=COMPLAINT_MS, multi_line=True, close_button=True)
+        return False
+    ui.notify(f"{what}: {said}" if said else what, type="positive", timeout=SAID_MS)
+    return True

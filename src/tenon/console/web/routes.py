@@ -1,0 +1,96 @@
+"""What the console serves beside its pages: stop, pictures, the on-screen control.
+
+They need no state of a page, so that they work before a reloaded page has found its own connection again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from tenon.console.config import ConsoleConfig, DriveConfig
+from tenon.console.model import ConsoleModel
+from tenon.console.operator import Operator, OperatorError
+from tenon.console.pictures import PictureSlot
+
+STOP_PATH = "/stop"
+PICTURE_PATH = "/picture"
+DRIVE_PATH = "/drive"
+SILENT_S = 1.0
+"""A viewer is told that there is no picture once the newest is as old as this."""
+LOOK_S = 0.01
+AXES = 6
+
+
+def add_routes(app: FastAPI, config: ConsoleConfig, model: ConsoleModel, operator: Operator) -> None:
+    stopping = ThreadPoolExecutor(1, thread_name_prefix="stop")  # no other call can be in its way
+
+    @app.post(STOP_PATH)
+    async def stop() -> JSONResponse:
+        try:
+            said = await asyncio.get_running_loop().run_in_executor(stopping, operator.stop)
+        except OperatorError as error:
+            return JSONResponse({"done": False, "said": str(error)})
+        return JSONResponse({"done": True, "said": said})
+
+    @app.websocket(f"{PICTURE_PATH}/{{camera:path}}")
+    async def pictures(socket: WebSocket, camera: str) -> None:
+        if camera not in model.cameras():
+            await socket.close(reason=f"there is no camera {camera}"[:120])
+            return
+        await socket.accept()
+        with contextlib.suppress(WebSocketDisconnect):
+            await stream_pictures(socket, model.picture(camera), 1.0 / config.picture.rate_hz)
+
+    @app.websocket(DRIVE_PATH)
+    async def drive(socket: WebSocket) -> None:
+        await socket.accept()
+        with contextlib.suppress(WebSocketDisconnect):
+            await serve_drive(socket, config.drive, operator)
+
+
+async def stream_pictures(socket: WebSocket, slot: PictureSlot, period_s: float) -> None:
+    """Sends the newest picture, then waits until the viewer has shown it: nothing queues, however slow the viewer."""
+    loop = asyncio.get_running_loop()
+    shown = 0
+    while True:
+        sent_s = loop.time()
+        if slot.number == shown:
+            if (slot.age_s() or 0.0) < SILENT_S:
+                await asyncio.sleep(LOOK_S)
+                continue
+            await socket.send_text(json.dumps({"age_s": round(slot.age_s() or 0.0, 1)}))
+        else:
+            jpeg = await asyncio.to_thread(slot.jpeg)
+            assert jpeg is not None  # there is a number
+            shown = jpeg.number
+            await socket.send_bytes(jpeg.data)
+        await socket.receive_text()
+        await asyncio.sleep(max(0.0, sent_s + period_s - loop.time()))
+
+
+async def serve_drive(socket: WebSocket, config: DriveConfig, operator: Operator) -> None:
+    """One twist for each message: the browser sends them while the control is held, and waits for their receipts."""
+    while True:
+        deflection = parse_deflection(await socket.receive_text())
+        scales = (config.speed_m_s,) * 3 + (config.turn_rad_s,) * 3
+        operator.drive([part * scale for part, scale in zip(deflection, scales, strict=True)])
+        await socket.send_text("")
+
+
+def parse_deflection(text: str) -> list[float]:
+    """Six numbers, each cut to [-1, 1]; anything else is no motion."""
+    try:
+        values = [float(value) for value in json.loads(text)]
+    except (ValueError, TypeError):
+        return [0.0] * AXES
+    if len(values) != AXES or not all(map(math.isfinite, values)):
+        return [0.0] * AXES
+    return [max(-1.0, min(1.0, value)) for value in values]

@@ -1,0 +1,205 @@
+// Three elements that need no state of a page: they work as soon as the page is drawn, and go on working when the
+// page's own connection is gone.
+
+const STOP_TIMEOUT_MS = 6000;
+const SAID_MS = 12000;
+const RETRY_MS = 1000;
+
+function socketTo(path) {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  return new WebSocket(`${scheme}://${location.host}${path}`);
+}
+
+// <tenon-stop>: asks the session manager to end the run, or the safety supervisor to hold the arm.
+class TenonStop extends HTMLElement {
+  connectedCallback() {
+    if (this.button) return;
+    this.button = document.createElement("button");
+    this.button.type = "button";
+    this.button.className = "t-stop";
+    this.button.textContent = "STOP";
+    this.button.title = "End the run and hold the arm";
+    this.said = document.createElement("div");
+    this.said.className = "t-stop-said";
+    this.said.setAttribute("role", "alert");
+    this.append(this.button, this.said);
+    this.button.addEventListener("click", () => this.press());
+  }
+
+  async press() {
+    if (this.pending) return;
+    this.pending = true;
+    this.button.classList.add("pending");
+    this.tell("stopping …", "");
+    try {
+      const signal = AbortSignal.timeout(STOP_TIMEOUT_MS);
+      const answer = await fetch("/stop", { method: "POST", signal });
+      if (!answer.ok) throw new Error(await answer.text());
+      const { done, said } = await answer.json();
+      this.tell(said, done ? "done" : "failed");
+    } catch (error) {
+      this.tell(`The console does not answer (${error.message}). Use the arm's own emergency stop.`, "failed");
+    }
+    this.pending = false;
+    this.button.classList.remove("pending");
+  }
+
+  tell(text, state) {
+    clearTimeout(this.timer);
+    this.said.textContent = text;
+    this.said.dataset.state = state;
+    if (state === "done") this.timer = setTimeout(() => this.tell("", ""), SAID_MS);
+  }
+}
+
+// <tenon-picture camera="camera/image_raw">: one picture under way at a time; the next is asked for once it is shown.
+class TenonPicture extends HTMLElement {
+  connectedCallback() {
+    if (!this.image) {
+      this.image = document.createElement("img");
+      this.image.alt = this.getAttribute("camera");
+      this.note = document.createElement("span");
+      this.append(this.image, this.note);
+    }
+    this.open();
+  }
+
+  disconnectedCallback() {
+    clearTimeout(this.timer);
+    if (this.socket) this.socket.close();
+    this.socket = null;
+  }
+
+  open() {
+    const socket = (this.socket = socketTo(`/picture/${this.getAttribute("camera")}`));
+    socket.binaryType = "blob";
+    socket.onmessage = async ({ data }) => {
+      if (typeof data === "string") this.tell(`no picture for ${JSON.parse(data).age_s} s`);
+      else await this.show(data);
+      if (socket.readyState === WebSocket.OPEN) socket.send("next");
+    };
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.tell("no connection to the camera");
+      this.timer = setTimeout(() => this.open(), RETRY_MS);
+    };
+  }
+
+  async show(blob) {
+    const before = this.address;
+    this.address = URL.createObjectURL(blob);
+    this.image.src = this.address;
+    try {
+      await this.image.decode();
+      this.dataset.shown = Number(this.dataset.shown || 0) + 1;
+      this.tell("");
+    } catch {
+      this.tell("a picture could not be shown");
+    }
+    if (before) URL.revokeObjectURL(before);
+  }
+
+  tell(text) {
+    this.note.textContent = text;
+    this.classList.toggle("stale", text !== "");
+  }
+}
+
+// <tenon-drive rate="30" unacknowledged="3">: sends its deflection while it is held, and nothing when it is not.
+const AXES = [
+  ["−x", "arrow_back", 0, -1],
+  ["+x", "arrow_forward", 0, 1],
+  ["+y", "arrow_upward", 1, 1],
+  ["−y", "arrow_downward", 1, -1],
+  ["+z", "vertical_align_top", 2, 1],
+  ["−z", "vertical_align_bottom", 2, -1],
+  ["turn left", "rotate_left", 5, 1],
+  ["turn right", "rotate_right", 5, -1],
+];
+
+class TenonDrive extends HTMLElement {
+  connectedCallback() {
+    if (!this.pad) this.build();
+    this.open();
+    this.letGo = () => this.release();
+    window.addEventListener("blur", this.letGo);
+    document.addEventListener("visibilitychange", this.letGo);
+    const period_ms = 1000 / Number(this.getAttribute("rate"));
+    this.timer = setInterval(() => this.send(), period_ms);
+  }
+
+  disconnectedCallback() {
+    this.release();
+    clearInterval(this.timer);
+    clearTimeout(this.retry);
+    window.removeEventListener("blur", this.letGo);
+    document.removeEventListener("visibilitychange", this.letGo);
+    if (this.socket) this.socket.close();
+    this.socket = null;
+  }
+
+  build() {
+    this.held = new Map();
+    this.pad = document.createElement("div");
+    this.pad.className = "t-pad";
+    for (const [name, icon, axis, sign] of AXES) {
+      const key = document.createElement("button");
+      key.type = "button";
+      key.dataset.axis = `${sign > 0 ? "+" : "-"}${axis}`;
+      key.title = key.ariaLabel = name;
+      key.innerHTML = `<i class="material-icons" aria-hidden="true">${icon}</i><span>${name}</span>`;
+      key.addEventListener("pointerdown", (event) => {
+        key.setPointerCapture(event.pointerId);
+        this.hold(event.pointerId, key, axis, sign);
+      });
+      for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
+        key.addEventListener(end, (event) => this.release(event.pointerId));
+      key.addEventListener("contextmenu", (event) => event.preventDefault());
+      this.pad.append(key);
+    }
+    this.slider = document.createElement("input");
+    Object.assign(this.slider, { type: "range", min: 10, max: 100, value: 50, ariaLabel: "speed" });
+    const speed = document.createElement("label");
+    speed.className = "t-speed";
+    speed.append("speed", this.slider);
+    this.append(this.pad, speed);
+  }
+
+  hold(pointer, key, axis, sign) {
+    this.held.set(pointer, { key, axis, sign });
+    key.classList.add("held");
+    this.send();
+  }
+
+  release(pointer) {
+    const ended = pointer === undefined ? [...this.held.keys()] : [pointer];
+    for (const one of ended) {
+      this.held.get(one)?.key.classList.remove("held");
+      this.held.delete(one);
+    }
+  }
+
+  open() {
+    const socket = (this.socket = socketTo("/drive"));
+    this.underWay = 0;
+    socket.onmessage = () => (this.underWay -= 1);
+    socket.onclose = () => {
+      this.classList.add("offline");
+      if (this.socket === socket) this.retry = setTimeout(() => this.open(), RETRY_MS);
+    };
+    socket.onopen = () => this.classList.remove("offline");
+  }
+
+  send() {
+    if (!this.held || this.held.size === 0 || this.socket.readyState !== WebSocket.OPEN) return;
+    if (this.underWay >= Number(this.getAttribute("unacknowledged"))) return;
+    const deflection = [0, 0, 0, 0, 0, 0];
+    for (const { axis, sign } of this.held.values()) deflection[axis] += (sign * Number(this.slider.value)) / 100;
+    this.underWay += 1;
+    this.socket.send(JSON.stringify(deflection));
+  }
+}
+
+customElements.define("tenon-stop", TenonStop);
+customElements.define("tenon-picture", TenonPicture);
+customElements.define("tenon-drive", TenonDrive);
