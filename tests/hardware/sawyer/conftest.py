@@ -26,8 +26,13 @@ SCRIPT_TIMEOUT_S = 120.0
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
-def wait_for(test: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
-    """Fails the test when ``what`` has not happened in time."""
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], object], str], None]:
+    """wait_for(test, what): fails the test when ``what`` has not happened in time."""
+    return _wait_for
+
+
+def _wait_for(test: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not test():
         if time.monotonic() > deadline_s:
@@ -41,6 +46,7 @@ class Lab:
 
     emulator: SawyerEmulator
     plant: Plant
+    scripts: Path = SCRIPTS
 
     def node(self, name: str = "/tester") -> Node:
         return Node(name, self.emulator.uri, host="127.0.0.1", probe_period_s=0.1)
