@@ -16,22 +16,22 @@ from tenon.cli.errors import FAILURE, SUCCESS
 
 if TYPE_CHECKING:
     from tenon.data.edit.timing import TopicTiming
-    from tenon.data.edit.verify import EpisodeReport
+    from tenon.data.edit.verify import EpisodeReport, TopicCounts
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 @dataclass(frozen=True)
 class Verify:
-    """Read every message of every episode again: checksums, counts, contract, steps, order, gaps and lateness. Exits 1
-    when anything is wrong, and says what to do."""
+    """Read every message of every episode again: checksums, counts, audit, contract, steps, order, gaps and lateness.
+    Exits 1 when anything is wrong, and says what to do."""
 
     directory: tyro.conf.Positional[Path]
     """A run directory, its folder of episodes, or a folder of such folders."""
     json: Flag = False
     """Write the whole report as JSON."""
     topics: Flag = False
-    """Show rate, largest gap and lateness of every topic of every episode."""
+    """Show the recorder's audit, rate, largest gap and lateness of every topic of every episode."""
     gap_s: float = 0.5
     """A sensor or stream that is silent for longer than this, and for more than 5 of its periods, has a gap."""
     late_s: float = 1.0
@@ -68,7 +68,22 @@ class Verify:
             write_line(f"    {problem.what}")
             write_line(f"        -> {problem.remedy}")
         if self.topics:
+            _show_counts(report.counts)
             _show_topics(report.topics)
+
+
+def _show_counts(counts: tuple[TopicCounts, ...]) -> None:
+    """The recorder's audit, and what the file holds."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("topic")
+    for column in ("published", "received", "written", "read again"):
+        table.add_column(column, justify="right")
+    for one in counts:
+        figures = (one.published, one.received, one.written, one.read)
+        table.add_row(one.topic, *("?" if value is None else str(value) for value in figures))
+    OUT.print(table)
 
 
 def _show_topics(timings: tuple[TopicTiming, ...]) -> None:

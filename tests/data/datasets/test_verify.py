@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tenon.data.edit.trim import Cut, trim
-from tenon.data.edit.verify import EpisodeReport, verify, verify_episode
-from tenon.data.episodes import EpisodeOutcome
+from tenon.data.edit.verify import EpisodeReport, TopicCounts, verify, verify_episode
+from tenon.data.episodes import EpisodeOutcome, TopicAudit
 
 from .conftest import CAMERA, JOINTS, TRANSITION, Runs, Sample
 
@@ -61,6 +61,25 @@ def test_dropped_messages_and_incomplete_episodes_are_told(runs: Runs) -> None:
     assert f"7 of {CAMERA}" in whats(verify_episode(runs.record("a", 0, outcome=dropped)))
     incomplete = EpisodeOutcome(result="success", complete=False, detail="the session was killed")
     assert "the session was killed" in whats(verify_episode(runs.record("a", 1, outcome=incomplete)))
+
+
+def test_the_audit_is_held_against_the_file(runs: Runs) -> None:
+    count = len([s for s in runs.samples(runs.transitions(0, session="a")) if s.topic == CAMERA])
+    audits = {
+        "lost on the way": TopicAudit(published=count + 3, received=count, written=count),
+        "lost in the file": TopicAudit(published=None, received=count + 2, written=count + 2),
+        "in order": TopicAudit(published=count, received=count, written=count),
+    }
+    found = {}
+    for number, (name, audit) in enumerate(audits.items()):
+        outcome = EpisodeOutcome(result="success", audit={CAMERA: audit})
+        found[name] = verify_episode(runs.record("a", number, outcome=outcome))
+    assert f"lost between publisher and recorder: 3 of {count + 3} of {CAMERA}" in whats(found["lost on the way"])
+    assert f"{CAMERA}: {count + 2} messages were written, {count} are in the file" in whats(found["lost in the file"])
+    assert not found["in order"].problems
+    counts = {one.topic: one for one in found["lost on the way"].counts}
+    assert counts[CAMERA] == TopicCounts(CAMERA, count + 3, count, count, count)
+    assert counts[JOINTS].published is None and counts[JOINTS].read > 0
 
 
 def test_silent_camera_is_a_gap_with_its_place_and_length(runs: Runs) -> None:

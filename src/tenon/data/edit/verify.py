@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,20 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicCounts:
+    """A topic's messages on their way. published, received, written: by the recorder's audit; None without one.
+
+    published: None also where the publishers' numbers do not tell. read: from the file, now.
+    """
+
+    topic: str
+    published: int | None
+    received: int | None
+    written: int | None
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
 class EpisodeReport:
     """What ``verify`` found of an episode; it is in order when there are no problems."""
 
@@ -42,6 +56,7 @@ class EpisodeReport:
     result: str
     topics: tuple[TopicTiming, ...]
     problems: tuple[Problem, ...]
+    counts: tuple[TopicCounts, ...] = ()
 
 
 @dataclass(slots=True)
@@ -89,6 +104,7 @@ def verify_episode(episode: Episode, limits: TimingLimits | None = None, *, twin
         contents = read_contents(episode)
         topics = contents.topics
         _read_messages(contents, seen, transitions)
+        problems += _audit_problems(contents, seen)
         problems += _step_problems(contents, transitions)
     except EpisodeError as error:
         if not problems:
@@ -104,7 +120,13 @@ def verify_episode(episode: Episode, limits: TimingLimits | None = None, *, twin
     problems += _timing_problems(timings, limits)
     messages = sum(len(read.logged_ns) for read in seen.values())
     return EpisodeReport(
-        episode.path.name, messages, len(transitions), episode.outcome.result, timings, tuple(problems)
+        episode.path.name,
+        messages,
+        len(transitions),
+        episode.outcome.result,
+        timings,
+        tuple(problems),
+        tuple(_counts(episode, seen)),
     )
 
 
@@ -177,12 +199,49 @@ def _outcome_problems(episode: Episode) -> Iterator[Problem]:
         )
 
 
+def _counts(episode: Episode, seen: Mapping[str, _Seen]) -> Iterator[TopicCounts]:
+    for topic in sorted({*seen, *episode.outcome.audit}):
+        audit, read = episode.outcome.audit.get(topic), len(seen[topic].logged_ns) if topic in seen else 0
+        if audit is None:
+            yield TopicCounts(topic, None, None, None, read)
+        else:
+            yield TopicCounts(topic, audit.published, audit.received, audit.written, read)
+
+
+def _audit_problems(contents: EpisodeContents, seen: Mapping[str, _Seen]) -> Iterator[Problem]:
+    """Published, received, written and read again must be as many; what was dropped is told of already."""
+    counts = list(_counts(contents.episode, seen))
+    lost = [
+        f"{one.published - one.received} of {one.published} of {one.topic}"
+        for one in counts
+        if one.published is not None and one.received is not None and one.published > one.received
+    ]
+    if lost:
+        yield Problem(
+            f"messages were lost between publisher and recorder: {', '.join(lost)}",
+            "the machine or the network could not keep up: see `tenon doctor`, lower a camera's rate or size",
+        )
+    if not _is_whole(contents):
+        return
+    for one in counts:
+        if one.written is not None and one.written != one.read:
+            yield Problem(
+                f"{one.topic}: {one.written} messages were written, {one.read} are in the file",
+                "the file was changed after its recording: restore it from a copy, or do not train on it",
+            )
+
+
+def _is_whole(contents: EpisodeContents) -> bool:
+    """Whether it is as it was recorded: neither repaired nor trimmed."""
+    return REPAIR_RECORD not in dict(contents.records) and all(s.operation != _TRIM for s in contents.history)
+
+
 def _step_problems(contents: EpisodeContents, transitions: list[Transition]) -> Iterator[Problem]:
     """The transitions against the contract and the outcome. Episodes that were cut or repaired may lack some."""
     if not transitions:
         return
     contract, outcome = contents.episode.contract, contents.episode.outcome
-    is_whole = REPAIR_RECORD not in dict(contents.records) and all(s.operation != _TRIM for s in contents.history)
+    is_whole = _is_whole(contents)
     keys = {(transition.session, transition.episode) for transition in transitions}
     if keys != {(contract.session, contract.session_episode)}:
         listed = ", ".join(f"{episode} of {session!r}" for session, episode in sorted(keys))
