@@ -8,6 +8,7 @@ import pytest
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import Config, ConfigurationError, load, load_yaml
+from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, config_root, load_named, names, resolve_session
@@ -25,6 +26,7 @@ from tenon.training.config import TrainerConfig
 MODELS: dict[ConfigKind, type[Config]] = {
     ConfigKind.ALGORITHMS: TrainerConfig,
     ConfigKind.ARMS: ArmConfig,
+    ConfigKind.CALIBRATIONS: CalibrationConfig,
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
     ConfigKind.FAMILIES: FamilyConfig,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.control.drivers import DriverError, DriverState
-from tenon.control.types import ControlMode, Reference, RobotState, Vector
+from tenon.control.types import ControlMode, Pose, Reference, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import InsertionSimulation
 from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig
@@ -32,6 +32,7 @@ class MujocoDriver:
         self._state = DriverState.UNCONFIGURED
         self._simulation: InsertionSimulation | None = None
         self._reference: Reference | None = None
+        self._freedrive = False
 
     @property
     def state(self) -> DriverState:
@@ -95,6 +96,8 @@ class MujocoDriver:
         """
         if self._state is not DriverState.ACTIVE:
             raise DriverError(f"the simulated arm is {self._state.value}: call activate() before write()")
+        if self._freedrive:
+            return
         if reference.mode is ControlMode.HOLD:
             self.hold()
             return
@@ -114,6 +117,23 @@ class MujocoDriver:
         """Stops the arm: the pose it has now becomes its set point. It stays compliant, and ACTIVE if it was."""
         self.simulation.hold()
         self._reference = None
+
+    def set_freedrive(self, *, on: bool) -> None:
+        """The arm gives way to a hand and is deaf to ``write``; off: it holds where it is then. ACTIVE only."""
+        if self._state is not DriverState.ACTIVE:
+            raise DriverError(f"the simulated arm is {self._state.value}: call activate() before set_freedrive()")
+        self._freedrive = on
+        if on:
+            self._reference = None
+            self.simulation.set_joint_torque(np.zeros(len(self.arm.joints)))
+        else:
+            self.hold()
+
+    def guide(self, tcp_in_base: Pose | None) -> None:
+        """A simulated hand takes the tool there; None: it lets go. Raises DriverError while the arm gives no way."""
+        if tcp_in_base is not None and not self._freedrive:
+            raise DriverError("the arm does not give way to a hand: call arm/freedrive first")
+        self.simulation.guide(tcp_in_base)
 
     def step(self, period_s: float) -> None:
         """Lets simulated time pass: the next whole number of physics steps, one at least.

@@ -11,14 +11,17 @@ import numpy as np
 import rclpy
 from std_srvs.srv import SetBool
 from tenon_msgs.msg import ElectricalState
-from tenon_msgs.srv import Push, ResetTask
+from tenon_msgs.srv import GuideHand, Push, ResetTask
 
+from tenon.session.frames import simulated_lens
 from tenon.simulation.insertion import SimulationError
 from tenon.simulation.rendering import RenderingError
 from tenon_graph import contract
-from tenon_graph.conversions import image_to_msg, to_stamp
+from tenon_graph.cameras import CameraPublisher
+from tenon_graph.conversions import to_stamp
 from tenon_graph.node import GraphNode, run
 from tenon_mujoco.emulation import EmulatedTime, EmulatorError, create_emulator
+from tenon_mujoco.guiding import guide
 from tenon_mujoco.plant import Plant
 
 WRIST = "wrist"
@@ -39,9 +42,11 @@ class EmulatedStand(GraphNode):
         self._eye = self._plant.eye()
         self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
         self.create_service(Push, contract.SIMULATION_PUSH_SERVICE, self._on_push)
+        self.create_service(GuideHand, contract.SIMULATION_HAND_SERVICE, self._on_hand)
         self.create_service(SetBool, contract.SIMULATION_CAMERA_SERVICE, self._on_camera_switch)
         if self._camera is not None:
-            self._image_publisher = self.advertise(contract.CAMERA_IMAGE)
+            self._pictures = CameraPublisher(self, WRIST)
+            self._lens = simulated_lens(setup.connector, self._camera)
             self.create_timer(1.0 / session.camera_rate_hz, self._on_camera)
         if not emulator.carries_detector:
             self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
@@ -64,7 +69,7 @@ class EmulatedStand(GraphNode):
             return
         stamp_ns = self.now_ns()
         rgb = self._eye.frame(WRIST, self._camera.width, self._camera.height)
-        self._image_publisher.publish(image_to_msg(rgb, stamp_ns, "wrist_camera"))
+        self._pictures.publish(stamp_ns, rgb, self._lens)
 
     def _on_detector(self) -> None:
         msg = ElectricalState(connected=self._plant.electrical())
@@ -85,6 +90,9 @@ class EmulatedStand(GraphNode):
         response.success = not response.message
         response.began = to_stamp(self.now_ns())
         return response
+
+    def _on_hand(self, request: GuideHand.Request, response: GuideHand.Response) -> GuideHand.Response:
+        return guide(request, response, self._plant.seated_in_base, self._plant.guide)
 
     def _on_camera_switch(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._camera_works = request.data

@@ -14,20 +14,23 @@ from rclpy.executors import SingleThreadedExecutor
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool
 from tenon_msgs.msg import ArmState, ElectricalState
-from tenon_msgs.srv import Push, ResetTask
+from tenon_msgs.srv import GuideHand, Push, ResetTask
 
 from tenon.control.drivers import DriverError
 from tenon.control.loop import InnerLoopConfig, SetPoint
 from tenon.control.types import ControlMode, Reference, RobotState
+from tenon.session.frames import simulated_lens
 from tenon.simulation.insertion import SimulationError
 from tenon.simulation.rendering import RenderingError
 from tenon_control.impedance_controller import ImpedanceController
 from tenon_graph import contract
-from tenon_graph.conversions import image_to_msg, to_stamp
+from tenon_graph.cameras import CameraPublisher
+from tenon_graph.conversions import to_stamp
 from tenon_graph.node import GraphNode, run
 from tenon_graph.states import StatePublisher
 from tenon_mujoco.config import MujocoDriverConfig
 from tenon_mujoco.driver import MujocoDriver
+from tenon_mujoco.guiding import guide
 from tenon_mujoco.pacing import REAL_TIME, Lockstep, Pacer
 
 NS_PER_S = 1_000_000_000
@@ -61,9 +64,12 @@ class MujocoArm(GraphNode):
         self._states = StatePublisher(self, self._driver.joint_names)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 1)
         self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
-        self._image_publisher = self.advertise(contract.CAMERA_IMAGE)
+        self._pictures = CameraPublisher(self, WRIST)
+        self._lens = None if self._camera is None else simulated_lens(self.setup.connector, self._camera)
         self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
         self.create_service(Push, contract.SIMULATION_PUSH_SERVICE, self._on_push)
+        self.create_service(SetBool, contract.FREEDRIVE_SERVICE, self._on_freedrive)
+        self.create_service(GuideHand, contract.SIMULATION_HAND_SERVICE, self._on_hand)
         self.create_service(SetBool, contract.SIMULATION_CAMERA_SERVICE, self._on_camera_switch)
         self._executor_of_both = SingleThreadedExecutor()
         self._executor_of_both.add_node(self)
@@ -107,7 +113,7 @@ class MujocoArm(GraphNode):
         self._clock_publisher.publish(Clock(clock=stamp))
         if self._camera is not None and self._camera_works and now_ns % self._camera_period_ns == 0:
             rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
-            self._image_publisher.publish(image_to_msg(rgb, now_ns, "wrist_camera"))
+            self._pictures.publish(now_ns, rgb, self._lens)
         self._states.publish(state)
         if now_ns % self._control_period_ns == 0:
             electrical = ElectricalState(connected=self._driver.electrical())
@@ -154,6 +160,19 @@ class MujocoArm(GraphNode):
         response.success = not response.message
         response.began = to_stamp(self._driver.time_ns)
         return response
+
+    def _on_freedrive(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._driver.set_freedrive(on=request.data)
+        self._impedance.loop.forget()  # it holds where the hand leaves the arm
+        response.success = True
+        return response
+
+    def _on_hand(self, request: GuideHand.Request, response: GuideHand.Response) -> GuideHand.Response:
+        try:
+            return guide(request, response, self._driver.simulation.goal_in_base, self._driver.guide)
+        except DriverError as error:
+            response.success, response.message = False, str(error)
+            return response
 
     def _on_camera_switch(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._camera_works = request.data

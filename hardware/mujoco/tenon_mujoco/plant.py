@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import Config
-from tenon.control.types import RobotState, Vector
+from tenon.control.types import Pose, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import CARTESIAN_AXES, InsertionSimulation
 from tenon.simulation.rendering import Cameras
@@ -130,6 +130,16 @@ class Plant:
         """An accident: a force (3,) in axes of the base on the tool."""
         with self._lock:
             self._simulation.push(force_n, duration_s)
+
+    @property
+    def seated_in_base(self) -> Pose:
+        """Where the TCP is with the plug home: what a person finds by hand."""
+        return self._simulation.goal_in_base
+
+    def guide(self, tcp_in_base: Pose | None) -> None:
+        """A person's hand takes the tool there, against whatever the joints do; None: it lets go."""
+        with self._lock:
+            self._simulation.guide(tcp_in_base)
 
     def eye(self) -> Eye:
         """A camera's view of the stand, for the thread that asks."""

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from tenon.cli import calibrate
 from tenon.cli.collect import Collect
 from tenon.cli.connectors import GenerateConnectors, ListConnectors, ShowConnectors
 from tenon.cli.console import ERR
@@ -26,6 +27,7 @@ from tenon.cli.goal_image import GoalImage
 from tenon.cli.launch import Launch
 from tenon.cli.reproduce import Reproduce
 from tenon.cli.reward import Audit, Relabel, Saliency
+from tenon.cli.robot import Sdf, Urdf
 from tenon.cli.session import ClearFault, Pause, Resume, Run, Stop
 from tenon.cli.topic import Echo, Hz, List
 from tenon.cli.train import Train
@@ -65,6 +67,15 @@ RewardCommand = (
     | Annotated[Saliency, tyro.conf.subcommand("saliency")]
     | Annotated[Relabel, tyro.conf.subcommand("relabel")]
 )
+
+CalibrateCommand = (
+    Annotated[calibrate.Goal, tyro.conf.subcommand("goal")]
+    | Annotated[calibrate.Reset, tyro.conf.subcommand("reset")]
+    | Annotated[calibrate.Tare, tyro.conf.subcommand("tare")]
+    | Annotated[calibrate.HandEye, tyro.conf.subcommand("hand-eye")]
+    | Annotated[calibrate.GoalImage, tyro.conf.subcommand("goal-image")]
+)
+RobotCommand = Annotated[Urdf, tyro.conf.subcommand("urdf")] | Annotated[Sdf, tyro.conf.subcommand("sdf")]
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,26 @@ class Connectors:
         return self.command.run()
 
 
+@dataclass(frozen=True)
+class Calibrate:
+    """Teach and measure at a stand: goal, reset posture, force, camera, goal image."""
+
+    command: CalibrateCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
+@dataclass(frozen=True)
+class Robot:
+    """Describe an arm to other tools."""
+
+    command: RobotCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
 Command = (
     Annotated[Session, tyro.conf.subcommand("session")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
@@ -132,6 +163,8 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Reward, tyro.conf.subcommand("reward")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
+    | Annotated[Robot, tyro.conf.subcommand("robot")]
 )
 
 

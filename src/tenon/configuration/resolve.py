@@ -24,6 +24,7 @@ class ConfigKind(enum.StrEnum):
 
     ALGORITHMS = "algorithms"
     ARMS = "arms"
+    CALIBRATIONS = "calibrations"
     CAMERAS = "cameras"
     CONNECTORS = "connectors"
     FAMILIES = "families"

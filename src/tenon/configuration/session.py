@@ -99,6 +99,8 @@ class SessionConfig(Config):
 
     connector: a file in ``config/connectors``, where it is not the task's. safety: left out, the robot's own.
     observation: what the policy sees: the state, or the wrist camera's picture beside it.
+    calibration: a file in ``config/calibrations``, what was taught and measured at this stand: its goal, reset posture,
+    tare, camera mount and goal image then count. None: the goal is where the task says.
     train: transitions go to the trainer, and every episode runs to its horizon. deterministic: the policy answers with
     its mean (insertion.md pitfall 4: evaluate SAC stochastically under goal error).
     goal_error_m: the goal is off by U(-e, e) on x and y; None: as the task says. seed: of the first episode, each next
@@ -135,6 +137,7 @@ class SessionConfig(Config):
     reward: RewardName = "electrical"
     cameras: tuple[Name, ...] = ()
     safety: Name | None = None
+    calibration: Name | None = None
     episodes: PositiveInt
     seed: NonNegativeInt = 0
     train: bool = True

@@ -147,7 +147,7 @@ def _refine(samples: Sequence[HandEyeSample], camera_in_flange: Pose, config: Ha
     for _ in range(config.iterations):
         residuals = _residuals(samples, camera_in_flange, board, config.lever_m)
         jacobian = _jacobian(samples, camera_in_flange, board, config.lever_m)
-        step = np.linalg.lstsq(jacobian, -residuals, rcond=None)[0]
+        step: Vector = np.linalg.lstsq(jacobian, -residuals, rcond=None)[0].astype(np.float64)
         camera_in_flange, board = _moved(camera_in_flange, step[:6]), _moved(board, step[6:])
         if float(np.linalg.norm(step)) < config.step_tolerance:
             break

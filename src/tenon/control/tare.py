@@ -31,6 +31,16 @@ class WrenchTare:
         """Whether the readings span the window."""
         return self._first is not None and self._last_ns - self._first.stamp_ns >= self._config.window_s * NS_PER_S
 
+    @property
+    def samples(self) -> int:
+        """Readings so far."""
+        return len(self._wrenches)
+
+    @property
+    def spread_n(self) -> float:
+        """Standard deviation (N) of the force's noisiest axis so far."""
+        return float(np.stack(self._wrenches)[:, :3].std(axis=0).max())
+
     def add(self, state: RobotState) -> None:
         """Takes one reading; one that is no newer than the last is left out. Raises TareError if the arm moves."""
         if self._first is None:
@@ -65,7 +75,7 @@ class WrenchTare:
         wrenches = np.stack(self._wrenches)
         if not np.isfinite(wrenches).all():
             raise TareError("the wrench holds NaN or infinity while the force is zeroed: look at the sensor")
-        spread_n = float(wrenches[:, :3].std(axis=0).max())
+        spread_n = self.spread_n
         if spread_n > config.force_spread_max_n:
             raise TareError(
                 f"the force varies by {spread_n:.2f} N (standard deviation) while it is zeroed, allowed are "

@@ -69,8 +69,10 @@ def add(path: Path, robot: str, **parts: Taken) -> CalibrationConfig:
             write_beside(kept, path.read_bytes())
         changes = {**parts, "version": known.version + 1, "previous": known.identity}
         made = known.model_copy(update=changes)
+    # That nothing ages is said in so many words; parts that there are none of are left out.
+    written = {**made.model_dump(mode="json", exclude_none=True), "valid_days": made.valid_days}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_beside(path, yaml.safe_dump(made.model_dump(mode="json", exclude_none=True), sort_keys=False).encode())
+    write_beside(path, yaml.safe_dump(written, sort_keys=False).encode())
     return load(CalibrationConfig, path)
 
 

@@ -51,7 +51,7 @@ def _classifier_reward(setup: SessionSetup) -> Reward:
 
 
 def _goal_image(setup: SessionSetup) -> Image:
-    path, size = setup.config.goal_image, setup.config.observation_image
+    path, size = setup.goal_image, setup.config.observation_image
     if path is None:
         raise ConfigurationError(
             f"session {setup.config.name!r}: reward 'goal_image' needs goal_image, a picture of the finished state "

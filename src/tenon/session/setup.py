@@ -20,6 +20,7 @@ from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 from tenon.control.geometry import pose
+from tenon.control.kinematics import frame_pose
 from tenon.control.types import Pose, Vector
 from tenon.data.transitions import EnvironmentSpec, ImageSpec, ObservationSpec
 from tenon.session.stand import Stand, load_stand
@@ -77,6 +78,17 @@ class SessionSetup:
         return self.task.goal_error_min_m if self.config.goal_error_m is None else None
 
     @property
+    def goal_image(self) -> Path | None:
+        """Picture of the finished state: what the session says, else as it was calibrated."""
+        taken = None if self.stand.calibration is None else self.stand.calibration.goal_image
+        return self.config.goal_image or (None if taken is None else taken.file)
+
+    @property
+    def calibration_labels(self) -> dict[str, str]:
+        """What identifies what was taught and measured at this stand, for the metadata of episodes."""
+        return {} if self.stand.calibration is None else {"stand": self.stand.calibration.label}
+
+    @property
     def episodes_directory(self) -> Path:
         return self.run_directory / "episodes"
 
@@ -86,7 +98,10 @@ class SessionSetup:
 
     @cached_property
     def nominal_goal_in_base(self) -> Pose:
-        """Where the task says that the TCP is when the plug is seated."""
+        """Where the TCP is when the plug is seated: as it was taught, else where the task says."""
+        taught = None if self.stand.calibration is None else self.stand.calibration.goal
+        if taught is not None:
+            return frame_pose(taught.tcp_in_base)
         mouth = np.array(self.task.scene.socket_mouth_in_base_m)
         return pose(mouth - np.array((0.0, 0.0, self.connector.depth_m)), TOOL_DOWN_XYZW)
 
@@ -114,8 +129,8 @@ class SessionSetup:
     def configuration_hash(self) -> str:
         """16 hex digits that change with any value of the session or of what it refers to."""
         stand = self.stand
-        parts = (stand.session, stand.robot, stand.arm, stand.task, stand.connector, stand.safety, *stand.cameras)
-        models = [part.model_dump(mode="json") for part in (*parts, stand.teleop) if part is not None]
+        parts = (stand.session, stand.robot, stand.arm, stand.task, stand.connector, stand.safety, stand.calibration)
+        models = [part.model_dump(mode="json") for part in (*parts, stand.teleop, *stand.cameras) if part is not None]
         text = json.dumps([*models, dict(self.algorithm)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tenon.configuration.arm import ArmConfig
-from tenon.configuration.base import ConfigurationError
+from tenon.configuration.base import ConfigurationError, parse
+from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.robot import RobotConfig
@@ -14,6 +16,7 @@ from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SEARCHES, ControllerName, SessionConfig
 from tenon.configuration.teleop import TeleopConfig
 from tenon.control.residual import ResidualConfig
+from tenon.session.calibrations import Wanted, check
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 
@@ -32,6 +35,7 @@ class Stand:
     connector: ConnectorConfig
     cameras: tuple[CameraConfig, ...]
     teleop: TeleopConfig | None = None
+    calibration: CalibrationConfig | None = None
 
     @property
     def safety_name(self) -> str:
@@ -55,11 +59,28 @@ def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
         teleop=_load_teleop(session, root),
     )
     _check(stand)
-    return stand
+    return stand if session.calibration is None else _calibrated(stand, session.calibration, root)
 
 
 def _load_teleop(session: SessionConfig, root: Path | None) -> TeleopConfig | None:
     return None if session.teleop is None else load_named(TeleopConfig, ConfigKind.TELEOP, session.teleop, root=root)
+
+
+def _calibrated(stand: Stand, name: str, root: Path | None) -> Stand:
+    """The stand with what was taught at it. Raises ConfigurationError where that is of another stand, or too old."""
+    calibration = load_named(CalibrationConfig, ConfigKind.CALIBRATIONS, name, root=root)
+    wanted = Wanted(
+        robot=stand.session.robot,
+        joints=len(stand.arm.joints),
+        task=stand.session.task,
+        connector=stand.connector.name,
+        cameras=[camera.name for camera in stand.cameras],
+    )
+    check(calibration, wanted, datetime.now(UTC))
+    arm = stand.arm
+    if calibration.reset is not None:
+        arm = parse(ArmConfig, {**arm.model_dump(), "home_rad": calibration.reset.joint_position_rad}, where=name)
+    return replace(stand, arm=arm, calibration=calibration)
 
 
 def controllers_of(task: InsertionTaskConfig) -> tuple[ControllerName, ...]:

@@ -19,6 +19,7 @@ from tenon.control.geometry import interpolate, pose
 from tenon.control.kinematics import Kinematics
 from tenon.control.types import Pose, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.hand import GuidingHand
 from tenon.simulation.profiles import bounds_of
 from tenon.simulation.rendering import Cameras
 from tenon.simulation.scene import (
@@ -86,6 +87,7 @@ class InsertionSimulation:
         self._tcp = self.data.site_xpos[self._site]
         self._push = self.data.xfrc_applied[self._plug, :3]
         self._cameras = Cameras(self.model)
+        self._hand = GuidingHand(self.model, self.data, PLUG_BODY, TCP_SITE)
         self._time_ns = 0
         self._joint_reference: Vector | None = None
         self.reset(seed)
@@ -210,6 +212,12 @@ class InsertionSimulation:
         self._push[:] = force_n
         self._pushed_until_ns = self._time_ns + round(duration_s * NANOSECONDS)
 
+    def guide(self, tcp_in_base: Pose | None) -> None:
+        """A hand takes the tool there, from the next physics step on; None: it lets go. The arm must give way: a torque
+        of zeros (``set_joint_torque``) is what a robot's own free drive is.
+        """
+        self._hand.guide(tcp_in_base)
+
     def advance(self, substeps: int) -> None:
         """Physics steps under the present set point. Raises SimulationError if the physics has become unstable."""
         for _ in range(substeps):
@@ -303,7 +311,9 @@ class InsertionSimulation:
         engaged = self.depth_m > self._retention_depth_m
         self.model.tendon_frictionloss[0] = self._draw.retention_n if engaged else 0.0
         pushed = self._time_ns < self._pushed_until_ns
-        if not pushed:
+        if self._hand.holds:
+            self._hand.apply(self._timestep_s)
+        elif not pushed:
             self._push[:] = 0.0
         mujoco.mj_step(self.model, self.data)
         self._time_ns += self._timestep_ns

@@ -88,13 +88,17 @@ class StateJoiner:
 
 
 class StatePublisher:
-    """Publishes a RobotState as the three messages."""
+    """Publishes a RobotState as the three messages, and at the control rate as frames."""
 
     def __init__(self, node: GraphNode, joint_names: tuple[str, ...]) -> None:
+        # Only an arm needs it, and the libraries behind it take as long to import as the rest of a node.
+        from tenon_graph.frames import FramePublisher
+
         self._names = list(joint_names)
         self._joints = node.advertise(contract.JOINT_STATES)
         self._pose = node.advertise(contract.TCP_POSE)
         self._wrench = node.advertise(contract.TCP_WRENCH)
+        self._frames = FramePublisher(node)
 
     def publish(self, state: RobotState) -> None:
         stamp = to_stamp(state.stamp_ns)
@@ -114,3 +118,4 @@ class StatePublisher:
         self._joints.publish(joints)
         self._wrench.publish(wrench)
         self._pose.publish(pose)
+        self._frames.publish(state.stamp_ns, state.joint_position_rad)

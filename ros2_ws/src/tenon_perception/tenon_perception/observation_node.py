@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 
+import numpy as np
 from geometry_msgs.msg import Vector3
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
@@ -12,11 +13,13 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from tenon_msgs.msg import ElectricalState, Observation, SessionState
 
+from tenon.control.frames import optical_frame
 from tenon.control.observer import Observer, Tick
 from tenon.control.tare import TareError, WrenchTare
 from tenon.control.types import RobotState
 from tenon.data.decode import image_to_array
 from tenon.data.images import resize
+from tenon.simulation.scene import WRIST_CAMERA
 from tenon_graph import contract
 from tenon_graph.conversions import image_to_msg, pose_from_msg, pose_to_msg, to_ns, to_stamp
 from tenon_graph.node import GraphNode, run
@@ -31,6 +34,9 @@ class ObservationNode(GraphNode):
         session = self.setup.config
         tolerance_ns = session.image_tolerance_ns if session.image_needed else None
         self._observer = Observer(period_ns=session.control_period_ns, image_tolerance_ns=tolerance_ns)
+        measured = None if self.setup.stand.calibration is None else self.setup.stand.calibration.tare
+        if measured is not None:  # until the first episode zeroes the force
+            self._observer.bias_n = np.array(measured.wrench[:3])
         self._tare: tuple[WrenchTare, Future] | None = None
         self._state = SessionState()
         self._missed = 0
@@ -111,7 +117,9 @@ class ObservationNode(GraphNode):
         msg.state = array("f", self.setup.observe(tick.tcp_in_base, goal, force_n))
         if tick.rgb is not None:
             size = self.setup.config.observation_image
-            msg.image = image_to_msg(resize(tick.rgb, size.height, size.width), tick.rgb_stamp_ns, "wrist_camera")
+            msg.image = image_to_msg(
+                resize(tick.rgb, size.height, size.width), tick.rgb_stamp_ns, optical_frame(WRIST_CAMERA)
+            )
         return msg
 
 

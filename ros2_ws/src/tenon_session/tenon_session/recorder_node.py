@@ -120,7 +120,10 @@ class RecorderNode(GraphNode):
             seed=msg.seed,
             configuration_hash=setup.configuration_hash,
             operator=setup.config.operator,
-            calibration={"residual_controller": residual_of(setup.task, msg.controller).version},
+            calibration={
+                "residual_controller": residual_of(setup.task, msg.controller).version,
+                **setup.calibration_labels,
+            },
             versions=setup.versions,
         )
 

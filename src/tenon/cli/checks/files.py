@@ -8,6 +8,7 @@ from tenon.cli.checks.finding import Finding, error, ok, warning
 from tenon.configuration import Config, ConfigurationError, load, parse
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import load_yaml
+from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, config_root
 from tenon.configuration.robot import RobotConfig
@@ -19,6 +20,7 @@ from tenon.simulation.tasks import InsertionTaskConfig
 LISTED = 5
 MODELS: dict[str, type[Config]] = {
     ConfigKind.ARMS: ArmConfig,
+    ConfigKind.CALIBRATIONS: CalibrationConfig,
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
     ConfigKind.FAMILIES: FamilyConfig,
