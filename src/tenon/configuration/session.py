@@ -153,7 +153,7 @@ class SessionConfig(Config):
     stream_timeout_s: PositiveFloat = 1.0
     heartbeat_timeout_s: PositiveFloat = 0.15
     teleop: Name | None = None
-    teleop_timeout_s: PositiveFloat = 0.3
+    teleop_timeout_s: PositiveFloat = 0.15
     teleop_horizon_s: PositiveFloat = 120.0
     operator: str = ""
     service_timeout_s: PositiveFloat = 10.0

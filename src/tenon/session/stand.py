@@ -119,6 +119,13 @@ def _check(stand: Stand) -> None:
             f"task {session.task!r} allows {task.force_limit_n:g} N, safety {stand.safety_name!r} only "
             f"{safety.force_max_n:g} N: lower force_limit_n"
         )
+    command_timeout_s = safety.command_timeout_periods * session.control_period_s
+    if stand.teleop is not None and session.teleop_timeout_s >= command_timeout_s:
+        raise ConfigurationError(
+            f"session {session.name!r}: teleop_timeout_s is {session.teleop_timeout_s:g}, but the supervisor stops the "
+            f"arm {command_timeout_s:g} s after the last command: a person who fell silent must have handed back before. "
+            "Lower it"
+        )
     if stand.teleop is not None and stand.teleop.lead_m / session.control_period_s > safety.tcp_speed_max_m_s:
         raise ConfigurationError(
             f"teleop {session.teleop!r}: lead_m of {stand.teleop.lead_m:g} m per control period is faster than the "

@@ -14,6 +14,9 @@ from tenon_graph import contract
 from tenon_graph.conversions import reference_from_msg, reference_to_msg, to_ns
 from tenon_graph.node import GraphNode, run
 
+TURNS_WITH_TELEOP = 5
+"""Per control period."""
+
 
 class CommandMuxNode(GraphNode):
     """/command/residual, /command/session, /teleop/command -> /command/reference."""
@@ -26,7 +29,9 @@ class CommandMuxNode(GraphNode):
         self.subscribe(contract.SESSION_STATE, self._on_state)
         for topic in (contract.RESIDUAL_REFERENCE, contract.SESSION_REFERENCE, contract.TELEOP_REFERENCE):
             self.subscribe(topic, self._on_reference)
-        self.create_timer(config.control_period_s, self._on_timer)
+        # Where a person may fall silent, the arm goes back before the supervisor misses their commands.
+        turns = 1 if config.teleop is None else TURNS_WITH_TELEOP
+        self.create_timer(config.control_period_s / turns, self._on_timer)
 
     def _on_state(self, msg: SessionState) -> None:
         teleoperated = msg.controller == TELEOP

@@ -6,13 +6,14 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import rclpy
 import yaml
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from tenon_control.command_mux import CommandMuxNode
@@ -43,8 +44,10 @@ NODES = (
 
 
 @contextlib.contextmanager
-def one_process(session: Mapping[str, Any], directory: Path) -> Iterator[Probe]:
-    """Brings up ``session`` with its run in ``directory/run``; ends all of it in order.
+def one_process(
+    session: Mapping[str, Any], directory: Path, *, beside: Sequence[Callable[[], Node]] = ()
+) -> Iterator[Probe]:
+    """Brings up ``session`` with its run in ``directory/run``; ends all of it in order. beside: further nodes.
 
     A node that refuses its configuration or its data raises here, as ``tenon_graph.node.run`` would print it.
     """
@@ -56,7 +59,7 @@ def one_process(session: Mapping[str, Any], directory: Path) -> Iterator[Probe]:
         rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
         stack.callback(rclpy.try_shutdown)
         executor = SingleThreadedExecutor()
-        for make in NODES:
+        for make in (*NODES, *beside):
             executor.add_node(stack.enter_context(_node(make())))
         probe = stack.enter_context(_node(Probe()))
         executor.add_node(probe)
