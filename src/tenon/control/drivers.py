@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tenon.control.loop import SetPoint
 from tenon.control.types import RobotState
@@ -102,4 +102,16 @@ class ArmDriver(Protocol):
 
     def close(self) -> None:
         """Lets the device go; it is left holding."""
+        ...
+
+
+@runtime_checkable
+class GuidedArm(Protocol):
+    """An arm that a person can move by hand."""
+
+    def guide(self, *, by_hand: bool) -> None:
+        """The arm gives way to a hand and takes no set points; or it ends that, and holds. ACTIVE only.
+
+        Raises DriverError where the device refuses.
+        """
         ...

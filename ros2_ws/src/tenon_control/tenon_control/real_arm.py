@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from std_srvs.srv import SetBool
 from tenon_msgs.msg import ArmState, ElectricalState
 from tenon_msgs.srv import ResetTask
 
-from tenon.control.drivers import ArmDriver, ArmFaultError, DriverError
+from tenon.control.drivers import ArmDriver, ArmFaultError, DriverError, GuidedArm
 from tenon.control.loop import InnerLoopConfig
 from tenon.control.types import RobotState
 from tenon.session.setup import SessionSetup
@@ -56,6 +57,8 @@ class RealArm(GraphNode):
         self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL) if self._has_detector() else None
         if self.setup.robot.emulator is None:  # an emulated stand does that itself
             self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
+        if isinstance(self._driver, GuidedArm):
+            self.create_service(SetBool, contract.FREEDRIVE_SERVICE, self._on_freedrive)
         self._executor_of_both = SingleThreadedExecutor()
         self._executor_of_both.add_node(self)
         self._executor_of_both.add_node(self._impedance)
@@ -136,6 +139,19 @@ class RealArm(GraphNode):
             self._executor_of_both.spin_once(timeout_sec=max(0.0, remaining_s))
             if remaining_s <= 0.0:
                 return
+
+    def _on_freedrive(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Where the hand leaves the arm, the inner loop holds it."""
+        try:
+            if self._fault is not None:
+                raise self._fault
+            assert isinstance(self._driver, GuidedArm)  # else the service is not offered
+            self._driver.guide(by_hand=request.data)
+        except (DriverError, ArmFaultError) as error:
+            response.message = str(error)
+        self._impedance.loop.forget()
+        response.success = not response.message
+        return response
 
     def _on_reset_task(self, _request: ResetTask.Request, response: ResetTask.Response) -> ResetTask.Response:
         """A real stand draws nothing: socket and plug are where they are."""
