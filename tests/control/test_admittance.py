@@ -38,7 +38,10 @@ def test_at_rest_it_stands_where_the_impedance_of_that_stiffness_stands(period_s
 
 def test_it_gives_way_as_slowly_as_its_damper_says() -> None:
     """A damper of 300 Ns/m under 6 N, before the spring counts: 20 mm/s."""
-    config = AdmittanceConfig(force_deadband_n=0.0, stiffness_n_m=(1.0, 1.0, 1.0), inertia_kg=(0.1, 0.1, 0.1))
+    damping, one = (300.0, 300.0, 300.0), (1.0, 1.0, 1.0)
+    config = AdmittanceConfig(
+        force_deadband_n=0.0, stiffness_n_m=one, damping_n_s_m=damping, inertia_kg=(0.1, 0.1, 0.1)
+    )
     pushed = settled(Admittance(config), np.array((6.0, 0, 0, 0, 0, 0)), 0.002, time_s=0.5)
     assert pushed.position_m[0] - REFERENCE.position_m[0] == pytest.approx(0.01, rel=0.02)
 

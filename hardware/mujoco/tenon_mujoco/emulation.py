@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
 from tenon.configuration.base import Config, ConfigurationError, parse
 from tenon.configuration.robot import RobotConfig
-from tenon.simulation.insertion import SimulationError
 from tenon_mujoco.pacing import REAL_TIME, Pacer
 from tenon_mujoco.plant import Plant
 
@@ -25,6 +25,9 @@ class Emulator(Protocol):
 
     Module ``<package>.emulator`` offers ``EmulatorSettings``, a Config, and ``create(settings, plant) -> Emulator``.
     """
+
+    @property
+    def plant(self) -> Plant: ...
 
     @property
     def period_s(self) -> float:
@@ -71,6 +74,7 @@ class EmulatedTime:
     def __init__(self, plant: Plant, emulator: Emulator) -> None:
         self._plant, self._emulator = plant, emulator
         self._stopped = threading.Event()
+        self._between = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="emulated_time", daemon=True)
         self.failure = ""
         """Why time stands still; empty while it passes."""
@@ -85,15 +89,22 @@ class EmulatedTime:
         self._thread.join()
         self._emulator.close()
 
+    def between_turns(self, deed: Callable[[], Any]) -> Any:
+        """Does something to the emulator while its time stands still, and returns what comes of it."""
+        with self._between:
+            return deed()
+
     def _run(self) -> None:
         period_s = self._emulator.period_s
         period_ns, pacer = round(period_s * NS_PER_S), Pacer(REAL_TIME)
         try:
             while not self._stopped.is_set():
-                self._emulator.turn()
-                self._plant.advance(period_s)
+                with self._between:
+                    self._emulator.turn()
+                    self._plant.advance(period_s)
                 delay_s = pacer.delay_s(period_ns, time.monotonic())
                 if delay_s > 0.0:
                     time.sleep(delay_s)
-        except SimulationError as error:
-            self.failure = str(error)
+        except Exception as error:  # whatever it was: a stand whose time stands still must say so
+            self.failure = f"{type(error).__name__}: {error}"
+            raise

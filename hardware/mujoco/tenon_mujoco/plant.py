@@ -25,11 +25,12 @@ from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig
 class JointServoConfig(Config):
     """The servo in the device's joints, from its set point to its torque.
 
-    frequency_rad_s: natural frequency of each joint under it, the arm at its start pose. An industrial arm's is high,
-    which makes it hard to the touch. damping_ratio: 1 is critical.
+    frequency_rad_s: natural frequency of each joint under it, the arm at its start pose. It stands for the servo and
+    for what gives between flange and socket (gripper, plug, fixture): 60 makes 6 to 11 kN/m at the tool of a UR5.
+    damping_ratio: 1 is critical.
     """
 
-    frequency_rad_s: PositiveFloat = Field(default=120.0, le=250.0)
+    frequency_rad_s: PositiveFloat = Field(default=60.0, le=250.0)
     damping_ratio: PositiveFloat = 1.0
 
 

@@ -73,7 +73,7 @@ def test_hard_joints_feel_what_pushes_the_tool(plant: Plant) -> None:
     turn(plant, 40)
     after = plant.reading()
     assert after.wrench_in_base[2] == pytest.approx(10.0, abs=0.2)
-    assert np.linalg.norm(after.tcp_in_base.position_m - before.tcp_in_base.position_m) < 1e-3
+    assert np.linalg.norm(after.tcp_in_base.position_m - before.tcp_in_base.position_m) < 3e-3
 
 
 class Counter:
@@ -81,8 +81,8 @@ class Counter:
 
     period_s, carries_detector = PERIOD_S, False
 
-    def __init__(self) -> None:
-        self.turns, self.is_open = 0, False
+    def __init__(self, plant: Plant) -> None:
+        self.plant, self.turns, self.is_open = plant, 0, False
 
     def start(self) -> None:
         self.is_open = True
@@ -95,7 +95,7 @@ class Counter:
 
 
 def test_time_passes_as_on_a_device_and_a_stall_is_not_made_up_for(plant: Plant) -> None:
-    device, began_s = Counter(), time.monotonic()
+    device, began_s = Counter(plant), time.monotonic()
     with EmulatedTime(plant, device) as emulated:
         while device.turns < 20:
             time.sleep(PERIOD_S)

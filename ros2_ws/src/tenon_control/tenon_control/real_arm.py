@@ -23,6 +23,7 @@ from tenon_control.impedance_controller import ImpedanceController
 from tenon_graph import contract
 from tenon_graph.conversions import to_stamp
 from tenon_graph.node import GraphNode, run
+from tenon_graph.scheduling import prefer_realtime
 from tenon_graph.states import StatePublisher
 
 NS_PER_S = 1_000_000_000
@@ -38,13 +39,18 @@ class RealArm(GraphNode):
     def __init__(self, create_driver: Callable[[SessionSetup], ArmDriver]) -> None:
         """Reaches the device and makes it ready. Raises DriverError or ArmFaultError, with what to do."""
         super().__init__("arm_driver")
+        if not prefer_realtime():
+            self.get_logger().warning(
+                "this user may not ask for real-time scheduling: on a busy machine the arm may be late, and stop. Give "
+                "it `rtprio 20` in /etc/security/limits.conf"
+            )
         config = self.setup.config
         self._driver = create_driver(self.setup)
         self._driver.configure()
         self._impedance = ImpedanceController(
             InnerLoopConfig(
                 period_s=self._driver.period_s,
-                ramp_s=self.setup.task.reference_ramp_s,
+                ramp_s=self.setup.job.reference_ramp_s,
                 heartbeat_timeout_s=config.heartbeat_timeout_s,
             )
         )

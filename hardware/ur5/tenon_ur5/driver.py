@@ -1,0 +1,260 @@
+"""A UR5 by ur-rtde: set points in, readings out, at the controller's rate; it gives way to forces by admittance."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from tenon.configuration.arm import ArmConfig
+from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError, DriverState
+from tenon.control.geometry import distance
+from tenon.control.kinematics import Kinematics
+from tenon.control.loop import SetPoint
+from tenon.control.types import Pose, RobotState, Vector
+from tenon_ur5.config import DriverSettings
+from tenon_ur5.frames import pose_from_controller, turned, values_of
+from tenon_ur5.gripper import CLOSED, OPEN, RobotiqClient
+from tenon_ur5.link import Reading, UrLink
+from tenon_ur5.steering import Steering, create_steering
+from tenon_ur5.stops import program_stop, refusal_of, stop_of
+
+NS_PER_S = 1_000_000_000
+BIAS_READINGS = 25
+LATE_READINGS = 5
+"""So many readings in a row must be too old: one may be, where this machine was busy."""
+TCP_TOLERANCE_M, TCP_TOLERANCE_RAD = 0.002, 0.01
+START_TIMEOUT_S = 3.0
+
+
+class Ur5Driver:
+    """One UR5, CB3 or e-Series. Not thread-safe.
+
+    The device's own watchdog stops the arm when this process dies or falls behind.
+    """
+
+    def __init__(self, settings: DriverSettings, arm: ArmConfig, tool_in_flange: Pose) -> None:
+        """tool_in_flange: the TCP. Nothing is connected yet."""
+        self.settings, self._arm, self._tool = settings, arm, tool_in_flange
+        self._kinematics = Kinematics(arm, tool_in_flange)
+        self._link = UrLink(settings)
+        self._steering: Steering = create_steering(settings, self._kinematics, arm)
+        self._gripper = RobotiqClient(settings.host) if settings.robotiq else None
+        self._state = DriverState.UNCONFIGURED
+        self._description = f"UR5 at {settings.host}"
+        self._bias: Vector | None = None
+        self._newest: RobotState | None = None
+        self._inputs = 0
+        self._offset_s: float | None = None
+        self._late = 0
+        self._guided = False
+
+    @property
+    def state(self) -> DriverState:
+        return self._state
+
+    @property
+    def period_s(self) -> float:
+        return self.settings.period_s
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        return self._arm.joint_names
+
+    @property
+    def description(self) -> str:
+        return self._description
+
+    def configure(self) -> None:
+        """Reaches the controller and checks that it is the right one, in remote control, powered and free of stops.
+
+        Afterwards the arm is INACTIVE: it stands, and cannot be moved from here. Raises DriverError or ArmFaultError.
+        """
+        if self._state is not DriverState.UNCONFIGURED:
+            raise DriverError(f"the UR5 is {self._state.value}: configure() is for an unconfigured one")
+        self._link.wait_until_reachable(self.settings.connect_timeout_s)
+        self._open()
+        if self._gripper is not None:
+            self._gripper.connect()
+        self._state = DriverState.INACTIVE
+
+    def activate(self) -> None:
+        """Starts the control program with payload, tool, watchdog and a zeroed force, and checks the tool's place.
+
+        Afterwards the arm is ACTIVE: it holds where it is until the first ``write``. Nothing may touch the tool
+        meanwhile. Raises DriverError or ArmFaultError.
+        """
+        if self._state is not DriverState.INACTIVE:
+            raise DriverError(f"the UR5 is {self._state.value}: activate() is for an inactive one")
+        self._start_program()
+        if self.settings.zero_force and self.settings.software >= 5:
+            self._link.control.zeroFtSensor()
+        self._check_tool()
+        self._measure_bias()
+        self._state = DriverState.ACTIVE
+
+    def deactivate(self) -> None:
+        """Ends the control program. Afterwards the arm is INACTIVE: its controller holds it."""
+        if self._state is not DriverState.ACTIVE:
+            raise DriverError(f"the UR5 is {self._state.value}: deactivate() is for an active one")
+        self._link.end_program()
+        self._state = DriverState.INACTIVE
+
+    def close(self) -> None:
+        """Ends the program and lets the controller go. Afterwards the driver is UNCONFIGURED; the arm stands."""
+        self._link.end_program()
+        self._link.drop()
+        if self._gripper is not None:
+            self._gripper.close()
+        self._state = DriverState.UNCONFIGURED
+
+    def read(self) -> RobotState:
+        """The next reading. INACTIVE or ACTIVE. Raises ArmFaultError; the link is let go then, see ``recover``."""
+        try:
+            reading = self._link.next_reading()
+            self._judge(reading)
+            return self._take(reading)
+        except ArmFaultError:
+            self._let_go()
+            raise
+
+    def write(self, set_point: SetPoint) -> None:
+        """Sends the arm towards a set point, giving way to what it touches. ACTIVE only. Raises ArmFaultError."""
+        if self._state is not DriverState.ACTIVE or self._newest is None:
+            raise DriverError(f"the UR5 is {self._state.value}: activate() and read() before write()")
+        if self._guided:
+            self._link.control.kickWatchdog()
+            return
+        self._steering.steer(self._link.control, set_point, self._newest)
+
+    def recover(self) -> None:
+        """Connects anew and starts the control program, once the controller says that the arm may move.
+
+        The arm does not move by it. Raises ArmFaultError while something is in the way.
+        """
+        self._let_go()
+        self._open()
+        self._start_program()
+        self._state = DriverState.ACTIVE
+
+    def detector(self) -> bool | None:
+        pin = self.settings.detector_input
+        return None if pin is None else bool(self._inputs >> pin & 1)
+
+    def guide(self, *, by_hand: bool) -> None:
+        """Lets a person move the arm by hand, or ends it: the arm then holds where it was left. ACTIVE only."""
+        if self._state is not DriverState.ACTIVE:
+            raise DriverError(f"the UR5 is {self._state.value}: only an active one can be guided")
+        control, newer = self._link.control, self.settings.software >= 5
+        self._steering.stop(control)
+        if by_hand:
+            done = control.freedriveMode() if newer else control.teachMode()
+        else:
+            done = control.endFreedriveMode() if newer else control.endTeachMode()
+        if not done:
+            raise DriverError("the controller refused freedrive: see the message on its pendant")
+        self._guided = by_hand
+
+    def grasp(self, *, closed: bool) -> bool:
+        """Closes the hand (suction on, fingers together) or opens it; returns whether it holds something, as far as it
+        can tell. Raises DriverError for an arm without one."""
+        if self._gripper is not None:
+            return self._gripper.move(CLOSED if closed else OPEN)
+        if self.settings.suction_output is None:
+            raise DriverError("this UR5 has no hand: set suction_output or robotiq in the robot's file")
+        self._link.set_output(self.settings.suction_output, on=closed)
+        return closed
+
+    # --- the connection -----------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        controller = self._link.ask()
+        self._description = f"{controller.model} at {self.settings.host}, software {controller.version}"
+        refusal = refusal_of(controller, self.settings.software)
+        if refusal:
+            raise ArmFaultError(ArmFaultKind.NOT_READY, f"the controller at {self.settings.host}: {refusal}")
+        self._link.open_receive()
+        self._offset_s, self._late = None, 0
+        stop = stop_of(self._link.next_reading())
+        if stop is not None:
+            raise stop
+
+    def _start_program(self) -> None:
+        settings = self.settings
+        self._link.open_control()
+        control = self._link.control
+        control.setPayload(settings.payload_kg, list(settings.payload_centre_m))
+        control.setTcp(values_of(self._tool))
+        control.setWatchdog(settings.watchdog_hz)
+        self._steering.reset()
+        self._guided = False
+
+    def _let_go(self) -> None:
+        self._link.drop()
+        self._newest = None
+        if self._state is DriverState.ACTIVE:
+            self._state = DriverState.INACTIVE
+
+    def _check_tool(self) -> None:
+        """The controller must mean the same point by the TCP, else its forces would be about another one."""
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while True:
+            reading = self._kept_alive()
+            told, own = pose_from_controller(reading.tcp_pose), self._kinematics.forward(reading.position_rad)
+            off_m, off_rad = distance(told, own)
+            if off_m < TCP_TOLERANCE_M and off_rad < TCP_TOLERANCE_RAD:
+                return
+            if time.monotonic() > deadline_s:
+                raise DriverError(
+                    f"the controller has the TCP {off_m * 1e3:.1f} mm and {off_rad:.3f} rad from where the arm's file "
+                    f"has it: the arm in config/arms is not this one, or its calibration differs: see the manual"
+                )
+
+    def _measure_bias(self) -> None:
+        forces = [self._kept_alive().tcp_force for _ in range(BIAS_READINGS)]
+        self._bias = turned(np.mean(forces, axis=0))
+
+    def _kept_alive(self) -> Reading:
+        """A reading, while the program's watchdog is fed."""
+        reading = self._link.next_reading()
+        self._link.control.kickWatchdog()
+        return reading
+
+    # --- readings -----------------------------------------------------------------------------------------------------
+
+    def _judge(self, reading: Reading) -> None:
+        stop = stop_of(reading)
+        if stop is None and self._state is DriverState.ACTIVE and not reading.program_runs:
+            stop = program_stop(self.settings.watchdog_hz)
+        if stop is not None:
+            raise stop
+
+    def _take(self, reading: Reading) -> RobotState:
+        age_s = self._age_s(reading.timestamp_s)
+        wrench = turned(reading.tcp_force)
+        self._inputs = reading.inputs
+        jacobian = self._kinematics.jacobian(reading.position_rad)
+        self._newest = RobotState(
+            stamp_ns=time.time_ns() - round(age_s * NS_PER_S),
+            joint_position_rad=reading.position_rad,
+            joint_velocity_rad_s=reading.velocity_rad_s,
+            joint_effort_nm=reading.moment_nm,
+            tcp_in_base=self._kinematics.forward(reading.position_rad),
+            tcp_velocity_in_base=jacobian @ reading.velocity_rad_s,
+            wrench_in_base=wrench if self._bias is None else wrench - self._bias,
+        )
+        return self._newest
+
+    def _age_s(self, timestamp_s: float) -> float:
+        """How much longer than the quickest one this reading was under way. Raises ArmFaultError for old ones."""
+        offset_s = time.monotonic() - timestamp_s
+        self._offset_s = offset_s if self._offset_s is None else min(self._offset_s, offset_s)
+        age_s = offset_s - self._offset_s
+        self._late = self._late + 1 if age_s > self.settings.late_max_s else 0
+        if self._late >= LATE_READINGS:
+            raise ArmFaultError(
+                ArmFaultKind.BAD_DATA,
+                f"readings of the controller come {age_s * 1e3:.0f} ms late, allowed are "
+                f"{self.settings.late_max_s * 1e3:.0f} ms: look at the network and at this machine's load",
+            )
+        return age_s

@@ -1,0 +1,245 @@
+"""The connection to a UR controller: ur-rtde's objects, one reading at a time, every failure under its name."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError
+from tenon.control.types import Vector
+from tenon_ur5.config import DriverSettings
+
+RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT = 30004, 29999, 30003
+VARIABLES = [
+    "timestamp",
+    "actual_q",
+    "actual_qd",
+    "target_moment",
+    "actual_TCP_pose",
+    "actual_TCP_force",
+    "robot_mode",
+    "safety_status_bits",
+    "robot_status_bits",
+    "actual_digital_input_bits",
+]
+POLL_S = 0.0002
+RETRY_S = 0.25
+REACH_TIMEOUT_S = 1.0
+DASHBOARD_TIMEOUT_MS = 2000
+RUNNING_MODE = 7
+PROGRAM_RUNNING_BIT = 1
+PROTECTIVE_BIT, SAFEGUARD_BIT, EMERGENCY_BITS = 2, 4, (5, 6, 7)
+JOINT_BOUND_RAD, SPEED_BOUND_RAD_S = 6.6, 15.0
+"""What no UR can report."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """One packet. timestamp_s: of the controller's clock. Poses and wrench as the controller writes them."""
+
+    timestamp_s: float
+    position_rad: Vector
+    velocity_rad_s: Vector
+    moment_nm: Vector
+    tcp_pose: tuple[float, ...]
+    tcp_force: Vector
+    robot_mode: int
+    safety_bits: int
+    status_bits: int
+    inputs: int
+
+    @property
+    def program_runs(self) -> bool:
+        return bool(self.status_bits >> PROGRAM_RUNNING_BIT & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """What the dashboard says of itself. remote_control: None where the software knows no such switch."""
+
+    model: str
+    version: str
+    robot_mode: str
+    safety_status: str
+    remote_control: bool | None
+
+
+class UrLink:
+    """ur-rtde's receive and control interfaces.
+
+    A link that fails is dropped whole: ur-rtde would connect anew by itself, and start its program again, unasked.
+    """
+
+    def __init__(self, settings: DriverSettings) -> None:
+        self._settings = settings
+        self._receive: Any = None
+        self._control: Any = None
+        self._io: Any = None
+        self._last_s = -1.0
+
+    @property
+    def control(self) -> Any:
+        """ur-rtde's RTDEControlInterface. Raises ArmFaultError where there is none."""
+        if self._control is None:
+            raise self._lost("its control program is not connected")
+        return self._control
+
+    def wait_until_reachable(self, timeout_s: float) -> None:
+        """Waits for a controller that is still coming up. Raises DriverError."""
+        deadline_s = time.monotonic() + timeout_s
+        while not reachable(self._settings.host, RTDE_PORT):
+            if time.monotonic() > deadline_s:
+                raise DriverError(
+                    f"no UR controller answers at {self._settings.host}:{RTDE_PORT}: see that it is switched on and "
+                    f"that `ping {self._settings.host}` works; an emulated one needs emulator:=true"
+                )
+            time.sleep(RETRY_S)
+
+    def ask(self) -> Controller:
+        """Asks the dashboard. Raises ArmFaultError where nobody answers."""
+        return ask_dashboard(self._settings.host, software=self._settings.software)
+
+    def open_receive(self) -> None:
+        """Starts the stream of readings. Raises ArmFaultError."""
+        from rtde_receive import RTDEReceiveInterface
+
+        self._last_s = -1.0
+        self._receive = self._made(lambda: RTDEReceiveInterface(self._settings.host, -1.0, VARIABLES))
+
+    def open_control(self) -> None:
+        """Uploads and starts ur-rtde's program: it holds the arm and waits for commands. Raises ArmFaultError."""
+        from rtde_control import RTDEControlInterface
+
+        self._control = self._made(lambda: RTDEControlInterface(self._settings.host))
+        if not self._control.isProgramRunning():
+            raise ArmFaultError(
+                ArmFaultKind.NOT_READY,
+                f"the controller at {self._settings.host} did not start the control program: see its log, and that no "
+                "popup waits on the pendant",
+            )
+
+    def drop(self) -> None:
+        """Lets everything go. The program on the controller ends by its watchdog at the latest."""
+        for interface in (self._control, self._receive, self._io):
+            if interface is not None:
+                with contextlib.suppress(Exception):  # whatever a broken connection says when it is closed
+                    interface.disconnect()
+        self._control = self._receive = self._io = None
+
+    def end_program(self) -> None:
+        """Ends the control program in order; the arm stands, its brakes free, held by the controller."""
+        if self._control is not None:
+            with contextlib.suppress(Exception):
+                self._control.stopScript()
+
+    def next_reading(self) -> Reading:
+        """Waits for a packet that was not read yet. Raises ArmFaultError after silence_timeout_s, and for bad data."""
+        receive = self._receive
+        if receive is None:
+            raise self._lost("it is not connected")
+        begun_s = time.monotonic()
+        while (timestamp_s := float(receive.getTimestamp())) == self._last_s:
+            if not receive.isConnected():
+                raise self._lost("it has closed the connection")
+            if time.monotonic() - begun_s > self._settings.silence_timeout_s:
+                raise self._lost(f"it has sent nothing for {self._settings.silence_timeout_s * 1e3:.0f} ms")
+            time.sleep(POLL_S)
+        before_s, self._last_s = self._last_s, timestamp_s
+        if timestamp_s < before_s:
+            raise ArmFaultError(
+                ArmFaultKind.CONTROLLER_RESTARTED,
+                f"the clock of the controller at {self._settings.host} went back from {before_s:.2f} s to "
+                f"{timestamp_s:.2f} s: it was started anew; see that the arm is well, then clear the fault",
+            )
+        reading = self._reading(receive, timestamp_s)
+        self._judge(reading)
+        return reading
+
+    def set_output(self, pin: int, *, on: bool) -> None:
+        """Switches a standard digital output. Raises ArmFaultError."""
+        from rtde_io import RTDEIOInterface
+
+        if self._io is None:
+            self._io = self._made(lambda: RTDEIOInterface(self._settings.host))
+        if not self._io.setStandardDigitalOut(pin, on):
+            raise self._lost(f"it did not take digital output {pin}")
+
+    def _reading(self, receive: Any, timestamp_s: float) -> Reading:
+        return Reading(
+            timestamp_s=timestamp_s,
+            position_rad=np.array(receive.getActualQ()),
+            velocity_rad_s=np.array(receive.getActualQd()),
+            moment_nm=np.array(receive.getTargetMoment()),
+            tcp_pose=tuple(receive.getActualTCPPose()),
+            tcp_force=np.array(receive.getActualTCPForce()),
+            robot_mode=int(receive.getRobotMode()),
+            safety_bits=int(receive.getSafetyStatusBits()),
+            status_bits=int(receive.getRobotStatus()),
+            inputs=int(receive.getActualDigitalInputBits()),
+        )
+
+    def _judge(self, reading: Reading) -> None:
+        numbers = np.concatenate((reading.position_rad, reading.velocity_rad_s, reading.tcp_force))
+        possible = (
+            np.isfinite(numbers).all()
+            and np.abs(reading.position_rad).max() < JOINT_BOUND_RAD
+            and np.abs(reading.velocity_rad_s).max() < SPEED_BOUND_RAD_S
+        )
+        if not possible:
+            raise ArmFaultError(
+                ArmFaultKind.BAD_DATA,
+                f"the controller at {self._settings.host} reports joints at {np.round(reading.position_rad, 3)} rad, "
+                f"{np.round(reading.velocity_rad_s, 3)} rad/s, which cannot be: look for another program that writes "
+                "to this connection, and at the switch between",
+            )
+
+    def _made(self, make: Any) -> Any:
+        try:
+            return make()
+        except Exception as error:  # ur-rtde raises RuntimeError and what Boost has, without a common base
+            raise self._lost(f"ur-rtde says: {str(error).strip()}") from error
+
+    def _lost(self, what: str) -> ArmFaultError:
+        return ArmFaultError(
+            ArmFaultKind.CONNECTION_LOST,
+            f"the controller at {self._settings.host} is out of reach, {what}: look at cable, switch and power",
+        )
+
+
+def reachable(host: str, port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        with socket.create_connection((host, port), timeout=REACH_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
+
+
+def ask_dashboard(host: str, *, software: int) -> Controller:
+    """What a controller says of itself. Raises ArmFaultError where its dashboard does not answer."""
+    from dashboard_client import DashboardClient
+
+    client = DashboardClient(host)
+    try:
+        client.connect(DASHBOARD_TIMEOUT_MS)
+        return Controller(
+            model=str(client.getRobotModel()).strip(),
+            version=str(client.polyscopeVersion()).strip(),
+            robot_mode=str(client.robotmode()).partition(":")[2].strip(),
+            safety_status=str(client.safetystatus()).partition(":")[2].strip(),
+            # CB3 has no such switch: who holds the pendant sees a program start
+            remote_control=bool(client.isInRemoteControl()) if software >= 5 else None,
+        )
+    except Exception as error:
+        raise ArmFaultError(
+            ArmFaultKind.CONNECTION_LOST,
+            f"the dashboard of {host} (port {DASHBOARD_PORT}) does not answer: {str(error).strip()}",
+        ) from error
+    finally:
+        with contextlib.suppress(Exception):
+            client.disconnect()

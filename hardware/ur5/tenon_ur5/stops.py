@@ -1,0 +1,70 @@
+"""From what a UR controller reports to the name of a fault, with what a person has to do."""
+
+from __future__ import annotations
+
+from tenon.control.drivers import ArmFaultError, ArmFaultKind
+from tenon_ur5.link import EMERGENCY_BITS, PROTECTIVE_BIT, RUNNING_MODE, SAFEGUARD_BIT, Controller, Reading
+
+ROBOT_MODES = {
+    -1: "no controller",
+    0: "disconnected",
+    1: "waiting for a safety confirmation",
+    2: "booting",
+    3: "powered off",
+    4: "powered on",
+    5: "idle, its brakes on",
+    6: "in backdrive",
+    7: "running",
+    8: "updating its firmware",
+}
+
+
+def stop_of(reading: Reading) -> ArmFaultError | None:
+    """Why the arm may not move, by its own report; None where it may."""
+    bits = reading.safety_bits
+    if any(bits >> bit & 1 for bit in EMERGENCY_BITS):
+        return ArmFaultError(
+            ArmFaultKind.EMERGENCY_STOP,
+            "an emergency stop is pressed: find out why, turn the button back, then power on and release the brakes at "
+            "the pendant",
+        )
+    if bits >> PROTECTIVE_BIT & 1:
+        return ArmFaultError(
+            ArmFaultKind.PROTECTIVE_STOP,
+            "the controller has stopped the arm (collision, or a limit of its own): see what it touches, then enable "
+            "the robot at the pendant",
+        )
+    if bits >> SAFEGUARD_BIT & 1:
+        return ArmFaultError(
+            ArmFaultKind.SAFEGUARD_STOP, "a safeguard is open (fence, curtain, scanner): close it and reset it"
+        )
+    if reading.robot_mode != RUNNING_MODE:
+        mode = ROBOT_MODES.get(reading.robot_mode, str(reading.robot_mode))
+        return ArmFaultError(
+            ArmFaultKind.NOT_READY, f"the arm is {mode}: power on and release the brakes at the pendant"
+        )
+    return None
+
+
+def program_stop(watchdog_hz: float) -> ArmFaultError:
+    """The control program is not running although it was started and nothing else stopped the arm."""
+    return ArmFaultError(
+        ArmFaultKind.COMMAND_TIMEOUT,
+        f"the control program has ended: it heard from us less than {watchdog_hz:g} times a second (a busy machine or "
+        "network), or somebody pressed stop at the pendant",
+    )
+
+
+def refusal_of(controller: Controller, software: int) -> str:
+    """Why this controller is not the one that the robot's file describes; empty where it is."""
+    if not controller.model.upper().startswith("UR5"):
+        return f"it is a {controller.model}, the robot's file is of a UR5: correct host, or name another robot"
+    major = controller.version.partition(".")[0].removeprefix("URSoftware").strip()
+    if major != str(software):
+        return (
+            f"its software is {controller.version}, series in the robot's file stands for {software}: set series to "
+            f"{'e-series' if software == 3 else 'cb3'}"
+        )
+    if controller.remote_control is False:
+        return "it is in local control: switch it to remote control at the pendant's upper right corner"
+    return ""
