@@ -24,13 +24,12 @@ class PictureConfig(Config):
 
 
 class DriveConfig(Config):
-    """The on-screen control at full deflection. rate_hz: of the messages while it is held.
+    """The on-screen control, whose axes and speeds are those of ``config/teleop/console.yaml``.
 
-    unacknowledged: messages under way at most, so that a stalled network cannot bring old motion late.
+    rate_hz: of the messages while it is held. unacknowledged: messages under way at most, so that a stalled network
+    cannot bring old motion late.
     """
 
-    speed_m_s: Annotated[PositiveFloat, Field(le=0.25)] = 0.05
-    turn_rad_s: Annotated[PositiveFloat, Field(le=1.0)] = 0.3
     rate_hz: Annotated[float, Field(ge=20.0, le=100.0)] = 30.0
     unacknowledged: Annotated[PositiveInt, Field(le=10)] = 3
 

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
+from tenon.configuration.resolve import ConfigKind, load_named
+from tenon.configuration.teleop import TeleopConfig
 from tenon.console.config import ConsoleConfig
 from tenon.console.guard import Guard
 from tenon.console.model import ConsoleModel
@@ -18,6 +20,8 @@ from tenon.console.web.context import Context
 from tenon.console.web.routes import add_routes
 
 STATIC = Path(__file__).parent / "static"
+DRIVE = "console"
+"""The on-screen control's file in ``config/teleop``."""
 HISTORY_MESSAGES = 50
 """Kept for a browser whose connection was gone for a moment; after that the page is built anew."""
 BUILDERS: dict[str, Callable[[Context], None]] = {
@@ -29,11 +33,15 @@ BUILDERS: dict[str, Callable[[Context], None]] = {
 
 
 def create_application(config: ConsoleConfig, model: ConsoleModel, operator: Operator, *, token: str | None) -> Guard:
-    """To be called once a process: NiceGUI keeps its pages for the process. token: as for ``Guard``."""
+    """To be called once a process: NiceGUI keeps its pages for the process. token: as for ``Guard``.
+
+    Raises ConfigurationError.
+    """
     app = FastAPI(openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC))
-    add_routes(app, config, model, operator)
-    context = Context(config, model, operator)
+    teleop = load_named(TeleopConfig, ConfigKind.TELEOP, DRIVE)
+    context = Context(config, teleop, model, operator)
+    add_routes(app, context)
     for path, build in BUILDERS.items():
         _add_page(path, build, context)
 

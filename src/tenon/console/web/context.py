@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from nicegui import ui
 
+from tenon.configuration.teleop import TeleopConfig
 from tenon.console.config import ConsoleConfig
 from tenon.console.model import ConsoleModel, ConsoleView
 from tenon.console.operator import Operator, OperatorError
@@ -21,9 +22,12 @@ COMPLAINT_MS = 15000
 
 @dataclass(frozen=True)
 class Context:
-    """config: the console's settings. model: what is known of the robot. operator: what can be asked of it."""
+    """config, teleop: settings of the console and of its on-screen control. model: what is known of the robot.
+    operator: what can be asked of it.
+    """
 
     config: ConsoleConfig
+    teleop: TeleopConfig
     model: ConsoleModel
     operator: Operator
 

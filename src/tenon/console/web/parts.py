@@ -16,7 +16,7 @@ from tenon.control.phase import SessionPhase
 from tenon.session.machine import SessionPlan
 
 COLOURS = ("#3b74e0", "#d9822b", "#2f9e62", "#b04ac9", "#c4423a", "#5f8a8b")
-CONTROLLERS: tuple[ControllerName, ...] = ("residual", "policy", "p_controller", "p_dither")
+CONTROLLERS: tuple[ControllerName, ...] = ("residual", "policy", "p_controller", "p_dither", "teleop")
 GREY = "#808a98"
 """Readable on light and on dark."""
 Points = Sequence[tuple[float, float]]
@@ -120,9 +120,10 @@ def mark_buttons(context: Context) -> Refresh:
 
 def drive_pad(context: Context) -> None:
     """The on-screen control."""
-    drive = context.config.drive
-    ui.element("tenon-drive").props(f"rate={drive.rate_hz} unacknowledged={drive.unacknowledged}")
-    ui.label(f"Hold a key to move, let go to stop. Full speed {drive.speed_m_s * 1e3:g} mm/s.").classes("t-faint")
+    drive, teleop = context.config.drive, context.teleop
+    pad = ui.element("tenon-drive").props(f"rate={drive.rate_hz} unacknowledged={drive.unacknowledged}")
+    pad.props(f'axes="{" ".join(teleop.axes)}"')
+    ui.label(f"Hold a key to move, let go to stop. Full speed {teleop.speed_m_s * 1e3:g} mm/s.").classes("t-faint")
 
 
 def tile(name: str) -> ui.label:

@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tenon.console.config import ConsoleConfig, DriveConfig
-from tenon.console.model import ConsoleModel
+from tenon.configuration.teleop import AXES, TeleopConfig
 from tenon.console.operator import Operator, OperatorError
 from tenon.console.pictures import PictureSlot
+from tenon.console.web.context import Context
 
 STOP_PATH = "/stop"
 PICTURE_PATH = "/picture"
@@ -26,10 +26,10 @@ DRIVE_PATH = "/drive"
 SILENT_S = 1.0
 """A viewer is told that there is no picture once the newest is as old as this."""
 LOOK_S = 0.01
-AXES = 6
 
 
-def add_routes(app: FastAPI, config: ConsoleConfig, model: ConsoleModel, operator: Operator) -> None:
+def add_routes(app: FastAPI, context: Context) -> None:
+    config, model, operator = context.config, context.model, context.operator
     stopping = ThreadPoolExecutor(1, thread_name_prefix="stop")  # no other call can be in its way
 
     @app.post(STOP_PATH)
@@ -53,7 +53,7 @@ def add_routes(app: FastAPI, config: ConsoleConfig, model: ConsoleModel, operato
     async def drive(socket: WebSocket) -> None:
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
-            await serve_drive(socket, config.drive, operator)
+            await serve_drive(socket, context.teleop, operator)
 
 
 async def stream_pictures(socket: WebSocket, slot: PictureSlot, period_s: float) -> None:
@@ -76,11 +76,11 @@ async def stream_pictures(socket: WebSocket, slot: PictureSlot, period_s: float)
         await asyncio.sleep(max(0.0, sent_s + period_s - loop.time()))
 
 
-async def serve_drive(socket: WebSocket, config: DriveConfig, operator: Operator) -> None:
+async def serve_drive(socket: WebSocket, teleop: TeleopConfig, operator: Operator) -> None:
     """One twist for each message: the browser sends them while the control is held, and waits for their receipts."""
+    scales = (teleop.speed_m_s,) * 3 + (teleop.turn_rad_s,) * 3
     while True:
         deflection = parse_deflection(await socket.receive_text())
-        scales = (config.speed_m_s,) * 3 + (config.turn_rad_s,) * 3
         operator.drive([part * scale for part, scale in zip(deflection, scales, strict=True)])
         await socket.send_text("")
 
@@ -90,7 +90,7 @@ def parse_deflection(text: str) -> list[float]:
     try:
         values = [float(value) for value in json.loads(text)]
     except (ValueError, TypeError):
-        return [0.0] * AXES
-    if len(values) != AXES or not all(map(math.isfinite, values)):
-        return [0.0] * AXES
+        return [0.0] * len(AXES)
+    if len(values) != len(AXES) or not all(map(math.isfinite, values)):
+        return [0.0] * len(AXES)
     return [max(-1.0, min(1.0, value)) for value in values]

@@ -105,16 +105,17 @@ class TenonPicture extends HTMLElement {
   }
 }
 
-// <tenon-drive rate="30" unacknowledged="3">: sends its deflection while it is held, and nothing when it is not.
-const AXES = [
-  ["−x", "arrow_back", 0, -1],
-  ["+x", "arrow_forward", 0, 1],
-  ["+y", "arrow_upward", 1, 1],
-  ["−y", "arrow_downward", 1, -1],
-  ["+z", "vertical_align_top", 2, 1],
-  ["−z", "vertical_align_bottom", 2, -1],
-  ["turn left", "rotate_left", 5, 1],
-  ["turn right", "rotate_right", 5, -1],
+// <tenon-drive rate="30" unacknowledged="3" axes="x y z">: sends its deflection while it is held, else nothing.
+const AXES = ["x", "y", "z", "roll", "pitch", "yaw"];
+const KEYS = [
+  ["−x", "arrow_back", "x", -1],
+  ["+x", "arrow_forward", "x", 1],
+  ["−y", "arrow_downward", "y", -1],
+  ["+y", "arrow_upward", "y", 1],
+  ["−z", "vertical_align_bottom", "z", -1],
+  ["+z", "vertical_align_top", "z", 1],
+  ["turn left", "rotate_left", "yaw", 1],
+  ["turn right", "rotate_right", "yaw", -1],
 ];
 
 class TenonDrive extends HTMLElement {
@@ -142,7 +143,8 @@ class TenonDrive extends HTMLElement {
     this.held = new Map();
     this.pad = document.createElement("div");
     this.pad.className = "t-pad";
-    for (const [name, icon, axis, sign] of AXES) {
+    const wanted = this.getAttribute("axes").split(" ");
+    for (const [name, icon, axis, sign] of KEYS.filter((key) => wanted.includes(key[2]))) {
       const key = document.createElement("button");
       key.type = "button";
       key.dataset.axis = `${sign > 0 ? "+" : "-"}${axis}`;
@@ -193,8 +195,9 @@ class TenonDrive extends HTMLElement {
   send() {
     if (!this.held || this.held.size === 0 || this.socket.readyState !== WebSocket.OPEN) return;
     if (this.underWay >= Number(this.getAttribute("unacknowledged"))) return;
-    const deflection = [0, 0, 0, 0, 0, 0];
-    for (const { axis, sign } of this.held.values()) deflection[axis] += (sign * Number(this.slider.value)) / 100;
+    const deflection = AXES.map(() => 0);
+    for (const { axis, sign } of this.held.values())
+      deflection[AXES.indexOf(axis)] += (sign * Number(this.slider.value)) / 100;
     this.underWay += 1;
     this.socket.send(JSON.stringify(deflection));
   }

@@ -1,0 +1,227 @@
+"""The console in a real browser, against a session that runs: every button does its job, stop above all."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, expect
+from tenon_msgs.msg import SafetyState, SessionState
+
+from tenon_graph import contract
+from tenon_session.graph import die_with_parent
+from tenon_session.introspection import other_nodes
+from tenon_session.testing.stage import Stage
+
+PATIENCE_MS = 60_000
+HELD_S = 1.5
+TWIST_RATE_MIN_HZ = 20.0
+
+pytestmark = [pytest.mark.session, pytest.mark.timeout(600)]
+
+
+def press(page: Page, name: str) -> None:
+    """Waits until the button can be pressed."""
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def says(page: Page, text: str) -> None:
+    expect(page.get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def phase(stage: Stage, *phases: int) -> None:
+    stage.probe.wait_for(lambda: stage.probe.session.phase in phases, f"phase {phases}")
+
+
+@pytest.fixture(autouse=True)
+def quiet(stage: Stage) -> None:
+    """Each test finds a session that stands, without a fault."""
+    probe = stage.probe
+
+    def stands() -> bool:
+        probe.trigger(contract.STOP_SERVICE)
+        probe.trigger(contract.CLEAR_FAULT_SERVICE)
+        at_rest = probe.session.phase in (SessionState.IDLE, SessionState.FINISHED)
+        return at_rest and probe.safety.state != SafetyState.FAULT
+
+    probe.wait_for(stands, "the session's end")
+
+
+def begin(page: Page, stage: Stage) -> None:
+    """Begins the configured run and waits for its first step."""
+    press(page, "Start")
+    phase(stage, SessionState.RUNNING)
+
+
+def arm_holds(stage: Stage) -> None:
+    stage.probe.wait_for(lambda: stage.probe.last(contract.JOINT_COMMAND).holding, "the arm's holding")
+
+
+@contextmanager
+def hung(stage: Stage, node: str) -> Iterator[None]:
+    stage.send(node, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        stage.send(node, signal.SIGCONT)
+
+
+def test_start_pause_resume_and_stop_do_their_job(page: Page, stage: Stage) -> None:
+    begin(page, stage)
+    press(page, "Pause")
+    phase(stage, SessionState.PAUSED)
+    press(page, "Resume")
+    phase(stage, SessionState.RESETTING, SessionState.RUNNING)
+    page.locator("tenon-stop button").click()
+    phase(stage, SessionState.FINISHED)
+    arm_holds(stage)
+    says(page, "the run is stopped, the arm holds")
+
+
+def test_cameras_arm_and_topics_are_live(page: Page) -> None:
+    picture = page.locator('tenon-picture[camera="camera/image_raw"]')
+    expect(picture).to_have_attribute("data-shown", "10", timeout=PATIENCE_MS)
+    assert picture.locator("img").evaluate("image => image.naturalWidth") > 0
+    for text in ("shoulder_pan", "joint_states", "safety_supervisor"):
+        says(page, text)
+    assert page.locator(".t-alert").count() == 0
+
+
+def test_stop_works_with_the_trainer_hung_and_the_browser_reloaded(page: Page, stage: Stage) -> None:
+    begin(page, stage)
+    with hung(stage, "trainer_node"):
+        says(page, "trainer_node hangs")
+        page.reload(wait_until="commit")
+        page.locator("tenon-stop button").click()
+        phase(stage, SessionState.FINISHED)
+        arm_holds(stage)
+
+
+def test_stop_works_with_the_session_manager_hung_and_latches_until_cleared(page: Page, stage: Stage) -> None:
+    begin(page, stage)
+    with hung(stage, "session_manager"):
+        page.locator("tenon-stop button").click()
+        stage.probe.wait_for(lambda: stage.probe.safety.fault == "operator", "the supervisor's stop")
+        arm_holds(stage)
+        says(page, "the session manager does not answer")
+    phase(stage, SessionState.FAULT)
+    press(page, "Clear fault")
+    stage.probe.wait_for(lambda: stage.probe.safety.state != SafetyState.FAULT, "the fault's end")
+    press(page, "Resume")
+    phase(stage, SessionState.RESETTING, SessionState.RUNNING)
+
+
+@pytest.mark.parametrize("mark", ["Success", "Failure", "Discard"])
+def test_operators_mark_ends_the_episode_as_marked(page: Page, stage: Stage, mark: str) -> None:
+    stage.probe.listen(contract.EPISODE_SUMMARY)
+    before = len(stage.probe.heard(contract.EPISODE_SUMMARY))
+    begin(page, stage)
+    press(page, mark)
+    heard = stage.probe.wait_for(lambda: stage.probe.heard(contract.EPISODE_SUMMARY)[before:], "the episode's end")
+    assert heard[0].mark == mark.lower()
+
+
+def test_a_run_of_ones_own_is_begun_by_its_dialog(page: Page, stage: Stage) -> None:
+    page.get_by_role("button", name="Start…").click()
+    page.get_by_label("seed of the first episode").fill("42")
+    press(page, "Begin")
+    phase(stage, SessionState.RUNNING)
+    assert stage.probe.session.seed == 42
+    assert not stage.probe.session.train
+
+
+def test_every_page_has_the_stop_button_in_sight(page: Page, address: str) -> None:
+    for path, text in {
+        "/": "Cameras",
+        "/record": "Drive the tool",
+        "/label": "Choose recordings",
+        "/datasets": "Recordings below",
+        "/checkpoints": "The trainer that runs",
+    }.items():
+        page.goto(address + path)
+        says(page, text)
+        expect(page.locator("tenon-stop button")).to_be_in_viewport()
+
+
+def test_on_screen_control_speaks_only_while_it_is_held_and_moves_the_arm(
+    page: Page, stage: Stage, address: str
+) -> None:
+    stage.probe.listen(contract.TELEOP_TWIST)
+    with teleop_node(stage):
+        page.goto(f"{address}/record")
+        begin(page, stage)
+        key = page.get_by_role("button", name="+z").bounding_box()
+        assert key is not None
+        page.mouse.move(key["x"] + key["width"] / 2, key["y"] + key["height"] / 2)
+        page.mouse.down()
+        stage.probe.wait_for(lambda: stage.probe.last(contract.TELEOP_TWIST), "the first twist")
+        began, began_s = len(stage.probe.heard(contract.TELEOP_TWIST)), time.monotonic()
+        stage.probe.wait_for(lambda: stage.probe.last(contract.COMMAND_REFERENCE).source == "teleop", "the hand's turn")
+        page.wait_for_timeout(1000 * HELD_S)
+        held_s = time.monotonic() - began_s
+        page.mouse.up()
+        twists = stage.probe.heard(contract.TELEOP_TWIST)[began:]
+        assert len(twists) / held_s >= TWIST_RATE_MIN_HZ
+        assert all(twist.twist.linear.z > 0.0 and twist.twist.linear.x == 0.0 for twist in twists)
+        page.wait_for_timeout(200)
+        after = len(stage.probe.heard(contract.TELEOP_TWIST))
+        page.wait_for_timeout(1000 * HELD_S)
+        assert len(stage.probe.heard(contract.TELEOP_TWIST)) == after
+
+
+@contextmanager
+def teleop_node(stage: Stage) -> Iterator[None]:
+    """Beside the session, which was started without one."""
+    stage.probe.listen(contract.COMMAND_REFERENCE)
+    session = stage.run_directory.parent / "session.yaml"
+    parameters = ("-p", f"session:={session}", "-p", "use_sim_time:=true")
+    command = (sys.executable, "-m", "tenon_session.teleop_node", "--ros-args", *parameters)
+    with (stage.log_directory / "teleop_node.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent())
+    try:
+        stage.probe.wait_for(lambda: "/teleop_node" in other_nodes(stage.probe), "the teleop node")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_checkpoint_is_written_when_it_is_asked_for(page: Page, stage: Stage, address: str) -> None:
+    page.goto(f"{address}/checkpoints")
+    press(page, "Write a checkpoint now")
+    says(page, "is written")
+    expect(page.locator(".q-table tbody tr").first).to_be_visible()
+
+
+def test_recordings_are_verified_and_an_episode_is_labelled(page: Page, stage: Stage, address: str) -> None:
+    page.goto(f"{address}/datasets")
+    page.locator(".q-table tbody tr").first.click()
+    press(page, "Verify")
+    says(page, "messages read")
+    press(page, "Label")
+    page.locator(".q-table tbody tr").first.click()
+    says(page, "frame 0 of")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    says(page, "frame 3 of")
+    press(page, "Success from here on")
+    press(page, "Save")
+    says(page, "done at 3")
+    assert list(stage.run_directory.glob("episodes/labels/*/000001.json"))
+
+
+def test_lost_node_is_named_and_the_loss_of_all_is_survived(page: Page, stage: Stage, address: str) -> None:
+    begin(page, stage)
+    stage.kill("reward_node")
+    says(page, "reward_node is gone")
+    stage.kill_all()
+    says(page, "No session runs on this domain")
+    page.goto(f"{address}/datasets")
+    says(page, "Recordings below")
+    page.locator("tenon-stop button").click()
+    says(page, "use the arm's own emergency stop")
