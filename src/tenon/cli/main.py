@@ -25,6 +25,7 @@ from tenon.cli.errors import INTERRUPTED, USAGE, CommandError
 from tenon.cli.evaluate import Evaluate
 from tenon.cli.goal_image import GoalImage
 from tenon.cli.launch import Launch
+from tenon.cli.replay import Replay
 from tenon.cli.reproduce import Reproduce
 from tenon.cli.reward import Audit, Relabel, Saliency
 from tenon.cli.robot import Sdf, Urdf
@@ -161,6 +162,7 @@ Command = (
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Reward, tyro.conf.subcommand("reward")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
