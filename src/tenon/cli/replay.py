@@ -1,0 +1,141 @@
+"""`tenon replay`: play a recorded episode's references again, and say how far off the arm was."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from tenon.cli.console import OUT, write_json
+from tenon.cli.errors import SUCCESS, CommandError
+
+if TYPE_CHECKING:
+    from tenon.data.store import Episode
+    from tenon.session.replaying import Distance, ReplayStep, TrackingReport
+    from tenon.session.setup import SessionSetup
+
+RUNS = Path("runs")
+DEVICE = "console"
+"""Whose place the recording takes; no device is opened."""
+MM, DEGREES = 1e3, 57.29577951308232
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Play an episode's references again, through mux and safety supervisor, and show the tracking error.
+
+    The arm is first reset to the episode's start, and a simulated socket stands where it stood. The replay is recorded.
+    """
+
+    episode: tyro.conf.Positional[Path]
+    """Directory of a finished episode (episode_000123)."""
+    robot: str = "sim"
+    """On which robot: a file in config/robots. A real one moves as it was recorded: clear its way first."""
+    session: str | None = None
+    """Session whose settings count: a file in config/sessions, or a path. Default: that of the episode's run."""
+    run_directory: Path | None = None
+    """Where the replay's recording goes. Default: a new one under runs/."""
+    json: Path | None = None
+    """File for the figures."""
+
+    def run(self) -> int:
+        from tenon.cli import run_directory as runs
+        from tenon.cli.dataset_folder import explained, one_episode
+        from tenon.data.store import EpisodeStore
+        from tenon.session.replaying import compare, read_steps
+
+        episode = one_episode(self.episode)
+        with explained():
+            steps = read_steps(episode)
+        setup = self._setup(episode, steps)
+        with runs.locked(setup.run_directory):
+            self._play(setup, runs.create(setup.run_directory, setup.config), episode, steps)
+        made = EpisodeStore(setup.episodes_directory).episodes()
+        if not made:
+            raise CommandError(f"{setup.run_directory}: the replay was not recorded; its logs say why")
+        with explained():
+            report = compare(steps, read_steps(made[-1]))
+        _show(report, f"{self.episode} on {self.robot}: {episode.outcome.result}, then {made[-1].outcome.result}")
+        OUT.print(f"recorded as {made[-1].path}", highlight=False, soft_wrap=True)
+        if self.json is not None:
+            write_json(self.json, asdict(report))
+        return SUCCESS
+
+    def _setup(self, episode: Episode, steps: list[ReplayStep]) -> SessionSetup:
+        from tenon.cli.run_directory import SESSION_FILE, new_run_directory
+        from tenon.configuration.resolve import resolve_session
+        from tenon.session.setup import load_setup
+
+        recorded = episode.path.parent.parent / SESSION_FILE
+        session: str | Path = self.session or (recorded if recorded.is_file() else "sim")
+        changes: dict[str, Any] = {
+            "robot": self.robot,
+            "controller": "teleop",
+            "teleop": DEVICE,
+            "reward": "electrical",
+            "observation": "state",
+            "train": False,
+            "episodes": 1,
+            "seed": episode.contract.seed,
+            **dict.fromkeys(("practice", "prior_data", "initial_checkpoint", "reward_checkpoint", "localiser")),
+            "run_directory": self.run_directory or new_run_directory(RUNS, "replay", episode.path.name, time.time()),
+        }
+        if session == "sim":
+            changes["task"] = episode.contract.task
+        period_s = resolve_session(session, changes).control_period_s
+        return load_setup(session, {**changes, "teleop_horizon_s": len(steps) * period_s})
+
+    def _play(self, setup: SessionSetup, session_file: Path, episode: Episode, steps: list[ReplayStep]) -> None:
+        from tenon.cli.running import running_session
+        from tenon.session.machine import SessionPlan
+        from tenon_session.introspection import spinning_node
+        from tenon_session.replay_node import ReplayNode
+
+        plan = SessionPlan(
+            controller="teleop",
+            episodes=1,
+            train=False,
+            deterministic=True,
+            goal_error_m=setup.goal_error_m,
+            goal_error_min_m=setup.goal_error_min_m,
+            seed=episode.contract.seed,
+            stop_at_success=False,
+            record=True,
+        )
+        with ExitStack() as stack:
+            session = stack.enter_context(running_session(setup, session_file, watched=False, trainer=False))
+            validity_ns = setup.config.command_validity_ns
+            node = stack.enter_context(spinning_node(lambda: ReplayNode(steps, validity_ns=validity_ns)))
+            outcome = session.run(plan, f"replay of {episode.path.name}")
+            if not node.is_done:
+                raise CommandError(
+                    f"the replay ended before all {len(steps)} steps were played: {outcome.result.stop_reason}. The "
+                    f"logs in {setup.run_directory} say more"
+                )
+
+
+def _show(report: TrackingReport, title: str) -> None:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for column in ("tracking error", "mean mm", "most mm", "mean deg", "most deg"):
+        table.add_column(column, justify="left" if column == "tracking error" else "right")
+    rows = {
+        "from the recorded TCP, step by step": report.from_recording,
+        "from the reference, one step later": report.from_reference,
+        "the same in the recording": report.recorded_from_reference,
+    }
+    for name, distance in rows.items():
+        if distance is not None:
+            table.add_row(name, *_figures(distance))
+    OUT.print(table)
+    OUT.print(f"{report.steps} steps")
+
+
+def _figures(distance: Distance) -> list[str]:
+    lengths = [f"{value * MM:.2f}" for value in (distance.mean_m, distance.most_m)]
+    return lengths + [f"{value * DEGREES:.2f}" for value in (distance.mean_rad, distance.most_rad)]
