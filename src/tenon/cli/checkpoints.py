@@ -15,11 +15,18 @@ EXPLORATION = "exploration"
 
 
 def newest_of(place: Path) -> Path:
-    """The checkpoint in ``place``: itself, or the newest of a training. Raises UsageError for a training without."""
+    """The checkpoint in ``place``: itself, or the newest of a training, also of the folder that `tenon train` made.
+
+    Raises UsageError for a training without, or for several.
+    """
     for folder in (place / "checkpoints", place / TRAINER_FOLDER):
         if folder.is_dir():
             return _newest_in(folder, remedy="train first")
-    return place
+    trainings = sorted((place / "work").glob(f"*/{TRAINER_FOLDER}"))
+    if len(trainings) > 1:
+        listed = ", ".join(str(folder.parents[1]) for folder in trainings)
+        raise UsageError(f"{place} holds several trainings: name one of {listed}")
+    return _newest_in(trainings[0], remedy="train first") if trainings else place
 
 
 def newest_checkpoint(run_directory: Path) -> Path:

@@ -34,7 +34,7 @@ class Evaluate:
     """
 
     controller: Controller = "residual"
-    """What acts: policy in tasks without a hand-written controller."""
+    """What acts: residual beside a task's hand-written controller; policy alone, such as one learnt from a person."""
     session: str | None = None
     """Name of a file in config/sessions, or a path. Default: the run's session, else demo."""
     robot: str | None = None
@@ -53,7 +53,7 @@ class Evaluate:
     """An environment by name: the checkpoint acts in it, without a graph. What a session or a goal error is, it knows
     itself."""
     checkpoint: Path | None = None
-    """Directory of a checkpoint whose policy acts; with --env, a training's folder means its newest checkpoint."""
+    """A checkpoint whose policy acts; a training's folder means its newest one."""
     run_directory: Path | None = None
     """A run whose newest checkpoint acts. Nothing in it is changed."""
     draws: int = 100
@@ -128,11 +128,11 @@ class Evaluate:
         return SUCCESS
 
     def _policy(self) -> PolicySnapshot | None:
-        from tenon.cli.checkpoints import newest_checkpoint, policy_of
+        from tenon.cli.checkpoints import newest_checkpoint, newest_of, policy_of
 
         if not self._needs_policy:
             return None
-        checkpoint = self.checkpoint
+        checkpoint = None if self.checkpoint is None else newest_of(self.checkpoint)
         if checkpoint is None and self.run_directory is not None:
             checkpoint = newest_checkpoint(self.run_directory)
         assert checkpoint is not None  # _check has seen to it

@@ -101,9 +101,10 @@ def episode_line(number: int, view: View, episode: EpisodeSummary) -> str:
     """One finished episode as a line. number: its place in this run, from 1."""
     recent = View(title="", total=0, episodes=view.episodes[:number]).success_rate(RECENT_EPISODES)
     steps = f" in {episode.steps_to_success} steps" if episode.success else ""
+    by_hand = f", {episode.human_steps} of {episode.steps} steps by hand" if episode.human_steps else ""
     detail = f" ({episode.detail})" if episode.detail else ""
     return (
-        f"episode {number}/{view.total} {episode.controller}: {episode.outcome.value}{steps}{detail}, return "
+        f"episode {number}/{view.total} {episode.controller}: {episode.outcome.value}{steps}{detail}{by_hand}, return "
         f"{episode.total_reward:.1f}, peak {episode.peak_force_n:.1f} N, last {RECENT_EPISODES}: {percent(recent)}"
     )
 
@@ -130,6 +131,8 @@ def render(view: View) -> RenderableType:
     columns = Table.grid(padding=(0, 4))
     columns.add_row(*tables)
     parts: list[RenderableType] = [_progress_row(view), "", columns]
+    if view.by_hand:
+        parts += ["", Text(view.by_hand, style="bold")]
     if (fault := view.latched) is not None:
         remedy = f"{fault.detail}\nWhen the cause is gone: {CLEAR}"
         parts += ["", Panel(Text(remedy), title=f"fault: {fault.name}", border_style="bold red")]

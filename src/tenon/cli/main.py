@@ -26,6 +26,7 @@ from tenon.cli.evaluate import Evaluate
 from tenon.cli.goal_image import GoalImage
 from tenon.cli.launch import Launch
 from tenon.cli.replay import Replay
+from tenon.cli.record import Record
 from tenon.cli.reproduce import Reproduce
 from tenon.cli.reward import Audit, Relabel, Saliency
 from tenon.cli.robot import Sdf, Urdf
@@ -151,6 +152,7 @@ class Robot:
 
 Command = (
     Annotated[Session, tyro.conf.subcommand("session")]
+    | Annotated[Record, tyro.conf.subcommand("record")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[GoalImage, tyro.conf.subcommand("goal-image")]
     | Annotated[Launch, tyro.conf.subcommand("launch")]

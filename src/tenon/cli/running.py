@@ -12,11 +12,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from tenon.cli.by_hand import HandScreen, teleoperated
 from tenon.cli.console import note
 from tenon.cli.errors import CommandError
 from tenon.cli.live import Screen, screen
 from tenon.cli.run_directory import LOG_FOLDER
 from tenon.cli.settings import expected_rates_hz, launch_arguments, launch_file, nodes_of
+from tenon.control.mux import TELEOP
 from tenon.control.phase import SessionPhase
 from tenon.session.statistics import EpisodeSummary
 from tenon.session.watching import SessionProgress, View
@@ -190,7 +192,8 @@ class RunningSession:
         unchanged_s = view.now_s - self._last_change[1]
         if not self.watched and view.phase is SessionPhase.FAULT and unchanged_s > FAULT_PATIENCE_S:
             raise CommandError(f"the session stopped at a fault: {view.detail}")
-        waits_for_person = view.phase in (SessionPhase.FAULT, SessionPhase.PAUSED)
+        is_driven = view.phase is SessionPhase.RUNNING and view.controller == TELEOP
+        waits_for_person = is_driven or view.phase in (SessionPhase.FAULT, SessionPhase.PAUSED)
         if not waits_for_person and unchanged_s > SILENCE_TIMEOUT_S:
             raise CommandError(
                 f"the session hangs: {view.phase.name.lower()} in episode {view.episode} for {unchanged_s:.0f} s. "
@@ -247,9 +250,10 @@ def running_session(
             client = stack.enter_context(spinning_node(lambda: SessionClient(CLIENT_NODE, progress, sampled=sampled)))
             settle(client)
             _refuse_second_session(client.nodes())
+            hand = stack.enter_context(teleoperated(setup, session_file))
             stack.enter_context(graph)
             _wait_until_ready(graph, client, nodes, interrupts)
-            shown = stack.enter_context(screen())
+            shown = stack.enter_context(screen() if hand is None else HandScreen(screen(), hand))
             yield RunningSession(graph, client, progress, interrupts, shown, watched)
     except (GraphError, RouterError) as error:
         raise CommandError(str(error)) from error

@@ -58,6 +58,8 @@ class Run:
     """With --finetune: share of successes with which practice ends."""
     seed: int | None = None
     """Seed of the first episode and of the learner."""
+    teleop: str | None = None
+    """Device by which you may take over: a file in config/teleop (spacemouse, gamepad, keyboard, console)."""
     run_directory: Path | None = None
     """Where episodes, replay, checkpoints and logs go, where not where the session says."""
     resume: Flag = False
@@ -131,6 +133,7 @@ class Run:
             reward_checkpoint=absolute_path(self.reward_checkpoint),
             localiser=absolute_path(self.localiser),
             seed=self.seed,
+            teleop=absolute(self.teleop),
             run_directory=self.run_directory,
         )
 

@@ -58,17 +58,23 @@ class KeyPairConfig(Config):
     minus: Key
 
 
+def fine_key(key: str) -> str:
+    """What the key of an axis sends with Shift; itself where that makes no difference."""
+    return key.upper() if len(key) == 1 else key
+
+
 class KeyboardConfig(Config):
     """The keys of the terminal. A key is a character, or enter, space, tab, escape, backspace, up, down, left, right.
 
-    hold_s: a terminal does not tell when a key is let go; one counts as held for so long after it came, or came again.
-    repeat_delay_s: the same for buttons, longer than the time to a key's first repeat, so that a key that is held is
-    one press.
+    fine_share: of the full speed, for an axis' letter that is typed with Shift. hold_s: a terminal does not tell when a
+    key is let go; one counts as held for so long after it came, or came again. repeat_delay_s: the same for buttons,
+    longer than the time to a key's first repeat, so that a key that is held is one press.
     """
 
     kind: Literal["keyboard"]
     axes: dict[str, KeyPairConfig]
     buttons: dict[str, Key]
+    fine_share: Annotated[PositiveFloat, Field(lt=1.0)] = 0.1
     hold_s: PositiveFloat = 0.15
     repeat_delay_s: PositiveFloat = 0.7
 
@@ -82,7 +88,9 @@ class KeyboardConfig(Config):
 
     @model_validator(mode="after")
     def _keys_differ(self) -> KeyboardConfig:
-        keys = [key for pair in self.axes.values() for key in (pair.plus, pair.minus)] + list(self.buttons.values())
+        of_axes = [key for pair in self.axes.values() for key in (pair.plus, pair.minus)]
+        fine = [fine_key(key) for key in of_axes if fine_key(key) != key]
+        keys = [*of_axes, *fine, *self.buttons.values()]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
             raise ValueError(f"one key cannot do two things: {', '.join(twice)} comes twice")

@@ -14,9 +14,11 @@ from tenon.data.mapped_array import StorageError
 from tenon.data.store import EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, Transition
 from tenon.environments.registry import scripted_names, scripted_transitions
+from tenon.session.setup import load_setup
 
 SCRIPTED = "scripted"
 _REPLAY_FILE = "replay.json"
+_SESSION_FILE = "session.yaml"
 _REPLAYS = (Path(), Path("replay"), Path("trainer", "replay"))
 _EPISODES = (Path(), Path("episodes"))
 _SCRIPT_STREAM = 5
@@ -51,6 +53,9 @@ def data_folder(path: Path, task: EnvironmentSpec | None) -> tuple[EnvironmentSp
             raise ConfigurationError(str(error)) from error
     for folder in (path / place for place in _EPISODES):
         if EpisodeStore(folder).scan().finished:
+            stored = _run_spec(path)
+            if stored is not None:
+                return _of_task(stored, task, path), folder
             if task is None:
                 raise ConfigurationError(f"{path}: recorded episodes need --env NAME, which says what the task is")
             return task, folder
@@ -65,6 +70,14 @@ def _of_task(stored: EnvironmentSpec, task: EnvironmentSpec | None, path: Path) 
     if task is not None and stored != task:
         raise ConfigurationError(f"{path}: its data are of another task: {differences(stored, task)}")
     return stored
+
+
+def _run_spec(path: Path) -> EnvironmentSpec | None:
+    """What a session's run says of its task; None where ``path`` is no run, nor the episodes of one."""
+    for place in (path, path.absolute().parent):
+        if (place / _SESSION_FILE).is_file():
+            return load_setup(place / _SESSION_FILE).environment_spec
+    return None
 
 
 def _replay_spec(path: Path) -> EnvironmentSpec:

@@ -39,7 +39,8 @@ class Fault:
 class View:
     """Everything that the live view shows, at one moment. Times in seconds of a monotonic clock.
 
-    rates_hz: topic -> measured, None where nothing came; expected_hz: topic -> the contract's rate.
+    rates_hz: topic -> measured, None where nothing came; expected_hz: topic -> the contract's rate. by_hand: where the
+    tool is, for a person who drives; empty where nobody can.
     """
 
     title: str
@@ -55,6 +56,7 @@ class View:
     faults_total: int = 0
     rates_hz: Mapping[str, float | None] = field(default_factory=dict)
     expected_hz: Mapping[str, float] = field(default_factory=dict)
+    by_hand: str = ""
     started_s: float = 0.0
     now_s: float = 0.0
 

@@ -159,6 +159,16 @@ def test_key_counts_as_held_until_a_while_after_its_last_repeat(terminal: Termin
     keyboard.close()
 
 
+def test_letter_with_shift_moves_finely(terminal: Terminal) -> None:
+    keyboard = Keyboard(KEYS, terminal.descriptor)
+    keyboard.open()
+    terminal.type("S")
+    assert keyboard.read().axes["x"] == -KEYS.fine_share
+    terminal.type("s")
+    assert keyboard.read().axes["x"] == -1.0
+    keyboard.close()
+
+
 def test_arrows_and_named_keys_are_known_and_opposite_keys_cancel(terminal: Terminal) -> None:
     keyboard = Keyboard(KEYS, terminal.descriptor)
     keyboard.open()

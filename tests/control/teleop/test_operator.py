@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenon.configuration.base import ConfigurationError, parse
@@ -59,6 +59,7 @@ def running(operator: Teleoperator, *, owns: bool = False) -> Teleoperator:
 # --- mapping ----------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0))
 def test_shaped_axis_keeps_order_and_range(a: float, b: float) -> None:
     axis = AxisConfig(source="x", dead_zone=0.1, exponent=2.0)
@@ -247,6 +248,7 @@ def test_nobody_drives_where_the_arm_must_hold(phase: SessionPhase) -> None:
     assert not operator.engaged
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-0.05, 0.05), st.integers(0, 300)), min_size=1, max_size=30))
 def test_target_is_near_the_arm_whatever_a_person_does(inputs: list[tuple[float, int]]) -> None:
     operator, now_ns, measured = running(teleoperator()), PERIOD_NS, HERE

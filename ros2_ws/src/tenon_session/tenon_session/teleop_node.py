@@ -33,7 +33,10 @@ RETRY_S = 1.0
 
 
 class TeleopNode(GraphNode):
-    """The wires of tenon.control.teleop. device: None for the one that the session names."""
+    """The wires of tenon.control.teleop. device: None for the one that the session names.
+
+    seen: the newest observation, for those who show a person where the tool is.
+    """
 
     def __init__(self, device: InputDevice | None = None, **options: Any) -> None:
         super().__init__("teleop_node", **options)
@@ -59,6 +62,7 @@ class TeleopNode(GraphNode):
         self._driver = self._name
         self._gripper = 0.0
         self._told: dict[str, Any] = {}
+        self.seen: Observation | None = None
         self._device.open()
         self._references = self.advertise(contract.TELEOP_REFERENCE)
         self._states = self.advertise(contract.TELEOP_STATE)
@@ -77,6 +81,7 @@ class TeleopNode(GraphNode):
         self._operator.on_session(SessionPhase(msg.phase), owns=msg.controller == TELEOP)
 
     def _on_observation(self, msg: Observation) -> None:
+        self.seen = msg
         self._send(self._operator.on_observation(to_ns(msg.header.stamp), pose_from_msg(msg.tcp_in_base)))
 
     def _on_twist(self, msg: TwistStamped) -> None:

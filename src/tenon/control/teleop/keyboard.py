@@ -12,7 +12,7 @@ import tty
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tenon.configuration.teleop import KeyboardConfig
+from tenon.configuration.teleop import KeyboardConfig, fine_key
 from tenon.control.teleop.device import DeviceError, DeviceState
 
 _READ_BYTES = 1024
@@ -59,10 +59,11 @@ class Keyboard:
             self._seen_s[key] = now_s
         config = self._config
 
-        def held(key: str) -> bool:
-            return self._is_held(key, now_s, config.hold_s)
+        def held(key: str) -> float:
+            fine = config.fine_share * self._is_held(fine_key(key), now_s, config.hold_s)
+            return max(float(self._is_held(key, now_s, config.hold_s)), fine)
 
-        axes = {name: float(held(pair.plus) - held(pair.minus)) for name, pair in config.axes.items()}
+        axes = {name: held(pair.plus) - held(pair.minus) for name, pair in config.axes.items()}
         buttons = (name for name, key in config.buttons.items() if self._is_held(key, now_s, config.repeat_delay_s))
         return DeviceState(axes, frozenset(buttons))
 

@@ -1,0 +1,129 @@
+"""`tenon record`: a person drives, and every episode is kept."""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from tenon.cli.console import OUT, note
+from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
+
+if TYPE_CHECKING:
+    from tenon.cli.running import RunOutcome
+    from tenon.session.machine import SessionPlan
+    from tenon.session.setup import SessionSetup
+
+SESSION = "sim"
+MM = 1e-3
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record demonstrations: you drive the arm from the start of each episode to the mark that ends it.
+
+    Success and failure end an episode and are kept with it; discard ends it too, and the same start is tried again.
+    """
+
+    out: Path
+    """Where episodes and logs go."""
+    teleop: str = "keyboard"
+    """Device: a file in config/teleop (spacemouse, gamepad, keyboard, console)."""
+    episodes: int = 10
+    """Number of episodes to keep, those before a resume included."""
+    session: str = SESSION
+    """Name of a file in config/sessions, or a path."""
+    robot: str | None = None
+    """Robot, where not the session's: a file in config/robots (sim, ur5, ur5-emulated, ...)."""
+    task: str | None = None
+    """Task, where not the session's: a file in config/tasks."""
+    connector: str | None = None
+    """Connector, where not the task's: a file in config/connectors, or the path of your own."""
+    who: str | None = None
+    """Who demonstrates, for the recordings. Default: the name that you are logged in by."""
+    goal_error_mm: float | None = None
+    """The goal is off by up to this on x and y; 0: it is known exactly. Default: as the session or the task says."""
+    seed: int = 0
+    """Seed of the first episode's draws; each next one counts up."""
+    until_success: Flag = False
+    """An episode ends as a success by itself, once the session's reward has said so for a while."""
+    resume: Flag = False
+    """Go on with the recording in --out."""
+
+    def run(self) -> int:
+        from tenon.cli import run_directory as runs
+        from tenon.session.setup import load_setup
+
+        if self.episodes < 1:
+            raise UsageError(f"--episodes {self.episodes}: 1 or more are needed")
+        setup = load_setup(self.session, self._wanted())
+        path = setup.config.run_directory
+        if self.resume:
+            runs.stored_session(path, self._fixed(setup))
+        else:
+            runs.require_unused(path)
+        with runs.locked(path):
+            write = runs.write_session if self.resume else runs.create
+            return self._run(setup, write(path, setup.config))
+
+    def _wanted(self) -> dict[str, object]:
+        from tenon.cli.settings import absolute, typed
+
+        given = typed(
+            robot=self.robot,
+            task=absolute(self.task),
+            connector=absolute(self.connector),
+            goal_error_m=None if self.goal_error_mm is None else self.goal_error_mm * MM,
+        )
+        return {
+            **given,
+            "controller": "teleop",
+            "teleop": absolute(self.teleop),
+            "operator": self.who or getpass.getuser(),
+            "episodes": self.episodes,
+            "train": False,
+            "seed": self.seed,
+            "run_directory": self.out,
+        }
+
+    def _fixed(self, setup: SessionSetup) -> dict[str, object]:
+        """What all episodes of one recording have in common; device and operator may change."""
+        config = setup.config.model_dump(mode="json")
+        return {key: config[key] for key in ("robot", "task", "connector", "controller", "seed", "goal_error_m")}
+
+    def _plan(self, setup: SessionSetup) -> SessionPlan:
+        from tenon.session.plans import configured_plan
+
+        return replace(configured_plan(setup), stop_at_success=self.until_success)
+
+    def _run(self, setup: SessionSetup, session_file: Path) -> int:
+        from tenon.cli.running import running_session
+        from tenon.data.store import EpisodeStore
+        from tenon.session.progress import episodes_done
+
+        plan, path = self._plan(setup), setup.config.run_directory
+        done = episodes_done(EpisodeStore(setup.episodes_directory), plan) if self.resume else 0
+        if done >= self.episodes:
+            raise CommandError(f"all {done} episodes of {path} are recorded: ask for more with --episodes")
+        note(f"recording to {path}" + (f" (goes on after {done} episodes)" if done else ""))
+        try:
+            with running_session(setup, session_file, watched=True, trainer=False) as session:
+                title = f"record {setup.config.task} by {setup.config.teleop}"
+                outcome = session.run(plan, title, done_before=done if self.resume else None)
+        except (KeyboardInterrupt, CommandError):
+            note("what was finished is kept. To go on, type the same line with --resume")
+            raise
+        return self._report(setup, outcome)
+
+    def _report(self, setup: SessionSetup, outcome: RunOutcome) -> int:
+        path, reason = setup.config.run_directory, outcome.result.stop_reason
+        counts = Counter(episode.mark or episode.outcome.value for episode in outcome.episodes)
+        said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "none"
+        OUT.print(f"{path}: {len(outcome.episodes)} episodes ({said}): {reason}", markup=False, soft_wrap=True)
+        note(f"to learn from them: tenon train bc --data {path} --out runs/bc")
+        return SUCCESS if reason == "done" else FAILURE
