@@ -20,7 +20,8 @@ class DriverSettings(Config):
     speed_ratio of their speed. rate_hz: how often the robot is asked to tell its joints' state; the loop turns at what
     comes, and refuses less than rate_share of it, because the gains are made for that rate.
     missed_cycles: without a reading or with old ones alone, the arm is stopped after so many periods.
-    command_timeout_s: the robot itself holds, when it has heard no command for so long.
+    command_timeout_s: the robot itself holds, when it has heard no command for so long. silence_s: without a word on
+    /robot/state, which tells of the emergency stop 100 times a second, the arm is stopped after this time.
     wrench_frame: axes in which the robot reports the force at its hand. wrench_sign: -1 where it reports what the hand
     exerts instead of what is exerted on it; the manual tells how to find both out.
     gripper: hold the plug with the electric gripper, and refuse to start without it.
@@ -37,6 +38,7 @@ class DriverSettings(Config):
     command_timeout_s: Annotated[PositiveFloat, Field(le=1.0)] = 0.1
     speed_ratio: Annotated[float, Field(gt=0.0, le=1.0)] = 0.3
     network_timeout_s: PositiveFloat = 2.0
+    silence_s: PositiveFloat = 1.0
     wrench_frame: Literal["base", "hand"] = "base"
     wrench_sign: Literal[1, -1] = 1
     gripper: bool = False

@@ -42,7 +42,7 @@ class SawyerDriver:
         self._impedance = JointImpedance(settings.impedance)
         self._state = DriverState.UNCONFIGURED
         self._link: RobotLink | None = None
-        self._connects = 0
+        self._connects = self._garbage = 0
         self._stopped = False
         self._reading: JointReading | None = None
         self._reference_rad: Vector | None = None
@@ -111,11 +111,8 @@ class SawyerDriver:
         fault = link.fault()
         if fault is None and reading is None:
             fault = link.describe_silence(self._settings.stale_s)
-        if fault is None and link.connects != self._connects and self._state is DriverState.ACTIVE:
-            fault = ArmFaultError(
-                ArmFaultKind.CONTROLLER_RESTARTED,
-                "the robot has begun to tell its state anew: it was restarted, or the network was out for a moment",
-            )
+        if fault is None and self._state is DriverState.ACTIVE:
+            fault = self._interruption(link)
         if fault is not None:
             raise self._stop(fault)
         assert reading is not None  # else there were a fault
@@ -182,16 +179,26 @@ class SawyerDriver:
 
     def _begin(self) -> None:
         """Nothing of the past counts: neither where the arm was to be, nor what the integral had gathered."""
-        self._connects = self.link.connects
+        self._connects, self._garbage = self.link.connects, self.link.garbage
         self._stopped, self._reading = False, None
         self._reference_rad = self._reference_pose = None
         self._impedance.reset()
 
+    def _interruption(self, link: RobotLink) -> ArmFaultError | None:
+        """States come, but not on the connection on which the arm was taken over."""
+        if link.connects == self._connects:
+            return None
+        if link.garbage != self._garbage:
+            return ArmFaultError(ArmFaultKind.BAD_DATA, "garbage came instead of a joint state: look at the network")
+        return ArmFaultError(
+            ArmFaultKind.CONTROLLER_RESTARTED,
+            "the robot has begun to tell its state anew: it was restarted, or the network was out for a moment",
+        )
+
     def _stop(self, fault: ArmFaultError) -> ArmFaultError:
-        """Back to the robot's own servos at once, where it can still hear; else its command timeout does that."""
         if self._state is DriverState.ACTIVE and not self._stopped:
             self._stopped = True
-            self.link.limb.exit_control_mode(self._settings.command_timeout_s)
+            self.link.let_go(discard=fault.kind is ArmFaultKind.CONNECTION_LOST)
         return fault
 
     def _joints_of(self, set_point: SetPoint, before: Vector) -> Vector:

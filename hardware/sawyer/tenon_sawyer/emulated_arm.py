@@ -99,6 +99,8 @@ class EmulatedArm:
         self._upper = np.array([joint.upper_rad for joint in motors.arm.joints])
         self._torque_limit_nm = np.array([joint.effort_limit_nm for joint in motors.arm.joints])
         self._lock = threading.RLock()
+        self._commanded = threading.Condition(self._lock)
+        self._answered = True
         self.state = AssemblyState()
         self.timeout_s = DEFAULT_TIMEOUT_S
         self.speed_ratio = DEFAULT_SPEED_RATIO
@@ -128,6 +130,16 @@ class EmulatedArm:
             if self._request is None or self._request.mode is not request.mode:
                 self._set_point_rad = self._motors.reading().joint_position_rad
             self._request, self._heard_s = request, now_s
+            self._answered = True
+            self._commanded.notify_all()
+
+    def wait_for_answer(self, patience_s: float) -> None:
+        """In torque mode, waits for a command since the last ``turn``: time that a busy machine takes from whoever
+        closes the loop is then taken from the stand as well, and does not make the arm unstable."""
+        with self._commanded:
+            if self.mode is Mode.TORQUE:
+                self._commanded.wait_for(lambda: self._answered, patience_s)
+            self._answered = False
 
     def enable(self, wanted: bool) -> None:
         with self._lock:

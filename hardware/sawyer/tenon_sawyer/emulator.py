@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from tenon.configuration.base import Config
 from tenon.control.geometry import pose
@@ -40,7 +40,7 @@ class EmulatorSettings(Config):
 
     collision_force_n: at the tool, above which the robot's collision detection is triggered. enabled: the state after
     booting; a real robot boots disabled. object_width_m: of what lies between the fingers of the gripper, if there is
-    one at all.
+    one at all. patience_s: in torque mode the stand's time waits so long for each answer to a state; 0: never.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +50,7 @@ class EmulatorSettings(Config):
     enabled: bool = False
     gripper: bool = True
     object_width_m: PositiveFloat | None = None
+    patience_s: NonNegativeFloat = 0.0
 
 
 def create(settings: EmulatorSettings, plant: Plant) -> SawyerEmulator:
@@ -123,7 +124,9 @@ class _RunningRobot:
     """Everything that lives from one boot to the next."""
 
     def __init__(self, settings: EmulatorSettings, plant: Plant, port: int) -> None:
-        self._plant = plant
+        self.unplugged = False
+        """The cable is out: nothing is said and nothing heard, but no connection ends either."""
+        self._plant, self._patience_s = plant, settings.patience_s
         self._names = plant.arm.joint_names
         self._kinematics = Kinematics(plant.arm)
         self.master = Master(settings.host, port, parameters=self._parameters())
@@ -132,7 +135,8 @@ class _RunningRobot:
         self.arm.enable(settings.enabled)
         self._state_period_s = 1.0 / DEFAULT_STATE_RATE_HZ
         self._fastest_period_s = 1.0 / settings.control_rate_hz
-        self._since_s = {"state": 0.0, "slow": 0.0, "io": 0.0}
+        self._since_state_s = 0.0
+        self._slow_due_s = self._io_due_s = time.monotonic()
         self._head_rad, self._head_target_rad = 0.0, 0.0
         self._publishers = self._advertise()
         self._subscribe()
@@ -141,14 +145,21 @@ class _RunningRobot:
         self._publish_limits()
 
     def turn(self, period_s: float) -> None:
-        reading = self._plant.reading()
-        self.arm.turn(reading, period_s, time.monotonic())
+        self.arm.wait_for_answer(self._patience_s)
+        reading, now_s = self._plant.reading(), time.monotonic()
+        self.arm.turn(reading, period_s, now_s)
+        if self.unplugged:
+            return
         stamp = Time.from_nsec(time.time_ns())
-        if self._is_due("state", period_s, self._state_period_s):
+        self._since_state_s += period_s
+        if self._since_state_s > self._state_period_s - period_s / 2:
+            self._since_state_s = 0.0
             self._publish_state(reading, stamp)
-        if self._is_due("slow", period_s, SLOW_PERIOD_S):
+        if now_s >= self._slow_due_s:
+            self._slow_due_s = now_s + SLOW_PERIOD_S
             self._publish_slow(stamp)
-        if self._is_due("io", period_s, IO_PERIOD_S):
+        if now_s >= self._io_due_s:
+            self._io_due_s = now_s + IO_PERIOD_S
             self._turn_head(IO_PERIOD_S)
             self.io.publish(IO_PERIOD_S)
 
@@ -159,13 +170,6 @@ class _RunningRobot:
     def publisher(self, topic: str) -> Publisher:
         """For tests that send what a robot would not."""
         return self._publishers[topic]
-
-    def _is_due(self, what: str, period_s: float, every_s: float) -> bool:
-        self._since_s[what] += period_s
-        if self._since_s[what] < every_s - period_s / 2:
-            return False
-        self._since_s[what] = 0.0
-        return True
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -206,6 +210,8 @@ class _RunningRobot:
         self.node.serve(f"{root}/FKService", service("intera_core_msgs/SolvePositionFK"), self._solve_fk)
 
     def _on_command(self, msg: Any) -> None:
+        if self.unplugged:
+            return
         try:
             mode = Mode(msg.mode)
         except ValueError:

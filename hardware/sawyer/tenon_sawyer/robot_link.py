@@ -19,10 +19,11 @@ LOG = logging.getLogger(__name__)
 NODE_NAME = "/tenon_driver"
 BOOT_TIMEOUT_S = 60.0
 RETRY_S = 0.5
-SETTLE_S = 2.0
-"""Within this time after it was asked, the robot tells its state at the new rate."""
-STATE_SILENCE_S = 1.0
-"""/robot/state comes at 100 Hz; the stop button is on it."""
+SETTLE_S = 10.0
+"""Within this time after it was asked, the robot tells its state at the new rate; a graph that comes up is busy."""
+MASTER_SILENCE_S = 2.0
+"""Joint states go on without a master, but nothing that breaks then comes back."""
+LISTENER_TIMEOUT_S, LISTENER_POLL_S = 5.0, 0.01
 ENABLE = "python -m tenon_sawyer.robot enable"
 RESET = "python -m tenon_sawyer.robot reset"
 
@@ -56,10 +57,15 @@ class RobotLink:
             raise
         self.readings = Readings(joint_names, late_s=settings.stale_s)
         self._robot_heard_s = time.monotonic()
+        # The limb's own publisher: a topic has one per node.
+        self._commands = self.node.advertise(
+            f"/robot/limb/{settings.limb}/joint_command", message("intera_core_msgs/JointCommand")
+        )
         self._rate = self.node.advertise("/robot/joint_state_publish_rate", message("std_msgs/UInt16"), latch=True)
         self._states = self.node.subscribe("/robot/joint_states", message("sensor_msgs/JointState"), self.readings.take)
         self.node.subscribe("/robot/state", message("intera_core_msgs/RobotAssemblyState"), self._on_state)
         self.settle()
+        self._wait_for_listener()
 
     @property
     def connects(self) -> int:
@@ -78,6 +84,16 @@ class RobotLink:
         self.limb.set_command_timeout(settings.command_timeout_s)
         self.limb.set_joint_position_speed(settings.speed_ratio)
         self.readings.forget()
+
+    def let_go(self, *, discard: bool) -> None:
+        """The arm falls back to its own servos where it is, by its command timeout. Safe at any time.
+
+        discard: commands that are still under way never arrive, however late the cable is back.
+        """
+        if discard:
+            self._commands.abort()
+        elif self._settings.control == "torque":
+            self.limb.set_joint_torques(dict.fromkeys(self.limb.joint_names(), 0.0))
 
     def check_rate(self) -> None:
         """Measures at what rate joint states come. Raises DriverError where the gains are made for more."""
@@ -99,10 +115,16 @@ class RobotLink:
         """What the robot itself says is wrong with it."""
         state = self._enable.state()
         silent_s = time.monotonic() - self._robot_heard_s
-        if silent_s > STATE_SILENCE_S:
+        if silent_s > self._settings.silence_s:
             return ArmFaultError(
                 ArmFaultKind.CONNECTION_LOST,
                 f"/robot/state, which tells of the emergency stop, is silent for {silent_s:.1f} s: {self._look()}",
+            )
+        if self.node.master_silence_s > MASTER_SILENCE_S:
+            return ArmFaultError(
+                ArmFaultKind.CONNECTION_LOST,
+                f"the robot's ROS master at {self._settings.master_uri} is gone: restart the robot, or look why its "
+                "computer does not answer",
             )
         if state.stopped:
             return ArmFaultError(ArmFaultKind.EMERGENCY_STOP, self._describe_stop(state))
@@ -122,6 +144,12 @@ class RobotLink:
         if self.gripper is not None and self.gripper.has_error():
             return ArmFaultError(
                 ArmFaultKind.NOT_READY, "the gripper reports an error: python -m tenon_sawyer.robot gripper"
+            )
+        if not self._commands.connections:
+            return ArmFaultError(
+                ArmFaultKind.CONNECTION_LOST,
+                "the robot does not listen to commands: can it reach this machine? Set host in the robot's file to the "
+                "address that it has in the robot's network",
             )
         return None
 
@@ -144,6 +172,12 @@ class RobotLink:
 
     def close(self) -> None:
         self.node.close()
+
+    def _wait_for_listener(self) -> None:
+        """The robot connects to a publisher a moment after it was announced."""
+        deadline_s = time.monotonic() + LISTENER_TIMEOUT_S
+        while not self._commands.connections and time.monotonic() < deadline_s:
+            time.sleep(LISTENER_POLL_S)
 
     def _on_state(self, _msg: Any) -> None:
         self._robot_heard_s = time.monotonic()

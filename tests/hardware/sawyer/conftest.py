@@ -23,6 +23,8 @@ from tenon_sawyer.ros1.node import Node
 
 WAIT_S = 30.0
 SCRIPT_TIMEOUT_S = 120.0
+SWITCH_INTERVAL_S = 0.0005
+"""Robot and driver share one interpreter here; a message must not wait 5 ms for each of their turns."""
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -72,6 +74,8 @@ def settings() -> EmulatorSettings:
 
 @pytest.fixture
 def lab(settings: EmulatorSettings) -> Iterator[Lab]:
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     task = load_named(InsertionTaskConfig, ConfigKind.TASKS, "easy")
     plant = Plant(
         load_named(ArmConfig, ConfigKind.ARMS, "sawyer"),
@@ -81,3 +85,4 @@ def lab(settings: EmulatorSettings) -> Iterator[Lab]:
     emulator = SawyerEmulator(settings, plant)
     with EmulatedTime(plant, emulator):
         yield Lab(emulator, plant)
+    sys.setswitchinterval(before_s)

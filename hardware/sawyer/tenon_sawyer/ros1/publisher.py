@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from tenon_sawyer.ros1.messages import Message, encode
 from tenon_sawyer.ros1.wire import WireError, describe, encode_header, frame, hang_up
 
 ANY_MD5 = "*"
+_DISCARD = struct.pack("ii", 1, 0)
 
 
 class _Link:
@@ -43,6 +45,12 @@ class _Link:
 
     def close(self) -> None:
         hang_up(self._connection)
+
+    def abort(self) -> None:
+        """Ends without delivering what is still under way: wakes the thread that waits, which closes at once."""
+        with contextlib.suppress(OSError):
+            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
+            self._connection.shutdown(socket.SHUT_RD)
 
     def _push(self, data: bytes) -> int:
         try:
@@ -139,8 +147,15 @@ class Publisher:
             if link in self._links:
                 self._links.remove(link)
 
+    def abort(self) -> None:
+        """Hangs up on all subscribers, who lose what is still under way and will connect anew."""
+        with self._lock:
+            links, self._links = self._links, []
+        for link in links:
+            link.abort()
+
     def close(self) -> None:
-        """Hangs up on all subscribers."""
+        """Hangs up on all subscribers for good."""
         with self._lock:
             self._closed = True
             links, self._links = self._links, []
