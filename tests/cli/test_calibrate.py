@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -12,15 +13,20 @@ import numpy as np
 import pytest
 import yaml
 
+from tenon.cli.checks.finding import Severity
+from tenon.cli.checks.robot import check_calibration, check_cameras, check_robot, check_stand
+from tenon.cli.main import main
 from tenon.configuration.base import load
-from tenon.configuration.calibration import CalibrationConfig
+from tenon.configuration.calibration import CalibrationConfig, TaughtGoal
+from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ROOT_VARIABLE, config_root
 from tenon.control.geometry import distance
 from tenon.control.kinematics import frame_pose
+from tenon.session.calibrations import add
 from tenon.session.frames import mounted_cameras
 from tenon.session.setup import load_setup
 
-Tenon = Callable[..., subprocess.CompletedProcess[str]]
+GRAPH_TIMEOUT_S = 240.0
 CLEARANCE_M = 0.0006
 """Of the hard socket, to a side, and what its contact gives."""
 
@@ -36,11 +42,10 @@ def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config" / "calibrations"
 
 
-def test_hand_eye_finds_where_the_simulation_mounts_the_camera(tenon: Tenon, stand: Path) -> None:
-    run = tenon("calibrate", "hand-eye", "--robot", "sim", "--postures", "9", "--by", "ada")
-    assert run.returncode == 0, run.stderr
-    assert "9: " in run.stderr
-    assert "the board seems to move by" in run.stderr
+def test_hand_eye_finds_where_the_simulation_mounts_the_camera(stand: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hand_eye = ("calibrate", "hand-eye", "--robot", "sim")
+    assert main([*hand_eye, "--postures", "9", "--by", "ada"]) == 0
+    assert "the board seems to move by" in capsys.readouterr().err
     kept = load(CalibrationConfig, stand / "sim-hard.yaml")
     assert kept.hand_eye is not None
     assert (kept.hand_eye.by, kept.hand_eye.camera, kept.hand_eye.samples) == ("ada", "wrist", 9)
@@ -49,47 +54,83 @@ def test_hand_eye_finds_where_the_simulation_mounts_the_camera(tenon: Tenon, sta
     assert metres < 5e-4
     assert radians < 3e-3
     folder = next((stand / "sim-hard").glob("hand_eye_*"))
-    again = tenon("calibrate", "hand-eye", "--robot", "sim", "--samples", str(folder), "--name", "again")
-    assert again.returncode == 0, again.stderr
+    assert main([*hand_eye, "--samples", str(folder), "--name", "again"]) == 0
     assert load(CalibrationConfig, stand / "again.yaml").hand_eye is not None
     index = yaml.safe_load((folder / "samples.yaml").read_text())
     index["samples"] = [index["samples"][0]] * 9
     (folder / "samples.yaml").write_text(yaml.safe_dump(index))
-    alike = tenon("calibrate", "hand-eye", "--robot", "sim", "--samples", str(folder), "--name", "alike")
-    assert alike.returncode == 1
-    assert "the postures are too alike" in alike.stderr
+    assert main([*hand_eye, "--samples", str(folder), "--name", "alike"]) == 1
+    assert "the postures are too alike" in capsys.readouterr().err
     assert not (stand / "alike.yaml").exists()
 
 
-def test_a_board_can_be_printed(tenon: Tenon, tmp_path: Path) -> None:
+def test_a_board_can_be_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "board.png"
-    run = tenon("calibrate", "hand-eye", "--robot", "sim", "--print-board", str(out))
-    assert run.returncode == 0, run.stderr
-    assert "84 x 60 mm" in run.stderr
+    assert main(["calibrate", "hand-eye", "--robot", "sim", "--print-board", str(out)]) == 0
+    assert "84 x 60 mm" in capsys.readouterr().err
     assert cv2.imread(str(out)).shape == (1000, 1400, 3)
 
 
 @pytest.mark.session
-def test_goal_and_reset_are_taught_by_hand(router: None, tenon: Tenon, stand: Path) -> None:
-    taught = tenon("calibrate", "goal", "--robot", "sim")
-    assert taught.returncode == 0, taught.stderr
-    assert "off from where the task says" in taught.stderr
+def test_a_goal_is_taught_by_hand(router: None, stand: Path) -> None:
+    command = [sys.executable, "-m", "tenon.cli.main", "calibrate", "goal", "--robot", "sim"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=GRAPH_TIMEOUT_S, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "off from where the task says" in run.stderr
     kept = load(CalibrationConfig, stand / "sim-hard.yaml")
     assert kept.goal is not None
-    setup = load_setup("sim")
-    off_m = np.array(kept.goal.tcp_in_base.position_m) - setup.nominal_goal_in_base.position_m
+    off_m = np.array(kept.goal.tcp_in_base.position_m) - load_setup("sim").nominal_goal_in_base.position_m
     assert np.abs(off_m).max() < CLEARANCE_M
     assert kept.goal.samples > 20
-    reset = tenon("calibrate", "reset", "--robot", "sim")
-    assert reset.returncode == 0, reset.stderr
-    kept = load(CalibrationConfig, stand / "sim-hard.yaml")
-    assert (kept.version, kept.goal is not None, kept.reset is not None) == (2, True, True)
-    assert load_setup("sim", {"calibration": "sim-hard"}).arm.home_rad == kept.reset.joint_position_rad
 
 
-def test_what_cannot_be_done_is_said(tenon: Tenon, stand: Path) -> None:
+def test_another_robots_calibration_is_not_written_over(stand: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stand.mkdir()
     (stand / "sim-hard.yaml").write_text("name: sim-hard\nrobot: ur5\n")
-    run = tenon("calibrate", "goal", "--robot", "sim")
-    assert run.returncode == 2
-    assert "taken on robot 'ur5'" in " ".join(run.stderr.split())
+    assert main(["calibrate", "goal", "--robot", "sim"]) == 2
+    assert "taken on robot 'ur5'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_doctor_walks_through_a_robots_stand(stand: Path) -> None:
+    found = [*check_robot(load_setup("sim")), *check_stand(load_setup("sim"))]
+    seen = {finding.check: finding for finding in found}
+    assert seen["device"].severity is Severity.OK
+    assert seen["calibration"].severity is Severity.WARNING
+    assert seen["calibration"].remedy == "tenon calibrate goal --robot sim --name sim-hard"
+    assert "tenon session run --robot sim --task hard" in seen["next"].seen
+
+
+@pytest.mark.parametrize(("days", "severity"), [(1, Severity.OK), (26, Severity.WARNING), (31, Severity.ERROR)])
+def test_doctor_tells_how_old_a_calibration_is(tmp_path: Path, days: int, severity: Severity) -> None:
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    path = tmp_path / "calibrations" / "here.yaml"
+    goal = {
+        "by": "ada",
+        "at": now - timedelta(days=days),
+        "samples": 50,
+        "task": "hard",
+        "connector": "hard",
+        "tcp_in_base": {"position_m": (0.4, 0.0, 0.1), "quaternion_xyzw": (1.0, 0.0, 0.0, 0.0)},
+        "spread_m": 1e-5,
+    }
+    add(path, "sim", goal=TaughtGoal.model_validate(goal))
+    found = {finding.check: finding for finding in check_calibration(path, "sim", now)}
+    assert found["calibration goal"].severity is severity
+    assert found["calibration reset"].severity is Severity.INFO
+    assert check_calibration(path, "ur5", now)[0].severity is Severity.ERROR
+
+
+def test_doctor_names_a_camera_that_is_not_there() -> None:
+    camera = CameraConfig(
+        name="wrist",
+        source="device",
+        device="/dev/video97",
+        width=64,
+        height=48,
+        rate_hz=30,
+        exposure_us=5000,
+        white_balance_k=4000,
+    )
+    found = check_cameras([camera])[0]
+    assert found.severity is Severity.ERROR
+    assert found.seen.startswith("missing: camera 'wrist': device /dev/video97 cannot be opened")

@@ -19,9 +19,10 @@ from rclpy.node import Node
 from tenon.configuration.camera import CameraConfig, IntrinsicsConfig
 from tenon.data.decode import image_to_array
 from tenon_camera.frame import CameraError, CameraFault, Clock, Frame
+from tenon_camera.sources import create_camera
 from tenon_graph import contract
 from tenon_graph.cameras import CameraPublisher, camera_info_to_msg, lens_from_msg
-from tenon_perception.camera_node import CameraNode, create_camera
+from tenon_perception.camera_node import CameraNode
 
 WIDTH, HEIGHT = 32, 24
 TIMEOUT_S = 60.0

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -14,7 +14,11 @@ from tenon.cli.checks.finding import Finding, Severity, error, info
 from tenon.cli.console import ERR, OUT, write_json
 from tenon.cli.errors import FAILURE, SUCCESS
 
+if TYPE_CHECKING:
+    from tenon.session.setup import SessionSetup
+
 RUNS = Path("runs")
+SESSION = "sim"
 STYLE = {Severity.OK: "green", Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
 
 Check = Callable[[], Sequence[Finding]]
@@ -24,8 +28,16 @@ Check = Callable[[], Sequence[Finding]]
 class Doctor:
     """Check versions, rendering, ports, disk, configuration and rates; each finding with its remedy.
 
-    Exits 1 when something keeps a session from running.
+    With --robot it goes through the first day with that robot (docs/first-day.md): the device, its cameras, what was
+    taught at its stand, and the command that is next. Exits 1 when something keeps a session from running.
     """
+
+    robot: str | None = None
+    """Also look at this robot and its stand: a file in config/robots."""
+    task: str | None = None
+    """With --robot: the task that it shall do, where not the session's."""
+    session: str = SESSION
+    """With --robot: the session that names task, cameras and calibration."""
 
     run_directory: Path = RUNS
     """Where runs go: its disk, its permissions and its cut-off episodes are looked at."""
@@ -61,7 +73,27 @@ class Doctor:
         ]
         if not self.quick:
             checks.append(("message rate", check_messages))
+        if self.robot is not None:
+            checks += [("robot", self._check_robot), ("stand", self._check_stand)]
         return checks
+
+    def _check_robot(self) -> Sequence[Finding]:
+        from tenon.cli.checks.robot import check_robot
+
+        return check_robot(self._setup())
+
+    def _check_stand(self) -> Sequence[Finding]:
+        from tenon.cli.checks.robot import check_stand
+
+        return check_stand(self._setup())
+
+    def _setup(self) -> SessionSetup:
+        """The calibration is looked at by itself: an old one must not hide everything else."""
+        from tenon.cli.settings import absolute, typed
+        from tenon.session.setup import load_setup
+
+        asked = typed(robot=self.robot, task=absolute(self.task))
+        return load_setup(self.session, {**asked, "calibration": None})
 
 
 def collect(checks: Sequence[tuple[str, Check]]) -> list[Finding]:

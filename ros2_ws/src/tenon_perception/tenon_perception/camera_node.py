@@ -9,31 +9,16 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from tenon.configuration.camera import REALSENSE, CameraConfig
+from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ConfigKind, load_named
-from tenon_camera.driver import CameraDriver
-from tenon_camera.frame import Camera, CameraError, CameraFault
+from tenon_camera.frame import CameraError, CameraFault
+from tenon_camera.sources import create_camera
 from tenon_camera.watched import CameraHealth, WatchedCamera
 from tenon_graph import contract
 from tenon_graph.cameras import CameraPublisher, health_to_msg
 from tenon_graph.node import run, text_parameter
 
 DIAGNOSTICS_PERIOD_S = 1.0
-
-
-def create_camera(config: CameraConfig) -> Camera:
-    """The driver of a camera's source. Raises CameraError where it is not installed."""
-    if config.source not in REALSENSE:
-        return CameraDriver(config)
-    try:
-        from tenon_realsense.driver import RealsenseDriver
-    except ImportError as error:
-        raise CameraError(
-            CameraFault.REFUSED,
-            f"camera {config.name!r}: librealsense cannot be loaded ({error}): pip install 'tenon[realsense]', and on "
-            "Debian or Ubuntu sudo apt-get install libusb-1.0-0",
-        ) from error
-    return RealsenseDriver(config)
 
 
 class CameraNode(Node):

@@ -1,0 +1,168 @@
+"""The first day with a robot, step by step: what is there, what is missing, what to type next (docs/first-day.md)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tenon.cli.checks.finding import Finding, error, info, ok, warning
+from tenon.configuration.base import ConfigurationError, load, parse
+from tenon.configuration.calibration import CalibrationConfig
+from tenon.configuration.camera import CameraConfig
+from tenon.configuration.robot import DeviceConfig, RobotConfig
+from tenon.session.setup import SessionSetup
+
+AGE_WARNING = 0.8
+"""Share of valid_days after which a calibration is due soon."""
+PARTS = ("goal", "reset", "tare", "hand_eye")
+NEEDED = ("goal",)
+LIBRARIES = {
+    "tenon_ur5": ("rtde_control", "ur-rtde", "ur5"),
+    "tenon_claw": ("dynamixel_sdk", "dynamixel-sdk", "claw"),
+    "tenon_realsense": ("pyrealsense2", "pyrealsense2", "realsense"),
+}
+"""By driver package: the module it needs, its distribution, the extra that brings it."""
+
+
+def check_robot(setup: SessionSetup) -> list[Finding]:
+    """The robot's file, the vendor's library, and the device itself, as its own package looks at it."""
+    robot, name = setup.robot, setup.config.robot
+    findings = [ok("robot", f"{name}: arm {robot.arm}, limits {robot.safety}, driver {robot.driver.package}")]
+    findings += _check_library(robot.driver.package)
+    if any(finding.severity.value == "error" for finding in findings):
+        return findings
+    return findings + _check_device(setup, robot)
+
+
+def _check_library(package: str) -> list[Finding]:
+    if package not in LIBRARIES:
+        return []
+    module, distribution, extra = LIBRARIES[package]
+    try:
+        importlib.import_module(module)
+    except ImportError as failure:
+        return [error("vendor library", f"{distribution}: {failure}", f"pip install 'tenon[{extra}]'")]
+    version = importlib.metadata.version(distribution)
+    return [ok("vendor library", f"{distribution} {version}")]
+
+
+def _check_device(setup: SessionSetup, robot: RobotConfig) -> list[Finding]:
+    device = robot.driver
+    if importlib.util.find_spec(f"{device.package}.checks") is None:
+        if robot.time == "simulated":
+            return [ok("device", "simulated: there is nothing to plug in")]
+        return [info("device", f"{device.package} has no checks of its own; the first session will tell")]
+    checks: Any = importlib.import_module(f"{device.package}.checks")
+    try:
+        settings = _settings(device)
+    except ConfigurationError as failure:
+        return [error("device", str(failure), f"correct config/robots/{setup.config.robot}.yaml")]
+    with _emulated(setup, robot) as said:
+        return [*said, *checks.check(settings)]
+
+
+def _settings(device: DeviceConfig) -> Any:
+    module: Any = importlib.import_module(f"{device.package}.config")
+    return parse(module.DriverSettings, device.settings, where=f"driver {device.package}: settings")
+
+
+@contextmanager
+def _emulated(setup: SessionSetup, robot: RobotConfig) -> Iterator[list[Finding]]:
+    """An emulated device runs while it is looked at, as it does in a session."""
+    if robot.emulator is None:
+        yield []
+        return
+    from tenon_mujoco.emulation import EmulatedTime, create_emulator
+    from tenon_mujoco.plant import Plant
+
+    plant = Plant(setup.arm, setup.connector, setup.task)
+    with EmulatedTime(plant, create_emulator(robot, plant)):
+        yield [ok("emulator", f"{robot.emulator.package}: the device is emulated on this machine")]
+
+
+def check_cameras(cameras: Sequence[CameraConfig]) -> list[Finding]:
+    """Opens every camera and takes a picture."""
+    return [_check_camera(camera) for camera in cameras]
+
+
+def _check_camera(config: CameraConfig) -> Finding:
+    from tenon_camera.frame import CameraError
+    from tenon_camera.sources import create_camera
+    from tenon_camera.watched import WatchedCamera
+
+    check = f"camera {config.name}"
+    if config.source == "simulation":
+        return ok(check, "simulated")
+    camera: WatchedCamera | None = None
+    try:
+        camera = WatchedCamera(create_camera(config), config)
+        camera.open()
+        lens = camera.intrinsics
+    except CameraError as failure:
+        return error(check, f"{failure.fault}: {failure}", "hardware/realsense/manual.md, hardware/camera/manual.md")
+    finally:
+        if camera is not None:
+            camera.close()
+    seen = f"{config.source}: a picture of {config.width} x {config.height} pixels"
+    if lens is None:
+        remedy = f"give intrinsics in config/cameras/{config.name}.yaml: hand-eye calibration needs them"
+        return warning(check, f"{seen}; its lens is not known", remedy)
+    return ok(check, f"{seen}, focal length {lens.fx:.0f} px")
+
+
+def check_calibration(path: Path, robot: str, now: datetime) -> list[Finding]:
+    """What was taught at the stand, and how old it is. path: where the calibration lies, or will lie."""
+    if not path.is_file():
+        how = _command("goal", robot, path)
+        return [warning("calibration", f"{path.name}: nothing was taught yet; the task's own goal counts", how)]
+    known = load(CalibrationConfig, path)
+    if known.robot != robot:
+        seen = f"{path}: taken on robot {known.robot!r}"
+        return [error("calibration", seen, f"take one of {robot!r}: {_command('goal', robot, path)}")]
+    findings = [ok("calibration", f"{known.label}; a session uses it by calibration: {known.name}")]
+    return findings + [_check_part(known, part, robot, path, now) for part in PARTS]
+
+
+def _check_part(known: CalibrationConfig, name: str, robot: str, path: Path, now: datetime) -> Finding:
+    check, part = f"calibration {name.replace('_', '-')}", known.parts.get(name)
+    if part is None:
+        tell = warning if name in NEEDED else info_with
+        return tell(check, "not taken yet", _command(name, robot, path))
+    age = now - part.at
+    seen = f"{age.days} days old, by {part.by}"
+    if known.valid_days is None:
+        return ok(check, f"{seen}; nothing ages here")
+    if age > timedelta(days=known.valid_days):
+        return error(check, f"{seen}, {known.valid_days:g} are allowed", _command(name, robot, path))
+    if age > AGE_WARNING * timedelta(days=known.valid_days):
+        return warning(check, f"{seen}, {known.valid_days:g} are allowed", _command(name, robot, path))
+    return ok(check, seen)
+
+
+def info_with(check: str, seen: str, remedy: str) -> Finding:
+    """Worth a thought, and no drawback."""
+    return info(check, f"{seen}; if wanted: {remedy}")
+
+
+def _command(part: str, robot: str, path: Path) -> str:
+    return f"tenon calibrate {part.replace('_', '-')} --robot {robot} --name {path.stem}"
+
+
+def check_stand(setup: SessionSetup) -> list[Finding]:
+    """Cameras and calibration of a robot's stand, and what to type for the first insertion."""
+    from tenon.session.calibrations import path_of
+
+    name, robot = setup.config.calibration or f"{setup.config.robot}-{setup.config.task}", setup.config.robot
+    path = path_of(name.lower().replace("_", "-"))
+    first = f"tenon session run --robot {robot} --task {setup.config.task} --controller p_controller --episodes 1"
+    return [
+        *check_cameras(setup.stand.cameras),
+        *check_calibration(path, robot, datetime.now(UTC)),
+        info("next", f"the first insertion: {first}"),
+    ]
