@@ -50,7 +50,7 @@ def test_periods_and_validity_follow_from_the_rates() -> None:
         ({"heartbeat_rate_hz": 5.0}, "must be 13.3333 or more"),
         ({"reward": "goal_image"}, "needs a camera"),
         ({"reward": "goal_image", "cameras": ["wrist"], "camera_rate_hz": 5.0}, "needs control_rate_hz"),
-        ({"reward": "applause"}, "'electrical', 'dense', 'goal_image' or 'daib'"),
+        ({"reward": "applause"}, "'electrical', 'completion', 'dense', 'goal_image' or 'daib'"),
         ({"controller": "pid"}, "p_controller"),
         ({"episodes": 0}, "greater than 0"),
         ({"seed": -1}, "greater than or equal to 0"),

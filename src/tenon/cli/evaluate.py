@@ -185,7 +185,7 @@ class Evaluate:
         from tenon.session.report import EvaluationReport, write_json
 
         started_s, config, plan = time.monotonic(), setup.config, self._plan(setup)
-        limit_n = setup.task.force_limit_n
+        limit_n = setup.job.force_limit_n
         with running_session(setup, session_file, watched=False, trainer=False) as session:
             if policy is not None:
                 session.publish_policy(policy)

@@ -132,7 +132,7 @@ class Practice:
         )
         versions: set[int] = set()
         for _ in range(EVALUATION_ATTEMPTS):
-            evaluated = run_evaluation(self._session, plan, f"evaluate {name}", force_limit_n=setup.task.force_limit_n)
+            evaluated = run_evaluation(self._session, plan, f"evaluate {name}", force_limit_n=setup.job.force_limit_n)
             versions = {episode.policy_version for episode in evaluated.episodes}
             if len(versions) == 1 and version in (None, *versions):
                 return judge(evaluated.episodes)

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from tenon.session.setup import SessionSetup
 
 SESSION, PRACTICE_SESSION = "sim", "job"
+SESSION_OF_KIND = {"valve": "valve"}
+"""Kinds of task that need a session of their own."""
 STEERING_NODE = "_tenon_steer"
-Controller = Literal["residual", "p_controller", "p_dither", "policy", "localise", "down", "random", "spiral"]
-Reward = Literal["electrical", "dense", "goal_image", "daib"]
+Controller = Literal["residual", "p_controller", "p_dither", "policy", "localise", "down", "random", "spiral", "gait"]
+Reward = Literal["electrical", "completion", "dense", "goal_image", "daib"]
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
@@ -31,7 +33,7 @@ class Run:
     """Run a session: bring up the graph, run episodes, train while they run, keep everything in a run directory."""
 
     session: str | None = None
-    """Name of a file in config/sessions, or a path. Default: sim; job with --finetune."""
+    """Name of a file in config/sessions, or a path. Default: sim; valve for a claw's task; job with --finetune."""
     robot: str | None = None
     """Robot, where not the session's: a file in config/robots (sim, ur5, ur5-emulated, ...)."""
     task: str | None = None
@@ -101,7 +103,14 @@ class Run:
             return self._stored_setup(wanted)
         if self.finetune is not None:
             return finetuned(self.session or PRACTICE_SESSION, wanted, self.finetune, target=self.target)
-        return load_setup(self.session or SESSION, wanted)
+        return load_setup(self._session(), wanted)
+
+    def _session(self) -> str:
+        """The session's file: as typed, else the one that fits the task."""
+        from tenon.simulation.task_kinds import kind_of_task
+
+        kind = kind_of_task(self.task) if self.session is None and self.task is not None else ""
+        return self.session or SESSION_OF_KIND.get(kind, SESSION)
 
     def _stored_setup(self, wanted: dict[str, Any]) -> SessionSetup:
         """What the run in the run directory was started with."""
@@ -111,7 +120,7 @@ class Run:
 
         path = self.run_directory
         if path is None or self.session is not None:
-            named = load_setup(self.session or SESSION, wanted).config
+            named = load_setup(self._session(), wanted).config
             wanted, path = {"name": named.name, **wanted}, named.run_directory
         stored = runs.stored_session(path, wanted)
         changes: dict[str, Any] = {"episodes": stored["episodes"], "run_directory": path}
@@ -177,7 +186,7 @@ class Run:
         from tenon.session.report import EvaluationReport, evaluate
 
         config, reason = setup.config, outcome.result.stop_reason
-        limit_n = setup.task.force_limit_n
+        limit_n = setup.job.force_limit_n
         condition = condition_of(setup.goal_error_m)
         counted = evaluate(config.controller, condition, outcome.episodes, force_limit_n=limit_n)
         OUT.print(evaluation_table([counted], f"{config.run_directory}: {reason}"))

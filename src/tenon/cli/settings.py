@@ -9,6 +9,7 @@ from typing import Any
 from tenon.configuration.resolve import config_root
 from tenon.configuration.session import SessionConfig
 from tenon.session.setup import SessionSetup
+from tenon.session.stand import Stand
 
 LAUNCH_FILE = Path("launch", "session.launch.yaml")
 TRAINER_NODE = "trainer_node"
@@ -16,7 +17,6 @@ NODES = (
     "arm_driver",
     "safety_supervisor",
     "command_mux",
-    "residual_controller",
     "observation_node",
     "policy_node",
     "reward_node",
@@ -24,13 +24,13 @@ NODES = (
     "recorder_node",
     "session_manager",
 )
-"""Without these a session does not begin."""
+"""Without these, and the controller of its kind of work, a session does not begin."""
 EMULATOR_NODE = "emulated_stand"
 
 
 def nodes_of(setup: SessionSetup, *, trainer: bool) -> list[str]:
     """The nodes that a session's graph consists of."""
-    chosen = [name for name in NODES if trainer or name != TRAINER_NODE]
+    chosen = [setup.job.controller_node, *(name for name in NODES if trainer or name != TRAINER_NODE)]
     return chosen if setup.robot.emulator is None else [*chosen, EMULATOR_NODE]
 
 
@@ -46,6 +46,8 @@ def launch_arguments(session_file: Path, setup: SessionSetup, *, trainer: bool) 
         "run_directory": str(setup.run_directory),
         "trainer": "true" if trainer else "false",
         "emulator": "false" if setup.robot.emulator is None else "true",
+        "controller_node": setup.job.controller_node,
+        **({} if isinstance(setup.stand, Stand) else {"stand_package": setup.robot.driver.package}),
     }
 
 

@@ -11,13 +11,13 @@ from tenon.configuration.base import Config
 from tenon.configuration.recording import RecordingConfig
 
 ControllerName = Literal[
-    "p_controller", "p_dither", "residual", "policy", "localise", "down", "random", "spiral", "teleop"
+    "p_controller", "p_dither", "residual", "policy", "localise", "down", "random", "spiral", "gait", "teleop"
 ]
 LEARNED: tuple[ControllerName, ...] = ("residual", "policy")
 """Controllers that need a policy: it acts beside a hand-written controller, or alone."""
 SEARCHES: tuple[ControllerName, ...] = ("localise", "down", "random", "spiral")
 """Scripted controllers of tasks without a hand-written one (tenon.control.search)."""
-RewardName = Literal["electrical", "dense", "goal_image", "daib"]
+RewardName = Literal["electrical", "completion", "dense", "goal_image", "daib"]
 Name = Annotated[str, Field(min_length=1)]
 
 NS_PER_S = 1_000_000_000

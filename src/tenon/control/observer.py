@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from tenon.control.types import Pose, Vector
 
+_NO_JOINTS = (np.zeros(0), np.zeros(0))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tick:
     """One complete control tick. force_n (3,): on the tool, base axes, tare subtracted. rgb: (h, w, 3), taken
     at rgb_stamp_ns (0 without a picture).
 
-    peak_force_n: longest force since the last tick. electrical: the connection is made.
+    peak_force_n: longest force since the last tick. electrical: the connection is made. joint_*: (n,), rad and rad/s.
     """
 
     stamp_ns: int
@@ -30,6 +32,8 @@ class Tick:
     force_n: Vector
     peak_force_n: float
     electrical: bool
+    joint_position_rad: Vector
+    joint_velocity_rad_s: Vector
     rgb: NDArray[np.uint8] | None
     rgb_stamp_ns: int
 
@@ -37,18 +41,27 @@ class Tick:
 class Observer:
     """Feed it samples in any order of topics; ``take`` gives the tick once it is complete."""
 
-    def __init__(self, *, period_ns: int, image_tolerance_ns: int | None) -> None:
-        """image_tolerance_ns: how much older than the tick a picture may be; None: the task uses no picture."""
+    def __init__(self, *, period_ns: int, image_tolerance_ns: int | None, detector: bool = True) -> None:
+        """image_tolerance_ns: how much older than the tick a picture may be; None: the task uses no picture.
+
+        detector: whether the stand has one that tells of the connection; without it ``electrical`` is always False.
+        """
         self._period_ns = period_ns
+        self._electrical: tuple[int, bool] | None = None
+        self._detector = detector
+        self._joints = _NO_JOINTS
         self._image_tolerance_ns = image_tolerance_ns
         self._next_tick_ns: int | None = None
         self._force: tuple[int, Vector] | None = None
-        self._electrical: tuple[int, bool] | None = None
         self._image: tuple[int, NDArray[np.uint8]] | None = None
-        self._open: tuple[int, Pose] | None = None
+        self._open: tuple[int, Pose, tuple[Vector, Vector]] | None = None
         self._peak_force_n = 0.0
         self.bias_n = np.zeros(3)
         self.missed: Counter[str] = Counter()
+
+    def on_joints(self, position_rad: Vector, velocity_rad_s: Vector) -> None:
+        """(n,) each, of the reading whose pose comes next."""
+        self._joints = (position_rad, velocity_rad_s)
 
     def on_pose(self, stamp_ns: int, tcp_in_base: Pose) -> None:
         if self._next_tick_ns is None or stamp_ns + self._period_ns < self._next_tick_ns:
@@ -59,7 +72,7 @@ class Observer:
             return
         if self._open is not None:
             self.missed[self._lacking(self._open[0]) or "reader"] += 1
-        self._open = (stamp_ns, tcp_in_base)
+        self._open = (stamp_ns, tcp_in_base, self._joints)
         self._next_tick_ns = (stamp_ns // self._period_ns + 1) * self._period_ns
 
     def on_force(self, stamp_ns: int, force_n: Vector) -> None:
@@ -78,13 +91,14 @@ class Observer:
         """The open tick if it is complete, once; None otherwise."""
         if self._open is None or self._lacking(self._open[0]):
             return None
-        (stamp_ns, pose), self._open = self._open, None
-        assert self._force is not None and self._electrical is not None
+        (stamp_ns, pose, joints), self._open = self._open, None
+        assert self._force is not None
+        connected = self._electrical is not None and self._electrical[1]
         rgb_stamp_ns, rgb = 0, None
         if self._image is not None and self._image_tolerance_ns is not None:
             rgb_stamp_ns, rgb = self._image
         peak_force_n, self._peak_force_n = self._peak_force_n, 0.0
-        return Tick(stamp_ns, pose, self._force[1], peak_force_n, self._electrical[1], rgb, rgb_stamp_ns)
+        return Tick(stamp_ns, pose, self._force[1], peak_force_n, connected, *joints, rgb, rgb_stamp_ns)
 
     def _restart(self, stamp_ns: int) -> None:
         self._next_tick_ns = -(-stamp_ns // self._period_ns) * self._period_ns
@@ -94,7 +108,7 @@ class Observer:
     def _lacking(self, tick_ns: int) -> str:
         if self._force is None or self._force[0] < tick_ns:
             return "tcp/wrench"
-        if self._electrical is None or self._electrical[0] < tick_ns:
+        if self._detector and (self._electrical is None or self._electrical[0] < tick_ns):
             return "task/electrical"
         if self._image_tolerance_ns is not None and (
             self._image is None or self._image[0] < tick_ns - self._image_tolerance_ns

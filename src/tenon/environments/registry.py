@@ -12,7 +12,6 @@ import gymnasium
 import numpy as np
 
 from tenon.configuration import Config, ConfigurationError, parse
-from tenon.configuration.resolve import ConfigKind, names
 from tenon.data.transitions import Transition
 from tenon.environments.claw_valve import ClawValveEnv, ValveScriptConfig, valve_demonstrations
 from tenon.environments.drawer import DrawerConfig, DrawerEnv, DrawerScriptConfig, drawer_episodes
@@ -25,6 +24,7 @@ from tenon.environments.maze import MazeConfig, MazeEnv, MazeScriptConfig, maze_
 from tenon.environments.peg_tasks import PEG_SOCKETS, biased_peg, socket_peg
 from tenon.environments.scripted import ScriptedEpisode, ScriptError
 from tenon.simulation.fetch import FetchTask
+from tenon.simulation.task_kinds import insertion_tasks
 from tenon.simulation.valve_task import ValveTaskConfig
 
 Make = Callable[..., Any]
@@ -51,7 +51,7 @@ class _Entry:
 
 def environment_names() -> list[str]:
     """All names, sorted. Raises ConfigurationError where the configuration tree is missing."""
-    return sorted((*_ENTRIES, *(INSERTION + task for task in names(ConfigKind.TASKS))))
+    return sorted((*_ENTRIES, *(INSERTION + task for task in insertion_tasks())))
 
 
 def scripted_names() -> list[str]:

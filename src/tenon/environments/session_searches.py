@@ -9,6 +9,7 @@ from tenon.configuration import ConfigurationError
 from tenon.control.search import BASELINES
 from tenon.data.checkpoint import CheckpointError
 from tenon.environments.baselines import BaselinePolicy
+from tenon.session.claw_stand import ClawStand
 from tenon.session.setup import SessionSetup
 
 
@@ -17,7 +18,7 @@ def create_searches(setup: SessionSetup) -> Mapping[str, BaselinePolicy]:
 
     Raises ConfigurationError for a localiser that is missing, damaged or of another picture size.
     """
-    if setup.task.residual.base is not None:
+    if isinstance(setup.stand, ClawStand) or setup.task.residual.base is not None:
         return {}
     localiser = _localiser(setup)
     far = localiser is not None and bool(setup.goal_error_min_m)

@@ -1,11 +1,13 @@
 """Rewards that need no engineering per task: an electrical signal, a distance, a picture of the finished state."""
 
 from tenon.rewards.base import Reward, RewardError, RewardObservation, RewardResult
+from tenon.rewards.completion import CompletionReward
 from tenon.rewards.dense_insertion import DenseInsertionConfig, DenseInsertionReward
 from tenon.rewards.electrical import ElectricalReward
 from tenon.rewards.goal_image import GoalImageConfig, GoalImageReward, grey
 
 __all__ = [
+    "CompletionReward",
     "DenseInsertionConfig",
     "DenseInsertionReward",
     "ElectricalReward",

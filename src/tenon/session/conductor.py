@@ -14,11 +14,11 @@ from tenon.configuration.session import LEARNED
 from tenon.control.mux import TELEOP
 from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
-from tenon.control.types import ControlMode, Pose, Reference
+from tenon.control.types import Pose, Reference
+from tenon.session.job import StartMotion
 from tenon.session.machine import Answer, EpisodeEnded, Mark, PhaseChanged, RunEnded, SessionMachine, SessionPlan
-from tenon.session.reset import SOURCE, ResetMotion, ResetStage
+from tenon.session.reset import ResetStage
 from tenon.session.setup import SessionSetup
-from tenon.session.stand import controllers_of
 from tenon.session.statistics import EpisodeSummary
 from tenon.session.transitions import (
     ActionSample,
@@ -101,10 +101,10 @@ class Conductor:
     def __init__(self, setup: SessionSetup, *, first_episode: int) -> None:
         self._setup = setup
         self.machine = SessionMachine(
-            horizon_steps=setup.task.horizon_steps,
+            horizon_steps=setup.job.horizon_steps,
             success_ticks=setup.config.success_ticks,
             reset_attempts=setup.config.reset.attempts,
-            force_limit_n=setup.task.force_limit_n,
+            force_limit_n=setup.job.force_limit_n,
             first_episode=first_episode,
             teleop_horizon_steps=setup.config.teleop_horizon_steps,
         )
@@ -114,8 +114,8 @@ class Conductor:
         )
         config = setup.config
         self._heartbeat_limit_ns = config.heartbeat_timeout_ns + SILENT_PERIODS * config.control_period_ns
-        self._motion: ResetMotion | None = None
-        self._target: Pose | None = None
+        self._motion: StartMotion | None = None
+        self._is_at_start = False
         self._waiting: Service | None = None
         self._ready_ns: int | None = None
         self._policy_is_there = False
@@ -137,7 +137,7 @@ class Conductor:
     @property
     def goal_in_base(self) -> Pose:
         """The estimated goal of the current episode."""
-        return self._setup.estimated_goal_in_base(self.machine.goal_error_m)
+        return self._setup.job.goal_in_base(self.machine.seed, self.machine.goal_error_m)
 
     def take(self) -> list[Output]:
         """What is to be sent since the last call, in order."""
@@ -147,7 +147,7 @@ class Conductor:
 
     def start(self, plan: SessionPlan, *, episodes_done: int = 0) -> Answer:
         """Refuses what the task cannot have; nothing has moved then."""
-        if plan.controller not in (fitting := controllers_of(self._setup.task)):
+        if plan.controller not in (fitting := self._setup.job.controllers):
             message = f"controller {plan.controller!r} cannot act in this task: choose one of {', '.join(fitting)}"
             return Answer(accepted=False, message=message)
         if plan.controller == TELEOP and self._setup.config.teleop is None:
@@ -189,7 +189,7 @@ class Conductor:
         if silence:
             machine.on_fault("supervisor", silence)
         elif phase == SessionPhase.RESETTING:
-            self._drive(tcp_in_base, sample.stamp_ns)
+            self._drive(tcp_in_base, sample)
         elif phase == SessionPhase.RUNNING:
             machine.on_force(peak_force_n)
             self._assembler.on_observation(sample)
@@ -223,7 +223,7 @@ class Conductor:
         if not success:
             self._motion = None
             self.machine.reset_failed(f"{service.value} failed: {message}")
-        elif service is Service.RESET_TASK:
+        elif service is Service.RESET_TASK and self._setup.job.zeroes_force:
             self._call(Service.TARE)
         else:
             # With the next observation, so that the phase changes at a tick and the tick is answered.
@@ -263,21 +263,19 @@ class Conductor:
             return ""
         return f"has been silent for {silent_ns / 1e6:.0f} ms: see why it ended and start it, then resume"
 
-    def _drive(self, tcp_in_base: Pose, stamp_ns: int) -> None:
+    def _drive(self, tcp_in_base: Pose, sample: ObservationSample) -> None:
         """One tick on the way to the start pose, or of standing there."""
         if self._ready_ns is not None:
             self.machine.reset_done()
             return
         lacking = self._lacks_of_training()
         if lacking:
-            self._await_trainer(stamp_ns, lacking)
+            self._await_trainer(sample.stamp_ns, lacking)
             return
-        if self._target is None:
-            self._step_motion(tcp_in_base, stamp_ns)
-        if self._target is not None:
-            validity_ns = self._setup.config.command_validity_ns
-            hold = Reference(stamp_ns, ControlMode.CARTESIAN, SOURCE, validity_ns, tcp_in_base=self._target)
-            self._outputs.append(ReferenceOut(hold))
+        if not self._is_at_start:
+            self._step_motion(tcp_in_base, sample)
+        if self._is_at_start and self._motion is not None:
+            self._outputs.append(ReferenceOut(self._motion.stay(sample.stamp_ns)))
 
     def _lacks_of_training(self) -> str:
         """What the episode needs of the trainer and is not there; empty where it may begin."""
@@ -302,18 +300,12 @@ class Conductor:
             detail = f"{lacking} within {waited_ns * 1e-9:.0f} s: see whether trainer_node runs"
             self.machine.on_fault("policy", detail)
 
-    def _step_motion(self, tcp_in_base: Pose, stamp_ns: int) -> None:
+    def _step_motion(self, tcp_in_base: Pose, sample: ObservationSample) -> None:
         if self._motion is None:
-            self._motion = ResetMotion(
-                self._setup.config.reset,
-                goal_in_base=self.goal_in_base,
-                start_height_m=self._setup.task.start_height_m,
-                control_period_ns=self._setup.config.control_period_ns,
-                begin_ns=stamp_ns,
-            )
-        step = self._motion.step(tcp_in_base, stamp_ns)
+            self._motion = self._setup.job.begin_start_motion(self.goal_in_base, sample.stamp_ns)
+        step = self._motion.step(tcp_in_base, sample.state, sample.stamp_ns)
         if step.stage is ResetStage.DONE:
-            self._target = self._motion.target_in_base
+            self._is_at_start = True
             self._call(Service.RESET_TASK)
             return
         self._outputs.append(ReferenceOut(step.reference))
@@ -366,7 +358,8 @@ class Conductor:
                 self._outputs.append(RunOut(event.stop_reason))
 
     def _follow(self, phase: SessionPhase) -> None:
-        self._motion = self._target = self._waiting = None
+        self._motion = self._waiting = None
+        self._is_at_start = False
         self._ready_ns = self._awaited_ns = None
         if phase is SessionPhase.RUNNING:
             # The observation that ended the reset belongs to the reset: the episode begins with the next one.

@@ -7,6 +7,7 @@ import cv2
 from tenon.configuration.base import ConfigurationError
 from tenon.data.images import Image, resize
 from tenon.rewards import (
+    CompletionReward,
     DenseInsertionConfig,
     DenseInsertionReward,
     ElectricalReward,
@@ -22,6 +23,8 @@ def create_reward(setup: SessionSetup) -> Reward:
     name = setup.config.reward
     if name == "electrical":
         return ElectricalReward()
+    if name == "completion":
+        return CompletionReward()
     if name == "dense":
         # Inserted: deeper than the mouth, seen from the goal at full depth.
         return DenseInsertionReward(DenseInsertionConfig(inserted_below_m=setup.connector.depth_m))

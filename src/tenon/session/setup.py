@@ -22,15 +22,17 @@ from tenon.configuration.session import SessionConfig
 from tenon.control.geometry import pose
 from tenon.control.kinematics import frame_pose
 from tenon.control.types import Pose, Vector
-from tenon.data.transitions import EnvironmentSpec, ImageSpec, ObservationSpec
+from tenon.data.transitions import EnvironmentSpec
+from tenon.session.claw_stand import ClawStand, load_claw_stand
+from tenon.session.insertion_job import InsertionJob
+from tenon.session.job import Job
 from tenon.session.stand import Stand, load_stand
+from tenon.session.valve_job import ValveJob
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.scene import TOOL_DOWN_XYZW
+from tenon.simulation.task_kinds import VALVE_KIND, kind_of_task
 from tenon.simulation.tasks import InsertionTaskConfig
 
-ACTION_SIZE = 3
-STATE_SIZE = 4
-RGB_CHANNELS = 3
 _VERSIONED = ("tenon", "torch", "numpy", "mujoco")
 
 
@@ -38,7 +40,7 @@ _VERSIONED = ("tenon", "torch", "numpy", "mujoco")
 class SessionSetup:
     """Everything that nodes need to know of their session. algorithm: the method's YAML as it was read."""
 
-    stand: Stand
+    stand: Stand | ClawStand
     algorithm: Mapping[str, Any]
     run_directory: Path
 
@@ -50,17 +52,31 @@ class SessionSetup:
     def robot(self) -> RobotConfig:
         return self.stand.robot
 
+    @cached_property
+    def job(self) -> Job:
+        """The work at hand, as far as nodes need not know of which kind it is."""
+        return ValveJob(self.stand) if isinstance(self.stand, ClawStand) else InsertionJob(self, self.stand)
+
     @property
     def arm(self) -> ArmConfig:
-        return self.stand.arm
+        return self.insertion_stand.arm
 
     @property
     def task(self) -> InsertionTaskConfig:
-        return self.stand.task
+        return self.insertion_stand.task
 
     @property
     def connector(self) -> ConnectorConfig:
-        return self.stand.connector
+        return self.insertion_stand.connector
+
+    @property
+    def insertion_stand(self) -> Stand:
+        """The stand of an arm with a plug. Raises ConfigurationError in a session with a claw."""
+        if isinstance(self.stand, ClawStand):
+            raise ConfigurationError(
+                f"this is for an arm with a plug; task {self.config.task!r} is a claw's: choose another with --task"
+            )
+        return self.stand
 
     @property
     def safety(self) -> SafetyConfig:
@@ -70,12 +86,12 @@ class SessionSetup:
     def goal_error_m(self) -> float:
         """How far the goal may be off: what the session says, else what the task does."""
         stated = self.config.goal_error_m
-        return self.task.goal_error_m if stated is None else stated
+        return self.job.goal_error_m if stated is None else stated
 
     @property
     def goal_error_min_m(self) -> float | None:
         """The inner radius of the ring that it lies in; None for a square, as where the session has its own word."""
-        return self.task.goal_error_min_m if self.config.goal_error_m is None else None
+        return self.job.goal_error_min_m if self.config.goal_error_m is None else None
 
     @property
     def goal_image(self) -> Path | None:
@@ -110,26 +126,16 @@ class SessionSetup:
         goal = self.nominal_goal_in_base
         return Pose(goal.position_m + goal_error_m, goal.quaternion_xyzw)
 
-    @staticmethod
-    def observe(tcp_in_base: Pose, goal_in_base: Pose, force_n: Vector) -> Vector:
-        """The state vector (4,): [x - x_hat (3) in m, f_z in N], base axes, f_z positive when pressed down."""
-        return np.append(tcp_in_base.position_m - goal_in_base.position_m, force_n[2])
-
     @property
     def environment_spec(self) -> EnvironmentSpec:
         """What a learner must know of this session."""
-        scale = tuple(float(value) for value in self.task.observation_scale.divisors)
-        size, image = self.config.observation_image, None
-        if self.config.observation == "image":
-            image = ImageSpec(height=size.height, width=size.width, channels=RGB_CHANNELS)
-        observation = ObservationSpec(state_size=STATE_SIZE, image=image, state_scale=scale)
-        return EnvironmentSpec(observation=observation, action_size=ACTION_SIZE)
+        return self.job.environment_spec
 
     @cached_property
     def configuration_hash(self) -> str:
         """16 hex digits that change with any value of the session or of what it refers to."""
         stand = self.stand
-        parts = (stand.session, stand.robot, stand.arm, stand.task, stand.connector, stand.safety, stand.calibration)
+        parts = (stand.session, stand.robot, *self.job.parts, stand.safety, stand.calibration)
         models = [part.model_dump(mode="json") for part in (*parts, stand.teleop, *stand.cameras) if part is not None]
         text = json.dumps([*models, dict(self.algorithm)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -144,11 +150,12 @@ def load_setup(session: str | Path, overrides: Mapping[str, Any] | None = None) 
     """Finds, reads and validates a session and all that it names. Raises ConfigurationError."""
     config = resolve_session(session, overrides)
     setup = SessionSetup(
-        stand=load_stand(config),
+        stand=load_claw_stand(config) if kind_of_task(config.task) == VALVE_KIND else load_stand(config),
         algorithm=load_yaml(resolve(ConfigKind.ALGORITHMS, config.algorithm)),
         run_directory=config.run_directory.absolute(),
     )
-    _check_goal(setup)
+    if isinstance(setup.stand, Stand):
+        _check_goal(setup)
     return setup
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,8 @@ VALVE_ENTRIES = 4
 class ValveTaskConfig(Config):
     """Turn the valve by half a turn. Where the source is "ours", awac.md gives no number."""
 
-    hand: str = Field(default="claw", description="a file in config/hands")
+    kind: Literal["valve"] = Field(default="valve", description="tells this task from insertion, in config/tasks")
+    hand: str = Field(default="claw", description="a file in config/hands; in a session, the robot's")
     valve: ValveConfig = ValveConfig()
     control_period_s: PositiveFloat = Field(default=0.1, description="10 Hz; ours")
     horizon_steps: PositiveInt = Field(default=100, description="ours")
@@ -39,6 +41,10 @@ class ValveTaskConfig(Config):
     joint_spread_rad: float = Field(default=0.03, ge=0.0, description="the joints start within +- this; ours")
     start_rad: tuple[float, float, float] = Field(
         default=(0.0, 0.95, -1.3), description="swing, bend, tip of each finger, clear of the valve; ours"
+    )
+    start_tolerance_rad: PositiveFloat = Field(default=0.08, description="an episode begins with joints closer; ours")
+    clear_rad: PositiveFloat = Field(
+        default=0.35, description="a finger further than this from its start, bend and tip, may touch a prong; ours"
     )
     swing_rad: Range = Field(default=(-0.42, 0.42), description="what actions -1 and 1 ask for; ours")
     bend_rad: Range = Field(default=(-0.4, 1.4), description="what actions -1 and 1 ask for; ours")
@@ -122,7 +128,11 @@ class ValveTask:
         if action.shape != (self.joints,) or not np.isfinite(action).all():
             raise ValueError(f"an action is {self.joints} finite numbers in [-1, 1], got {action.tolist()}")
         wanted = self._middle_rad + self._half_rad * np.clip(action, -1.0, 1.0)
-        return np.asarray(np.clip(wanted, joint_position_rad - self._step_rad, joint_position_rad + self._step_rad))
+        return self.towards(joint_position_rad, wanted)
+
+    def towards(self, joint_position_rad: Vector, wanted_rad: Vector) -> Vector:
+        """(9,): as far on the way as one step at full speed takes each joint."""
+        return np.asarray(np.clip(wanted_rad, joint_position_rad - self._step_rad, joint_position_rad + self._step_rad))
 
     def action(self, joint_position_rad: Vector) -> Vector:
         """The action that asks for these joint angles."""

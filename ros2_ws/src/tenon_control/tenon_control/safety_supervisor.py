@@ -9,10 +9,8 @@ from std_srvs.srv import Trigger
 from tenon_msgs.msg import ArmState, SafetyState
 from tenon_msgs.msg import Reference as ReferenceMsg
 
-from tenon.control.kinematics import Kinematics
 from tenon.control.safety import SafetySupervisor
 from tenon.control.types import Reference, RobotState
-from tenon.simulation.insertion import tcp_in_flange
 from tenon_graph import contract
 from tenon_graph.conversions import reference_from_msg, reference_to_msg, to_ns, to_stamp
 from tenon_graph.node import GraphNode, run
@@ -27,12 +25,11 @@ class SafetySupervisorNode(GraphNode):
     def __init__(self) -> None:
         super().__init__("safety_supervisor")
         setup, session = self.setup, self.setup.config
-        kinematics = Kinematics(setup.arm, tcp_in_flange(setup.connector))
         self._supervisor = SafetySupervisor(
             setup.safety,
             control_period_ns=session.control_period_ns,
             image_needed=session.image_needed,
-            kinematics=kinematics.forward,
+            kinematics=setup.job.kinematics(),
             overtaken=self._is_image_overtaken,
         )
         self._is_simulated = bool(self.get_parameter("use_sim_time").value)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, WrenchStamped
 from sensor_msgs.msg import JointState
 
 from tenon.control.types import Pose, RobotState
+from tenon.session.stand import Stand
 from tenon_graph import contract
 from tenon_graph.conversions import pose_from_msg, pose_to_msg, to_ns, to_stamp
 from tenon_graph.node import GraphNode
+
+if TYPE_CHECKING:
+    from tenon_graph.frames import FramePublisher
 
 
 def robot_state(
@@ -91,14 +96,11 @@ class StatePublisher:
     """Publishes a RobotState as the three messages, and at the control rate as frames."""
 
     def __init__(self, node: GraphNode, joint_names: tuple[str, ...]) -> None:
-        # Only an arm needs it, and the libraries behind it take as long to import as the rest of a node.
-        from tenon_graph.frames import FramePublisher
-
         self._names = list(joint_names)
         self._joints = node.advertise(contract.JOINT_STATES)
         self._pose = node.advertise(contract.TCP_POSE)
         self._wrench = node.advertise(contract.TCP_WRENCH)
-        self._frames = FramePublisher(node)
+        self._frames = _frame_publisher(node)
 
     def publish(self, state: RobotState) -> None:
         stamp = to_stamp(state.stamp_ns)
@@ -118,4 +120,14 @@ class StatePublisher:
         self._joints.publish(joints)
         self._wrench.publish(wrench)
         self._pose.publish(pose)
-        self._frames.publish(state.stamp_ns, state.joint_position_rad)
+        if self._frames is not None:
+            self._frames.publish(state.stamp_ns, state.joint_position_rad)
+
+
+def _frame_publisher(node: GraphNode) -> FramePublisher | None:
+    """Only an arm needs it, and the libraries behind it take as long to import as the rest of a node."""
+    if not isinstance(node.setup.stand, Stand):
+        return None
+    from tenon_graph.frames import FramePublisher
+
+    return FramePublisher(node)

@@ -33,7 +33,11 @@ class ObservationNode(GraphNode):
         super().__init__("observation_node")
         session = self.setup.config
         tolerance_ns = session.image_tolerance_ns if session.image_needed else None
-        self._observer = Observer(period_ns=session.control_period_ns, image_tolerance_ns=tolerance_ns)
+        self._observer = Observer(
+            period_ns=session.control_period_ns,
+            image_tolerance_ns=tolerance_ns,
+            detector=self.setup.job.has_detector,
+        )
         measured = None if self.setup.stand.calibration is None else self.setup.stand.calibration.tare
         if measured is not None:  # until the first episode zeroes the force
             self._observer.bias_n = np.array(measured.wrench[:3])
@@ -63,6 +67,7 @@ class ObservationNode(GraphNode):
     def _on_robot_state(self, state: RobotState) -> None:
         self._feed_tare(state)
         self._observer.on_force(state.stamp_ns, state.wrench_in_base[:3])
+        self._observer.on_joints(state.joint_position_rad, state.joint_velocity_rad_s)
         self._observer.on_pose(state.stamp_ns, state.tcp_in_base)
         self._publish_if_complete()
         missed = sum(self._observer.missed.values())
@@ -108,13 +113,13 @@ class ObservationNode(GraphNode):
     def _message(self, tick: Tick) -> Observation:
         session, force_n = self._state, tick.force_n
         goal = pose_from_msg(session.goal_in_base)
-        msg = Observation(episode=session.episode, phase=session.phase, electrical=tick.electrical)
+        msg = Observation(episode=session.episode, phase=session.phase, electrical=self.setup.job.is_done(tick, goal))
         msg.header.stamp = to_stamp(tick.stamp_ns)
         msg.header.frame_id = "base"
         msg.tcp_in_base = pose_to_msg(tick.tcp_in_base)
         msg.force_n = Vector3(x=float(force_n[0]), y=float(force_n[1]), z=float(force_n[2]))
         msg.peak_force_n = tick.peak_force_n
-        msg.state = array("f", self.setup.observe(tick.tcp_in_base, goal, force_n))
+        msg.state = array("f", self.setup.job.observe(tick, goal))
         if tick.rgb is not None:
             size = self.setup.config.observation_image
             msg.image = image_to_msg(

@@ -16,7 +16,6 @@ from tenon_msgs.msg import EpisodeSummary, SessionState, Transition
 from tenon.data.episode_sorter import EpisodeSorter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, next_number
 from tenon.data.recorder import Admission, Recorder
-from tenon.session.stand import residual_of
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.interfaces import topic_spec
@@ -111,7 +110,7 @@ class RecorderNode(GraphNode):
         setup = self.setup
         return EpisodeContract(
             number=self._number,
-            robot=setup.arm.name,
+            robot=setup.job.robot_name,
             task=setup.config.task,
             session=msg.session,
             session_episode=msg.episode,
@@ -121,7 +120,7 @@ class RecorderNode(GraphNode):
             configuration_hash=setup.configuration_hash,
             operator=setup.config.operator,
             calibration={
-                "residual_controller": residual_of(setup.task, msg.controller).version,
+                "residual_controller": setup.job.controller_version(msg.controller),
                 **setup.calibration_labels,
             },
             versions=setup.versions,

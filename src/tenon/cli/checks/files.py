@@ -10,12 +10,13 @@ from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import load_yaml
 from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
+from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, config_root
 from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.family import FamilyConfig
-from tenon.simulation.tasks import InsertionTaskConfig
+from tenon.simulation.task_kinds import model_of_task
 
 LISTED = 5
 MODELS: dict[str, type[Config]] = {
@@ -24,9 +25,9 @@ MODELS: dict[str, type[Config]] = {
     ConfigKind.CAMERAS: CameraConfig,
     ConfigKind.CONNECTORS: ConnectorConfig,
     ConfigKind.FAMILIES: FamilyConfig,
+    ConfigKind.HANDS: HandConfig,
     ConfigKind.ROBOTS: RobotConfig,
     ConfigKind.SAFETY: SafetyConfig,
-    ConfigKind.TASKS: InsertionTaskConfig,
 }
 
 
@@ -54,6 +55,8 @@ def _load(path: Path, kind: str) -> None:
         load_setup(path)
     elif kind == ConfigKind.ALGORITHMS:
         parse(TrainerConfig, load_yaml(path), where=str(path))
+    elif kind == ConfigKind.TASKS:
+        load(model_of_task(path), path)
     elif kind in MODELS:
         load(MODELS[kind], path)
 
