@@ -6,7 +6,7 @@ import sys
 
 from tenon.session.claw_stand import ClawStand
 from tenon_claw.emulator.stand import EmulatedClaw
-from tenon_claw.node import settings_of
+from tenon_claw.setup import settings_of
 from tenon_graph.node import GraphNode, run
 
 

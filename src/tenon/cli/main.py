@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from tenon.cli import calibrate
+from tenon.cli import calibrate, claw
 from tenon.cli.collect import Collect
 from tenon.cli.connectors import GenerateConnectors, ListConnectors, ShowConnectors
 from tenon.cli.console import ERR
@@ -77,6 +77,10 @@ CalibrateCommand = (
     | Annotated[calibrate.HandEye, tyro.conf.subcommand("hand-eye")]
     | Annotated[calibrate.GoalImage, tyro.conf.subcommand("goal-image")]
 )
+ClawCommand = (
+    Annotated[claw.Setup, tyro.conf.subcommand("setup")]
+    | Annotated[claw.Demonstrate, tyro.conf.subcommand("demonstrate")]
+)
 RobotCommand = Annotated[Urdf, tyro.conf.subcommand("urdf")] | Annotated[Sdf, tyro.conf.subcommand("sdf")]
 
 
@@ -141,6 +145,16 @@ class Calibrate:
 
 
 @dataclass(frozen=True)
+class Claw:
+    """Set up a claw's servos, and record demonstrations by hand."""
+
+    command: ClawCommand
+
+    def run(self) -> int:
+        return self.command.run()
+
+
+@dataclass(frozen=True)
 class Robot:
     """Describe an arm to other tools."""
 
@@ -168,6 +182,7 @@ Command = (
     | Annotated[Reward, tyro.conf.subcommand("reward")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
+    | Annotated[Claw, tyro.conf.subcommand("claw")]
     | Annotated[Robot, tyro.conf.subcommand("robot")]
 )
 
