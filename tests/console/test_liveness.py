@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tenon.console.liveness import NodeState, NodeStatus, Roster
-from tenon.control.phase import SessionPhase
 
 NODES = ("arm_driver", "safety_supervisor", "session_manager", "reward_node", "trainer_node")
 
@@ -20,7 +19,7 @@ def roster() -> Roster:
 
 def hear(roster: Roster, now_s: float, *, but: str = "") -> None:
     """All that a running session says."""
-    for topic in ("joint_states", "joint_command", "safety/state", "transition", "reward", "trainer/state"):
+    for topic in ("joint_states", "safety/state", "trainer/state"):
         if topic != but:
             roster.on_heard(topic, now_s)
 
@@ -34,7 +33,6 @@ def status(roster: Roster, name: str, now_s: float) -> NodeStatus:
 
 
 def test_session_in_which_all_speak_has_nothing_amiss(roster: Roster) -> None:
-    roster.on_phase(SessionPhase.RUNNING, 1.0)
     hear(roster, 10.0)
     assert amiss(roster, 10.5) == {}
 
@@ -62,12 +60,12 @@ def test_node_that_returns_is_well_again(roster: Roster) -> None:
     [
         ("safety/state", "safety_supervisor", 2.0),
         ("joint_states", "arm_driver", 2.0),
-        ("transition", "session_manager", 2.0),
         ("trainer/state", "trainer_node", 4.0),
     ],
 )
-def test_node_that_hangs_is_named_once_it_is_overdue(roster: Roster, topic: str, node: str, patience_s: float) -> None:
-    roster.on_phase(SessionPhase.RUNNING, 1.0)
+def test_node_that_falls_silent_is_named_once_it_is_overdue(
+    roster: Roster, topic: str, node: str, patience_s: float
+) -> None:
     hear(roster, 10.0)
     hear(roster, 10.0 + patience_s, but=topic)
     assert amiss(roster, 10.0 + patience_s) == {}
@@ -75,20 +73,36 @@ def test_node_that_hangs_is_named_once_it_is_overdue(roster: Roster, topic: str,
     assert amiss(roster, 10.1 + patience_s) == {node: NodeState.SILENT}
 
 
-def test_nothing_is_due_of_a_session_that_does_not_run(roster: Roster) -> None:
-    roster.on_phase(SessionPhase.PAUSED, 1.0)
-    for topic in ("joint_states", "joint_command", "safety/state", "trainer/state"):
-        roster.on_heard(topic, 100.0)
-    assert amiss(roster, 100.5) == {}
+def test_node_that_is_not_always_heard_is_asked_and_named_when_it_does_not_answer(roster: Roster) -> None:
+    assert sorted(roster.to_ask()) == ["reward_node", "session_manager"]
+    for node in ("reward_node", "session_manager"):
+        roster.on_asked(node, 10.0)
+    assert roster.to_ask() == []
+    roster.on_answered("reward_node")
+    assert roster.to_ask() == ["reward_node"]
+    hear(roster, 12.0)
+    assert amiss(roster, 12.0) == {}
+    hear(roster, 12.5)
+    assert amiss(roster, 12.5) == {"session_manager": NodeState.SILENT}
+    roster.on_answered("session_manager")
+    assert amiss(roster, 12.6) == {}
 
 
-def test_node_has_its_time_from_the_moment_in_which_its_duty_begins(roster: Roster) -> None:
-    hear(roster, 1.0)
-    roster.on_phase(SessionPhase.RUNNING, 50.0)
-    hear(roster, 51.0, but="transition")
+def test_question_dies_with_the_node_that_was_asked(roster: Roster) -> None:
+    roster.on_asked("reward_node", 10.0)
+    roster.on_graph([name for name in NODES if name != "reward_node"], "arm_driver", 11.0)
+    roster.on_graph(NODES, "arm_driver", 20.0)
+    hear(roster, 20.0)
+    assert amiss(roster, 20.5) == {}
+    assert "reward_node" in roster.to_ask()
+
+
+def test_node_that_has_just_come_has_its_time_to_speak(roster: Roster) -> None:
+    roster.on_graph([*NODES, "observation_node"], "arm_driver", 50.0)
+    hear(roster, 51.0)
     assert amiss(roster, 51.0) == {}
-    hear(roster, 52.5, but="transition")
-    assert amiss(roster, 52.5) == {"session_manager": NodeState.SILENT}
+    hear(roster, 52.5)
+    assert amiss(roster, 52.5) == {"observation_node": NodeState.SILENT}
 
 
 def test_session_that_has_ended_is_not_a_row_of_losses(roster: Roster) -> None:

@@ -10,14 +10,17 @@ import pytest
 import torch
 
 from tenon.console import runs
+from tenon.console.comparison import compare, threshold_picture
 from tenon.console.labelling import EpisodeLabelling, episodes_to_label
 from tenon.data.checkpoint import Checkpoint, CheckpointFolder
 from tenon.data.encode import MessageEncoder, transition_fields
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
-from tenon.data.labels import LabelStore, StaleLabelError
+from tenon.data.labels import LabelError, LabelStore, StaleLabelError
 from tenon.data.schemas import find_share_under, full_definition
 from tenon.data.transitions import Observation, Transition
+from tenon.rewards.daib import RewardClassifier
+from tenon_session.testing.sessions import constant_classifier
 
 ROOT = Path(__file__).parents[2]
 SHARE = find_share_under(ROOT / "ros2_ws/src", ROOT / "src/embedded_ros2/embedded_ros2/share")
@@ -126,3 +129,33 @@ def test_second_person_is_told_that_the_first_was_faster(root: Path) -> None:
     with pytest.raises(StaleLabelError, match="ada"):
         second.save(by="bob", at=AT)
     assert len(LabelStore(episode.path.parent).history(episode)) == 1
+
+
+def test_classifier_proposes_and_its_surest_disagreement_comes_first(root: Path) -> None:
+    folder = root / "usb" / "episodes"
+    constant_classifier(root / "daib", 4.0, size_px=8)
+    assert runs.classifiers(root) == [root / "daib"]
+    classifier = RewardClassifier.load(root / "daib")
+    found = compare(folder, classifier)
+    assert [labelling.episode.number for labelling in found] != []
+    differing = found[0]
+    assert differing.differences().any()
+    with pytest.raises(LabelError, match="none of these episodes is labelled"):
+        threshold_picture(found, classifier, "usb")
+    differing.accept()
+    assert not differing.differences().any()
+    saved = differing.save(by="ada", at=AT)
+    assert (saved.source, saved.classifier) == ("classifier", classifier.version)
+
+
+def test_threshold_is_shown_by_what_labelled_episodes_give(root: Path) -> None:
+    constant_classifier(root / "daib", 4.0, size_px=8)
+    classifier = RewardClassifier.load(root / "daib")
+    found = compare(root / "usb" / "episodes", classifier)
+    for labelling in found:
+        labelling.go_to(3)
+        labelling.succeeds_here()
+        labelling.save(by="ada", at=AT)
+    picture = threshold_picture(found, classifier, "usb")
+    assert picture.ndim == 3
+    assert picture.std() > 0.0

@@ -1,4 +1,4 @@
-"""One episode on the label page: its frames, the marks that a person sets, and keeping them."""
+"""One episode that is being labelled, on a page or in a terminal: its frames, the marks that are set, keeping them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import numpy as np
 
 from tenon.data.labels import Flags, Frames, Labels, LabelStore, load_frames, marks_from_success, success_from_marks
 from tenon.data.store import Episode, EpisodeStore
+from tenon.rewards.labelling import Proposal
 
 
 class EpisodeLabelling:
-    """The marks begin as the newest labels have them, else as the reward of the recording had it."""
+    """The marks begin as the newest labels have them, else as the reward of the recording had it.
 
-    def __init__(self, frames: Frames, labels: Labels | None) -> None:
+    proposal: what a classifier would mark; None without one.
+    """
+
+    def __init__(self, frames: Frames, labels: Labels | None, proposal: Proposal | None = None) -> None:
         self.frames = frames
         self.labels = labels
+        self.proposal = proposal
         self.recorded = frames.success
         self.marks = set(marks_from_success(frames.success) if labels is None else labels.marks)
         self.frame = 0
@@ -58,11 +63,25 @@ class EpisodeLabelling:
         """The task is never done."""
         self.marks = set()
 
+    def accept(self) -> None:
+        """The marks are those of the proposal, where there is one."""
+        if self.proposal is not None:
+            self.marks = set(self.proposal.marks)
+
+    def differences(self) -> Flags:
+        """(N,): where the marks and the proposal differ; nowhere without one."""
+        success = self.success
+        return np.zeros_like(success) if self.proposal is None else success != self.proposal.success
+
     def save(self, *, by: str, at: datetime) -> Labels:
         """Adds a labelling; older ones stay. Raises LabelError, also where somebody else was faster."""
         store = LabelStore(self.episode.path.parent)
-        seen = 0 if self.labels is None else self.labels.version
-        self.labels = store.save(self.episode, len(self.frames), sorted(self.marks), by=by, at=at, seen_version=seen)
+        seen, marks = 0 if self.labels is None else self.labels.version, tuple(sorted(self.marks))
+        is_proposal = self.proposal is not None and marks == self.proposal.marks
+        version = self.proposal.version if self.proposal is not None and is_proposal else ""
+        self.labels = store.save(
+            self.episode, len(self.frames), marks, by=by, at=at, seen_version=seen, classifier=version
+        )
         return self.labels
 
 

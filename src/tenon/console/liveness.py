@@ -1,7 +1,8 @@
 """Which nodes are there, which are silent, which are gone, and what that means for whoever stands beside the robot.
 
-A node is *gone* when the graph has lost it, *silent* when the graph has it and what it should say does not come (it
-hangs). Nothing is expected of nodes that were never seen: sessions differ in what they start.
+A node is *gone* when the graph has lost it, *silent* when the graph has it and it hangs: a topic on which it always
+speaks has stopped or, where it has none, it does not answer a question (any service that its executor serves will do).
+Nothing is expected of nodes that were never seen: sessions differ in what they start.
 """
 
 from __future__ import annotations
@@ -10,13 +11,9 @@ import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tenon.control.phase import SessionPhase
-
 ARM = "arm"
 """Stands for the driver, whose name depends on the arm: whoever publishes the joint states."""
 ARM_TOPIC = "joint_states"
-_ACTIVE = frozenset({SessionPhase.RUNNING})
-_ALWAYS = frozenset(SessionPhase)
 
 
 class NodeState(enum.Enum):
@@ -28,48 +25,39 @@ class NodeState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
-    """What a node must say in some phases. slow: about once a second only."""
+class Role:
+    """What is known of a node by its name. without: what its loss means. topic: on which it always speaks; empty: it is
+    asked instead. slow: it speaks about once a second only.
+    """
 
-    topic: str
-    phases: frozenset[SessionPhase] = _ALWAYS
+    without: str
+    topic: str = ""
     slow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What is known of a node by its name. without: what its loss means."""
-
-    duties: tuple[Duty, ...]
-    without: str
-
-
 ROLES: Mapping[str, Role] = {
-    ARM: Role(
-        (Duty(ARM_TOPIC), Duty("joint_command")),
-        "Nothing is known of the arm. Look at it: its controller should hold it, or has lost power.",
-    ),
+    ARM: Role("Nothing is known of the arm. Look at it: its controller should hold it, or has lost power.", ARM_TOPIC),
     "safety_supervisor": Role(
-        (Duty("safety/state"),),
-        "The arm holds by itself: its driver hears no supervisor. Stop by the arm's own emergency stop if it moves.",
+        "The arm holds by itself: its driver hears no supervisor. Use the arm's own emergency stop if it moves.",
+        "safety/state",
     ),
     "session_manager": Role(
-        (Duty("transition", _ACTIVE),),
-        "No episode begins or ends, and a run cannot end in order: Stop has the safety supervisor hold the arm.",
+        "No episode begins or ends, and a run cannot end in order: Stop has the safety supervisor hold the arm."
     ),
-    "observation_node": Role((Duty("observation"),), "No observation: policy and session stand still, the arm holds."),
-    "command_mux": Role((Duty("command/reference", _ACTIVE),), "No command reaches the supervisor: the arm holds."),
-    "residual_controller": Role((Duty("residual/command", _ACTIVE),), "No command is made: the arm holds."),
-    "policy_node": Role((), "No learned action: the episode ends with a fault."),
-    "reward_node": Role((Duty("reward", _ACTIVE),), "No reward: the episode ends with a fault, nothing is learned."),
+    "observation_node": Role("No observation: policy and session stand still, the arm holds.", "observation"),
+    "command_mux": Role("No command reaches the supervisor: the arm holds."),
+    "residual_controller": Role("No command is made: the arm holds."),
+    "policy_node": Role("No learned action: the episode ends with a fault."),
+    "reward_node": Role("No reward: the episode ends with a fault, nothing is learned."),
     "trainer_node": Role(
-        (Duty("trainer/state", slow=True),),
         "Training stands still; the robot goes on with the last policy. Its replay is on the disk.",
+        "trainer/state",
+        slow=True,
     ),
-    "recorder_node": Role((), "Episodes are not recorded: what happens now is lost for training later."),
-    "teleop_node": Role((), "The operator's devices and the on-screen control have no effect."),
+    "recorder_node": Role("Episodes are not recorded: what happens now is lost for training later."),
+    "teleop_node": Role("The operator's devices and the on-screen control have no effect."),
 }
-UNKNOWN = Role((), "What it does is not known to the console.")
+UNKNOWN = Role("What it does is not known to the console.")
 RESTART = "Its log is log/{node}.log in the run directory. End the session and go on with tenon session run --resume."
 
 
@@ -94,8 +82,7 @@ class Roster:
         self._present: frozenset[str] = frozenset()
         self._present_since_s: dict[str, float] = {}
         self._heard_s: dict[str, float] = {}
-        self._phase = SessionPhase.IDLE
-        self._phase_s = 0.0
+        self._asked_s: dict[str, float] = {}
         self._arm = ""
 
     def on_graph(self, nodes: Collection[str], arm: str | None, now_s: float) -> None:
@@ -106,14 +93,21 @@ class Roster:
         self._present = frozenset(nodes)
         self._seen_s |= dict.fromkeys(nodes, now_s)
         self._present_since_s = {name: self._present_since_s.get(name, now_s) for name in nodes}
+        self._asked_s = {name: asked_s for name, asked_s in self._asked_s.items() if name in self._present}
 
     def on_heard(self, topic: str, time_s: float) -> None:
         """The newest message of a topic came then."""
         self._heard_s[topic] = time_s
 
-    def on_phase(self, phase: SessionPhase, now_s: float) -> None:
-        if phase is not self._phase:
-            self._phase, self._phase_s = phase, now_s
+    def to_ask(self) -> list[str]:
+        """The nodes that are there, speak on no topic always, and have no question open."""
+        return [name for name in self._present if not self._role(name).topic and name not in self._asked_s]
+
+    def on_asked(self, node: str, now_s: float) -> None:
+        self._asked_s[node] = now_s
+
+    def on_answered(self, node: str) -> None:
+        self._asked_s.pop(node, None)
 
     @property
     def is_empty(self) -> bool:
@@ -128,19 +122,18 @@ class Roster:
         return sorted(found, key=lambda status: (status.state is NodeState.UP, status.name))
 
     def _status(self, name: str, now_s: float) -> NodeStatus:
-        role = ROLES.get(ARM if name == self._arm else name, UNKNOWN)
-        remedy = RESTART.format(node=name)
+        role, remedy = self._role(name), RESTART.format(node=name)
         if name not in self._present:
             return NodeStatus(name, NodeState.GONE, now_s - self._seen_s[name], role.without, remedy)
-        silent_s = max((self._overdue_s(duty, name, now_s) for duty in role.duties), default=0.0)
-        if silent_s > 0.0:
+        silent_s = self._silent_s(role, name, now_s)
+        if silent_s > (self._slow_silent_after_s if role.slow else self._silent_after_s):
             return NodeStatus(name, NodeState.SILENT, silent_s, role.without, remedy)
         return NodeStatus(name, NodeState.UP, 0.0, "", "")
 
-    def _overdue_s(self, duty: Duty, name: str, now_s: float) -> float:
-        """How long a duty has not been done, where that is too long; else 0."""
-        if self._phase not in duty.phases:
-            return 0.0
-        began_s = max(self._present_since_s[name], self._phase_s if duty.phases != _ALWAYS else 0.0)
-        silent_s = now_s - max(self._heard_s.get(duty.topic, 0.0), began_s)
-        return silent_s if silent_s > (self._slow_silent_after_s if duty.slow else self._silent_after_s) else 0.0
+    def _silent_s(self, role: Role, name: str, now_s: float) -> float:
+        if role.topic:
+            return now_s - max(self._heard_s.get(role.topic, 0.0), self._present_since_s[name])
+        return now_s - self._asked_s.get(name, now_s)
+
+    def _role(self, name: str) -> Role:
+        return ROLES.get(ARM if name == self._arm else name, UNKNOWN)

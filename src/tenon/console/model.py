@@ -13,7 +13,6 @@ from tenon.console.config import ConsoleConfig
 from tenon.console.history import Curve, RecentHistory
 from tenon.console.liveness import NodeStatus, Roster
 from tenon.console.pictures import PictureSlot
-from tenon.control.phase import SessionPhase
 from tenon.control.types import RobotState
 from tenon.session.statistics import RECENT_EPISODES, Outcome, summary_from_message
 from tenon.session.watching import SessionProgress, View
@@ -96,7 +95,6 @@ class ConsoleModel:
             if message.session != self._session:
                 self._begin_session(str(message.session))
             self._recording, self._training = bool(message.record), bool(message.train)
-            self._roster.on_phase(SessionPhase(message.phase), time.monotonic())
             self._progress.on_session_state(message)
 
     def on_safety_state(self, message: Any) -> None:
@@ -152,6 +150,19 @@ class ConsoleModel:
     def on_graph(self, nodes: Collection[str], arm: str | None) -> None:
         with self._lock:
             self._roster.on_graph(nodes, arm, time.monotonic())
+
+    def to_ask(self) -> list[str]:
+        """The nodes that shall show by an answer that they live."""
+        with self._lock:
+            return self._roster.to_ask()
+
+    def on_asked(self, node: str) -> None:
+        with self._lock:
+            self._roster.on_asked(node, time.monotonic())
+
+    def on_answered(self, node: str) -> None:
+        with self._lock:
+            self._roster.on_answered(node)
 
     def on_teleop(self, text: str) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from tenon.data.checkpoint import CheckpointFolder
 from tenon.data.episodes import layout_from_name
 from tenon.data.labels import FOLDER as LABELS
 from tenon.data.store import EpisodeStore, Listing
+from tenon.rewards.daib.classifier import METHOD as CLASSIFIER
 
 DEPTH_MAX = 5
 """Folders below the root that are looked into."""
@@ -77,6 +78,19 @@ def checkpoints(root: Path) -> list[StoredCheckpoint]:
         kept = CheckpointFolder(folder)
         found += [_checkpoint(root, folder, kept.path(updates), updates) for updates in kept.updates()]
     return sorted(found, key=lambda checkpoint: -checkpoint.written_s)
+
+
+def classifiers(root: Path) -> list[Path]:
+    """Folders of reward classifiers below ``root``, by name."""
+    return sorted(folder for folder in _folders(root) if _method(folder) == CLASSIFIER)
+
+
+def _method(folder: Path) -> str:
+    """Of the checkpoint that the folder is; empty where it is none."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_bytes())["method"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _checkpoint(root: Path, folder: Path, path: Path, updates: int) -> StoredCheckpoint:

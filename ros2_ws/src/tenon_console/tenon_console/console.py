@@ -57,6 +57,7 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but that a signal which was obeyed is not raised again: the node is to end in order."""
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a console that Ctrl-Z put to sleep would hold up the streams
         numbers = (signal.SIGINT, signal.SIGTERM)
         previous = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:

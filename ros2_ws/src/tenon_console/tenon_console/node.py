@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped
+from rcl_interfaces.srv import GetParameters
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
 from rclpy.serialization import deserialize_message
@@ -40,7 +41,6 @@ WATCHED = (
     contract.POLICY_ACTION,
     contract.RESIDUAL_COMMAND,
     contract.REWARD,
-    contract.TRANSITION,
     contract.COMMAND_REFERENCE,
     contract.COMMAND_SAFE,
     contract.SAFETY_STATE,
@@ -60,6 +60,7 @@ class ConsoleNode(SessionClient):
             topic.name: TopicWatch(self, topic.name, topic.type, self._time, leads=topic is contract.JOINT_STATES)
             for topic in WATCHED
         }
+        self._lives: dict[str, Client] = {}
         self._stop_client = self.create_client(Trigger, contract.STOP_SERVICE)
         self._hold_client = self.create_client(Trigger, contract.SAFETY_STOP_SERVICE)
         twist = contract.TELEOP_TWIST
@@ -89,7 +90,19 @@ class ConsoleNode(SessionClient):
         nodes = {node for name in self.nodes() if not (node := name.rsplit("/", 1)[-1]).startswith(TOOLS)}
         publishers = {name: self._publishers(name) for name in self._watches}
         self._model.on_graph(nodes, next(iter(publishers[contract.JOINT_STATES.name]), None))
+        for node in self._model.to_ask():
+            self._ask_for_life(node)
         self._model.on_topics([watch.status(publishers[name]) for name, watch in self._watches.items()])
+
+    def _ask_for_life(self, node: str) -> None:
+        """Any node answers for its parameters, as soon as its executor turns."""
+        client = self._lives.get(node)
+        if client is None:
+            service = f"{self.get_namespace().rstrip('/')}/{node}/get_parameters"
+            client = self._lives[node] = self.create_client(GetParameters, service)
+        if client.service_is_ready():
+            self._model.on_asked(node)
+            client.call_async(GetParameters.Request()).add_done_callback(lambda _: self._model.on_answered(node))
 
     def _publishers(self, topic: str) -> tuple[str, ...]:
         infos = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))

@@ -1,4 +1,4 @@
-"""Which frames of an episode show the task done: scrub, mark, keep."""
+"""Which frames of an episode show the task done: scrub, mark, keep; with a classifier, its disagreements first."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ from pathlib import Path
 from nicegui import ui
 from nicegui.events import GenericEventArguments, KeyEventArguments, ValueChangeEventArguments
 
+from tenon.configuration import ConfigurationError
 from tenon.console import runs
+from tenon.console.comparison import compare, threshold_picture
 from tenon.console.labelling import EpisodeLabelling, data_url, episodes_to_label
 from tenon.console.web import parts
 from tenon.console.web.context import Context
-from tenon.console.web.datasets_page import NUMBER, TEXT, columns, pagination
+from tenon.console.web.datasets_page import NUMBER, ROWS, TEXT, columns
 from tenon.console.web.layout import page
+from tenon.data.checkpoint import CheckpointError
 from tenon.data.episodes import EpisodeError
 from tenon.data.labels import Flags, LabelError, Labels
 from tenon.data.store import Episode
+from tenon.rewards import RewardError
+from tenon.rewards.daib import RewardClassifier
 
-NAMES = (("episode", NUMBER), ("result", TEXT), ("labels", TEXT))
+NAMES = (("episode", NUMBER), ("result", TEXT), ("labels", TEXT), ("classifier", TEXT))
 HELP = "← → step, Space: the label changes here, S: save"
 SCRUB_PERIOD_S = 0.05
+PROBLEMS = (LabelError, EpisodeError, RewardError, CheckpointError, ConfigurationError)
 
 
 def build(context: Context, folder: str) -> None:
@@ -43,44 +49,96 @@ class _Labelling:
         self._root = context.config.runs
         self._opened: EpisodeLabelling | None = None
         self._episodes: dict[int, Episode] = {}
+        self._compared: list[EpisodeLabelling] = []
+        self._classifier: RewardClassifier | None = None
 
     # --- the list ---------------------------------------------------------------------------------------------------
 
     def build_list(self) -> None:
-        self._folder = (
-            ui.select({}, label="recordings", on_change=self._on_folder).classes("w-full").props("dense outlined")
-        )
+        self._folder = ui.select({}, label="recordings", on_change=self._on_folder)
+        self._folder.classes("w-full").props("dense outlined")
         self._by = ui.input("labelled by", value=getpass.getuser()).classes("w-full").props("dense outlined")
-        self._list = ui.table(columns=columns(*NAMES), rows=[], row_key="episode", pagination=pagination(100))
+        self._judge = ui.select({}, label="reward classifier").classes("w-full").props("dense outlined")
+        with ui.element("div").classes("t-buttons"):
+            ui.button("Propose", icon="balance", on_click=self._compare).props("outline")
+            ui.button("Threshold", icon="show_chart", on_click=self._show_threshold).props("outline")
+        self._list = ui.table(columns=columns(*NAMES), rows=[], row_key="episode", pagination=ROWS)
         self._list.classes("w-full").on("rowClick", self._on_row)
 
     async def load(self, name: str) -> None:
-        """Fills the choice of recordings, and opens those of this name."""
-        folders = await asyncio.to_thread(runs.dataset_folders, self._root) if self._root.is_dir() else []
+        """Fills the choices, and opens the recordings of this name."""
+        if not self._root.is_dir():
+            self._said.set_text(f"There is no folder {self._root}. Name another one with --runs.")
+            return
+        folders = await asyncio.to_thread(runs.dataset_folders, self._root)
         names = {str(folder): runs.dataset_name(self._root, folder) for folder in folders}
         chosen = next((path for path, known in names.items() if known == name), None)
         self._folder.set_options(names, value=chosen)
-        if not names:
-            self._said.set_text(f"Nothing is recorded below {self._root}. Name another folder with --runs.")
+        judges = await asyncio.to_thread(runs.classifiers, self._root)
+        self._judge.set_options({str(path): str(path.relative_to(self._root)) for path in judges})
 
     async def _on_folder(self, change: ValueChangeEventArguments[str | None]) -> None:
+        self._compared, self._classifier = [], None
         if change.value is not None:
             await self._list_episodes(Path(change.value))
 
     async def _list_episodes(self, folder: Path) -> None:
+        """In order of number; after a comparison in its order, with what the classifier says."""
         try:
             found = await asyncio.to_thread(episodes_to_label, folder)
-        except LabelError as error:
+        except PROBLEMS as error:
             self._complain(error)
             return
+        labels = {episode.number: newest for episode, newest in found}
         self._episodes = {episode.number: episode for episode, _ in found}
+        compared = {labelling.episode.number: labelling for labelling in self._compared}
         self._list.rows = [
-            {"episode": episode.number, "result": episode.outcome.result, "labels": _labels_text(labels)}
-            for episode, labels in found
+            {
+                "episode": number,
+                "result": self._episodes[number].outcome.result,
+                "labels": _labels_text(labels[number]),
+                "classifier": _difference_text(compared.get(number)),
+            }
+            for number in (compared or self._episodes)
         ]
 
+    async def _compare(self) -> None:
+        """Has the classifier look at all frames of all episodes."""
+        if self._folder.value is None or self._judge.value is None:
+            self._said.set_text("Choose recordings and a classifier. tenon train daib makes one.")
+            return
+        folder = Path(self._folder.value)
+        self._said.set_text("The classifier looks at every frame …")
+        try:
+            self._classifier = await asyncio.to_thread(RewardClassifier.load, Path(self._judge.value))
+            self._compared = await asyncio.to_thread(compare, folder, self._classifier)
+        except PROBLEMS as error:
+            self._complain(error)
+            return
+        self._said.set_text("The episodes in which it differs most from the labels come first.")
+        await self._list_episodes(folder)
+
+    async def _show_threshold(self) -> None:
+        if self._classifier is None:
+            self._said.set_text("Let the classifier propose first.")
+            return
+        name = runs.dataset_name(self._root, Path(str(self._folder.value)))
+        try:
+            picture = await asyncio.to_thread(threshold_picture, self._compared, self._classifier, name)
+        except PROBLEMS as error:
+            self._complain(error)
+            return
+        with ui.dialog(value=True).props("maximized=false full-width"), ui.card().classes("w-full"):
+            ui.image(data_url(picture)).props("fit=contain no-transition")
+            ui.label("Choose another threshold with: tenon label calibrate").classes("t-faint")
+
     async def _on_row(self, event: GenericEventArguments) -> None:
-        await self._open(self._episodes[int(event.args[1]["episode"])])
+        number = int(event.args[1]["episode"])
+        for labelling in self._compared:
+            if labelling.episode.number == number:
+                self._edit(labelling)
+                return
+        await self._open(self._episodes[number])
 
     # --- the frames -------------------------------------------------------------------------------------------------
 
@@ -92,6 +150,9 @@ class _Labelling:
             self._marked = ui.element("div").classes("t-strip")
             ui.label("by the reward, as recorded").classes("t-title")
             self._recorded = ui.element("div").classes("t-strip")
+            with ui.column().classes("w-full") as self._by_classifier:
+                ui.label("by the classifier").classes("t-title")
+                self._proposed = ui.element("div").classes("t-strip")
             self._slider = ui.slider(min=0, max=1, step=1, value=0).props("label")
             self._slider.on("update:model-value", self._on_slide, throttle=SCRUB_PERIOD_S, leading_events=True)
             self._slider.on("change", js_handler="() => document.activeElement.blur()")  # arrow keys are the page's
@@ -99,20 +160,25 @@ class _Labelling:
                 self._button("Success from here on", "flag", lambda opened: opened.succeeds_here())
                 self._button("Changes here", "swap_horiz", lambda opened: opened.toggle())
                 self._button("Never", "block", lambda opened: opened.never())
+                self._accept = self._button("As the classifier", "balance", lambda opened: opened.accept())
                 self._save = ui.button("Save", icon="save", on_click=self._keep).props("unelevated")
             ui.label(HELP).classes("t-faint")
         self._editor.set_visibility(False)
 
-    def _button(self, text: str, icon: str, act: Callable[[EpisodeLabelling], None]) -> None:
-        ui.button(text, icon=icon, on_click=lambda: self._change(act)).props("outline")
+    def _button(self, text: str, icon: str, act: Callable[[EpisodeLabelling], None]) -> ui.button:
+        return ui.button(text, icon=icon, on_click=lambda: self._change(act)).props("outline")
 
     async def _open(self, episode: Episode) -> None:
         try:
-            self._opened = await asyncio.to_thread(EpisodeLabelling.open, episode)
-        except (LabelError, EpisodeError) as error:
+            self._edit(await asyncio.to_thread(EpisodeLabelling.open, episode))
+        except PROBLEMS as error:
             self._complain(error)
-            return
-        self._slider.props(f"max={len(self._opened.frames) - 1}")
+
+    def _edit(self, labelling: EpisodeLabelling) -> None:
+        self._opened = labelling
+        self._slider.props(f"max={len(labelling.frames) - 1}")
+        for part in (self._by_classifier, self._accept):
+            part.set_visibility(labelling.proposal is not None)
         self._editor.set_visibility(True)
         self._show()
 
@@ -133,6 +199,8 @@ class _Labelling:
         success = opened.success
         _strip(self._marked, success, at)
         _strip(self._recorded, opened.recorded, at)
+        if opened.proposal is not None:
+            _strip(self._proposed, opened.proposal.success, at)
         state = "done" if success[at] else "not done"
         last = len(frames) - 1
         self._said.set_text(f"{opened.episode.path.name}: frame {at} of {last}, {frames.time_s[at]:.2f} s: {state}")
@@ -144,7 +212,7 @@ class _Labelling:
             return
         try:
             labels = await asyncio.to_thread(opened.save, by=self._by.value, at=datetime.now(UTC))
-        except LabelError as error:
+        except PROBLEMS as error:
             self._complain(error)
             return
         ui.notify(f"{opened.episode.path.name}: version {labels.version} is kept", type="positive")
@@ -170,6 +238,13 @@ def _labels_text(labels: Labels | None) -> str:
     if labels is None:
         return "–"
     return f"{'done at ' + str(labels.marks[0]) if labels.marks else 'never done'} ({labels.by})"
+
+
+def _difference_text(labelling: EpisodeLabelling | None) -> str:
+    if labelling is None or labelling.proposal is None:
+        return "–"
+    frames = int(labelling.differences().sum())
+    return f"differs in {frames}" if frames else "agrees"
 
 
 def _strip(place: ui.element, success: Flags, at: int) -> None:
