@@ -89,15 +89,7 @@ class SawyerEmulator:
 
     def start(self) -> None:
         """Boots the robot. Raises EmulatorError where its address or port cannot be had."""
-        with self._lock:
-            try:
-                self._robot = _RunningRobot(self._settings, self._plant, self._port)
-            except OSError as error:
-                raise EmulatorError(
-                    f"{self._settings.host}:{self._port} cannot be opened ({error}): another robot is emulated there, "
-                    "or a ROS master runs. Give the emulator's settings another port, and the driver's the same"
-                ) from error
-            self._port = self._robot.master.port
+        self._boot(enabled=self._settings.enabled)
 
     def turn(self) -> None:
         with self._lock:
@@ -117,7 +109,19 @@ class SawyerEmulator:
     def reboot(self) -> None:
         """Off and on again: as a person does it, the robot is disabled afterwards."""
         self.shut_down()
-        self.start()
+        self._boot(enabled=False)
+
+    def _boot(self, *, enabled: bool) -> None:
+        with self._lock:
+            try:
+                robot = _RunningRobot(self._settings, self._plant, self._port)
+            except OSError as error:
+                raise EmulatorError(
+                    f"{self._settings.host}:{self._port} cannot be opened ({error}): another robot is emulated there, "
+                    "or a ROS master runs. Give the emulator's settings another port, and the driver's the same"
+                ) from error
+            robot.arm.enable(enabled)
+            self._robot, self._port = robot, robot.master.port
 
 
 class _RunningRobot:
@@ -132,7 +136,6 @@ class _RunningRobot:
         self.master = Master(settings.host, port, parameters=self._parameters())
         self.node = Node("/robot_controller", self.master.uri, host=settings.host)
         self.arm = EmulatedArm(plant, collision_force_n=settings.collision_force_n)
-        self.arm.enable(settings.enabled)
         self._state_period_s = 1.0 / DEFAULT_STATE_RATE_HZ
         self._fastest_period_s = 1.0 / settings.control_rate_hz
         self._since_state_s = 0.0

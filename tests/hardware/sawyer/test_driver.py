@@ -244,7 +244,7 @@ def test_robot_rebooted(lab, driver, wait_for):
     keep(driver, driver.read().tcp_in_base)
     lab.emulator.reboot()
     assert fault_of(driver).kind in (ArmFaultKind.CONNECTION_LOST, ArmFaultKind.NOT_READY)
-    lab.emulator.arm.enable(False)
+    assert not lab.emulator.arm.state.enabled
     told = []
 
     def is_known_as_restarted():

@@ -252,7 +252,6 @@ class Node:
             connection.settimeout(self._timeout_s)
             prepare(connection, silence_s=self._timeout_s)
             header = read_header(connection)
-            connection.settimeout(None)
             self._partner(header).serve(connection, header)
         except WireError as error:
             LOG.debug("%s", error)

@@ -141,6 +141,7 @@ class Publisher:
                 raise WireError(f"{self.topic} is not published any more")
             if self.latch and self._last is not None:
                 connection.sendall(self._last)
+            connection.settimeout(None)  # from now on nothing waits: sends return at once, only the hang-up is awaited
             self._links.append(link)
         link.wait_for_hang_up()
         with self._lock:

@@ -55,6 +55,7 @@ class ServiceServer:
         connection.sendall(encode_header(answer))
         if header.get("probe") == "1":
             return
+        connection.settimeout(None)
         while True:
             status, body = self._answer(read_frame(connection))
             connection.sendall(status + frame(body))
