@@ -20,7 +20,7 @@ from tenon_graph import contract
 from tenon_graph.cameras import CameraPublisher
 from tenon_graph.conversions import to_stamp
 from tenon_graph.node import GraphNode, run
-from tenon_graph.scheduling import prefer_realtime
+from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
 from tenon_mujoco.emulation import EmulatedTime, EmulatorError, create_emulator
 from tenon_mujoco.guiding import guide
 from tenon_mujoco.plant import Plant
@@ -35,7 +35,7 @@ class EmulatedStand(GraphNode):
 
     def __init__(self) -> None:
         super().__init__("emulated_stand")
-        prefer_realtime()
+        prefer_realtime(ARM_PRIORITY)
         setup, session = self.setup, self.setup.config
         self._plant = Plant(setup.arm, setup.connector, setup.task, seed=session.seed)
         emulator = create_emulator(setup.robot, self._plant)

@@ -17,7 +17,7 @@ from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.robot import RobotConfig
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
-from tenon_graph.scheduling import prefer_realtime
+from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
 from tenon_mujoco.emulation import EmulatedTime, EmulatorError, create_emulator
 from tenon_mujoco.plant import Plant
 
@@ -78,7 +78,7 @@ class EmulatorProcess:
 def _live(pipe: Connection, robot: dict[str, Any], task_name: str, seed: int) -> None:
     """The process: time passes on its thread, requests are answered here until the pipe is closed."""
     try:
-        prefer_realtime()
+        prefer_realtime(ARM_PRIORITY)
         config = RobotConfig.model_validate(robot)
         task = load_named(InsertionTaskConfig, ConfigKind.TASKS, task_name)
         connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, task.connector)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from tenon.configuration.arm import ArmConfig
-from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError, DriverState
+from tenon.control.drivers import ArmFaultError, ArmFaultKind, ArmProcessError, DriverError, DriverState
 from tenon.control.geometry import distance
 from tenon.control.kinematics import Kinematics
 from tenon.control.loop import SetPoint
@@ -132,6 +132,12 @@ class Ur5Driver:
 
         The arm does not move by it. Raises ArmFaultError while something is in the way.
         """
+        if self._link.hangs:
+            raise ArmProcessError(
+                ArmFaultKind.CONNECTION_LOST,
+                f"the connection to {self.settings.host} is silent and ur-rtde does not let it go: the driver's "
+                "process is started anew",
+            )
         self._let_go()
         self._open()
         self._start_program()
@@ -146,13 +152,16 @@ class Ur5Driver:
         if self._state is not DriverState.ACTIVE:
             raise DriverError(f"the UR5 is {self._state.value}: only an active one can be guided")
         control, newer = self._link.control, self.settings.software >= 5
-        self._steering.stop(control)
+        if by_hand == self._guided:
+            return
         if by_hand:
+            self._steering.stop(control)
             done = control.freedriveMode() if newer else control.teachMode()
         else:
             done = control.endFreedriveMode() if newer else control.endTeachMode()
         if not done:
             raise DriverError("the controller refused freedrive: see the message on its pendant")
+        self._steering.reset()
         self._guided = by_hand
 
     def grasp(self, *, closed: bool) -> bool:

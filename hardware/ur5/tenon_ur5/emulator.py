@@ -86,6 +86,11 @@ class UrEmulator:
     def period_s(self) -> float:
         return 1.0 / self.settings.rate_hz
 
+    @property
+    def plays(self) -> bool:
+        """Whether the control program runs."""
+        return self.program is not None
+
     def start(self) -> None:
         """Opens its ports. Raises EmulatorError."""
         self._ports.open()
@@ -177,7 +182,7 @@ class UrEmulator:
 
     def _write_state(self, q: np.ndarray, qd: np.ndarray, effort: np.ndarray, felt: np.ndarray) -> None:
         values, joints, safety = self.registers.values, self.joints, self.safety
-        playing = self.program is not None
+        playing = self.plays
         pose, target = joints.kinematics.forward(q), joints.tcp_in_base()
         speed = turned(joints.kinematics.jacobian(q) @ qd).tolist()
         values.update(
@@ -266,8 +271,8 @@ class UrEmulator:
             "robotmode": lambda: f"Robotmode: {safety.robot_mode.name}",
             "safetystatus": lambda: f"Safetystatus: {safety.safety_mode.name}",
             "safetymode": lambda: f"Safetymode: {safety.safety_mode.name}",
-            "programstate": lambda: f"{'STOPPED' if self.program is None else 'PLAYING'} {MARK}",
-            "running": lambda: f"Program running: {str(self.program is not None).lower()}",
+            "programstate": lambda: f"{'PLAYING' if self.plays else 'STOPPED'} {MARK}",
+            "running": lambda: f"Program running: {str(self.plays).lower()}",
             "stop": self._stop_program,
             "unlock protective stop": safety.unlock_protective_stop,
             "close safety popup": lambda: "closing safety popup",

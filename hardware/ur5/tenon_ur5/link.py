@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,9 @@ import numpy as np
 from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError
 from tenon.control.types import Vector
 from tenon_ur5.config import DriverSettings
+from tenon_ur5.probe import RTDE_PORT, sends_readings
 
-RTDE_PORT, DASHBOARD_PORT, SCRIPT_PORT = 30004, 29999, 30003
+DASHBOARD_PORT = 29999
 VARIABLES = [
     "timestamp",
     "actual_q",
@@ -27,7 +27,8 @@ VARIABLES = [
     "robot_status_bits",
     "actual_digital_input_bits",
 ]
-POLL_S = 0.0002
+POLL_S, MARGIN_PERIODS = 0.0003, 0.15
+"""ur-rtde tells of a new packet only when asked: it is asked from shortly before the packet is due."""
 RETRY_S = 0.25
 REACH_TIMEOUT_S = 1.0
 DASHBOARD_TIMEOUT_MS = 2000
@@ -81,6 +82,9 @@ class UrLink:
         self._control: Any = None
         self._io: Any = None
         self._last_s = -1.0
+        self._due_s = 0.0
+        self.hangs = False
+        """ur-rtde has a connection that is open and silent: it would wait in it without end if it were closed."""
 
     @property
     def control(self) -> Any:
@@ -92,7 +96,7 @@ class UrLink:
     def wait_until_reachable(self, timeout_s: float) -> None:
         """Waits for a controller that is still coming up. Raises DriverError."""
         deadline_s = time.monotonic() + timeout_s
-        while not reachable(self._settings.host, RTDE_PORT):
+        while not sends_readings(self._settings.host, REACH_TIMEOUT_S):
             if time.monotonic() > deadline_s:
                 raise DriverError(
                     f"no UR controller answers at {self._settings.host}:{RTDE_PORT}: see that it is switched on and "
@@ -108,6 +112,8 @@ class UrLink:
         """Starts the stream of readings. Raises ArmFaultError."""
         from rtde_receive import RTDEReceiveInterface
 
+        if not sends_readings(self._settings.host, REACH_TIMEOUT_S):
+            raise self._lost(f"it sends no readings on port {RTDE_PORT}")
         self._last_s = -1.0
         self._receive = self._made(lambda: RTDEReceiveInterface(self._settings.host, -1.0, VARIABLES))
 
@@ -124,7 +130,9 @@ class UrLink:
             )
 
     def drop(self) -> None:
-        """Lets everything go. The program on the controller ends by its watchdog at the latest."""
+        """Lets everything go, if it can. The program on the controller ends by its watchdog at the latest."""
+        if self.hangs:
+            return
         for interface in (self._control, self._receive, self._io):
             if interface is not None:
                 with contextlib.suppress(Exception):  # whatever a broken connection says when it is closed
@@ -133,7 +141,7 @@ class UrLink:
 
     def end_program(self) -> None:
         """Ends the control program in order; the arm stands, its brakes free, held by the controller."""
-        if self._control is not None:
+        if self._control is not None and not self.hangs:
             with contextlib.suppress(Exception):
                 self._control.stopScript()
 
@@ -143,13 +151,17 @@ class UrLink:
         if receive is None:
             raise self._lost("it is not connected")
         begun_s = time.monotonic()
+        if begun_s < self._due_s:
+            time.sleep(self._due_s - begun_s)
         while (timestamp_s := float(receive.getTimestamp())) == self._last_s:
             if not receive.isConnected():
                 raise self._lost("it has closed the connection")
             if time.monotonic() - begun_s > self._settings.silence_timeout_s:
+                self.hangs = True
                 raise self._lost(f"it has sent nothing for {self._settings.silence_timeout_s * 1e3:.0f} ms")
             time.sleep(POLL_S)
         before_s, self._last_s = self._last_s, timestamp_s
+        self._due_s = time.monotonic() + (1.0 - MARGIN_PERIODS) * self._settings.period_s
         if timestamp_s < before_s:
             raise ArmFaultError(
                 ArmFaultKind.CONTROLLER_RESTARTED,
@@ -209,15 +221,6 @@ class UrLink:
             ArmFaultKind.CONNECTION_LOST,
             f"the controller at {self._settings.host} is out of reach, {what}: look at cable, switch and power",
         )
-
-
-def reachable(host: str, port: int) -> bool:
-    """Whether somebody listens there."""
-    try:
-        with socket.create_connection((host, port), timeout=REACH_TIMEOUT_S):
-            return True
-    except OSError:
-        return False
 
 
 def ask_dashboard(host: str, *, software: int) -> Controller:

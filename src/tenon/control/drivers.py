@@ -44,6 +44,14 @@ class ArmFaultError(RuntimeError):
         self.kind = kind
 
 
+class ArmProcessError(ArmFaultError):
+    """The device's library hangs on to a connection that is gone: only a new process can have another one."""
+
+
+START_ANEW_STATUS = 75
+"""Exit status with which a driver's process asks for that."""
+
+
 class ArmDriver(Protocol):
     """A physical arm. Not thread-safe: one loop reads, writes and recovers.
 
@@ -88,7 +96,8 @@ class ArmDriver(Protocol):
     def recover(self) -> None:
         """After an ArmFaultError, once: gets the device back to where it takes commands, without moving it.
 
-        Raises ArmFaultError while the cause persists. Never does what a person has to do: it unlocks nothing.
+        Raises ArmFaultError while the cause persists, ArmProcessError where this process cannot. Never does what a
+        person has to do: it unlocks nothing.
         """
         ...
 

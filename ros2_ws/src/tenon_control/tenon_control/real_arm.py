@@ -6,6 +6,8 @@ the session until a person clears it; the device is tried again meanwhile, and n
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -15,7 +17,14 @@ from std_srvs.srv import SetBool
 from tenon_msgs.msg import ArmState, ElectricalState
 from tenon_msgs.srv import ResetTask
 
-from tenon.control.drivers import ArmDriver, ArmFaultError, DriverError, GuidedArm
+from tenon.control.drivers import (
+    START_ANEW_STATUS,
+    ArmDriver,
+    ArmFaultError,
+    ArmProcessError,
+    DriverError,
+    GuidedArm,
+)
 from tenon.control.loop import InnerLoopConfig
 from tenon.control.types import RobotState
 from tenon.session.setup import SessionSetup
@@ -23,10 +32,12 @@ from tenon_control.impedance_controller import ImpedanceController
 from tenon_graph import contract
 from tenon_graph.conversions import to_stamp
 from tenon_graph.node import GraphNode, run
-from tenon_graph.scheduling import prefer_realtime
+from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
 from tenon_graph.states import StatePublisher
 
 NS_PER_S = 1_000_000_000
+HANG_S = 30.0
+"""A turn that takes longer never ends: connecting anew to a device that answers slowly is quicker."""
 RETRY_S = 0.5
 """Between two tries to get a device back."""
 SERVED_SHARE = 0.6
@@ -39,11 +50,6 @@ class RealArm(GraphNode):
     def __init__(self, create_driver: Callable[[SessionSetup], ArmDriver]) -> None:
         """Reaches the device and makes it ready. Raises DriverError or ArmFaultError, with what to do."""
         super().__init__("arm_driver")
-        if not prefer_realtime():
-            self.get_logger().warning(
-                "this user may not ask for real-time scheduling: on a busy machine the arm may be late, and stop. Give "
-                "it `rtprio 20` in /etc/security/limits.conf"
-            )
         config = self.setup.config
         self._driver = create_driver(self.setup)
         self._driver.configure()
@@ -68,6 +74,11 @@ class RealArm(GraphNode):
         self._executor_of_both = SingleThreadedExecutor()
         self._executor_of_both.add_node(self)
         self._executor_of_both.add_node(self._impedance)
+        if not prefer_realtime(ARM_PRIORITY):
+            self.get_logger().warning(
+                "this user may not ask for real-time scheduling: on a busy machine the arm may be late, and stop. Give "
+                "it `rtprio 20` in /etc/security/limits.conf"
+            )
         self._driver.activate()
         self._tell()
 
@@ -77,6 +88,7 @@ class RealArm(GraphNode):
         return self._impedance
 
     def destroy_node(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, HANG_S)
         self._executor_of_both.shutdown()
         self._impedance.destroy_node()
         self._driver.close()
@@ -86,11 +98,17 @@ class RealArm(GraphNode):
         """Turn by turn until the context ends."""
         while rclpy.ok():
             begun_s = time.monotonic()
+            # By default this signal ends the process: a vendor's library that hangs holds the interpreter, so nothing
+            # else here could; tenon_session.arm_driver starts another one.
+            signal.setitimer(signal.ITIMER_REAL, HANG_S)
             try:
                 if self._fault is None:
                     self._turn()
                 else:
                     self._recover(begun_s)
+            except ArmProcessError as fault:
+                self.get_logger().error(f"{fault}")
+                os._exit(START_ANEW_STATUS)  # in order it would not end: the library is waited for
             except ArmFaultError as fault:
                 self._on_fault(fault)
             self._serve(begun_s + SERVED_SHARE * self._driver.period_s)

@@ -21,6 +21,7 @@ from rclpy.subscription import Subscription
 from tenon.configuration import ConfigurationError
 from tenon.session.setup import SessionSetup, load_setup
 from tenon_graph.contract import Topic
+from tenon_graph.scheduling import CONTROL_PRIORITY, prefer_realtime, share_the_rest
 
 SWITCH_INTERVAL_S = 0.0005
 """Messages arrive on a thread of the middleware, which must not wait 5 ms for each turn while a callback computes."""
@@ -41,8 +42,11 @@ def text_parameter(node: Node, name: str, default: str, description: str) -> str
 class GraphNode(Node):
     """A node of the session: reads which session it belongs to from its parameters and wires topics by contract.
 
-    Its time is that of the session's robot.
+    Its time is that of the session's robot. waited_for: a physical arm waits for this node's answers, so it asks for
+    real-time scheduling; else it leaves that to others.
     """
+
+    waited_for = True
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, **options)
@@ -50,6 +54,10 @@ class GraphNode(Node):
         # Not a launch argument: whoever starts a real arm on simulated time would have it wait for a clock forever.
         simulated = self.setup.robot.time == "simulated"
         self.set_parameters([Parameter("use_sim_time", Parameter.Type.BOOL, simulated)])
+        if not simulated and self.waited_for:
+            prefer_realtime(CONTROL_PRIORITY)
+        elif not simulated:
+            share_the_rest()
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
 
     def _load_setup(self) -> SessionSetup:

@@ -33,6 +33,8 @@ CATCH_UP_DELAY_S = 2.0
 class TrainerNode(GraphNode):
     """/transition -> tenon.training.Trainer -> /policy/weights (latched), /trainer/state. The service trainer/save."""
 
+    waited_for = False
+
     def __init__(self) -> None:
         super().__init__("trainer_node")
         session = self.setup.config

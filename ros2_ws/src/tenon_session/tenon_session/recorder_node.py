@@ -34,6 +34,8 @@ PUBLICATION_NUMBER = "publication_sequence_number"
 class RecorderNode(GraphNode):
     """/session/state opens an episode's file, /session/episode closes it, all else of the contract goes into it."""
 
+    waited_for = False
+
     def __init__(self) -> None:
         super().__init__("recorder_node")
         self._directory = self.setup.episodes_directory
