@@ -355,3 +355,71 @@ def test_n_step_looks_at_the_frame_that_is_so_many_steps_ahead(tmp_path: Path) -
         assert observation.image is not None
         assert torch.equal(observation.image.flatten().to(torch.float32), observation.state.flatten())
     assert set((batch.next_observation.state - batch.observation.state).flatten().tolist()) == {1.0, 2.0, 3.0}
+
+
+# --- a person's steps -------------------------------------------------------------------------------------------------
+
+HUMAN = {2, 3, 11, 19}
+
+
+@pytest.fixture
+def with_interventions(tmp_path: Path) -> Replay:
+    """Twenty own transitions; in some of them a person drove."""
+    replay = Replay(tmp_path / "replay", SPEC, ReplayConfig(capacity=1000, reserve=10))
+    for number, transition in enumerate(stream([10, 10])):
+        replay.add(dataclasses.replace(transition, human=number in HUMAN))
+    return replay
+
+
+def drawn(sampler: Sampler, *, until: int = 20, count: int = 4000) -> Batch:
+    return sampler.sample(count, torch.Generator().manual_seed(0), until=until)
+
+
+def test_ignored_steps_are_never_drawn_and_the_others_evenly(with_interventions: Replay) -> None:
+    batch = drawn(Sampler(with_interventions, None, SamplingConfig(interventions="ignore"), DISCOUNT))
+    counts = np.bincount(batch.number.numpy(), minlength=20)
+    assert set(np.flatnonzero(counts == 0)) == HUMAN
+    others = np.delete(counts, sorted(HUMAN))
+    assert others.min() > 0.75 * 4000 / 16
+    assert not batch.prior.any()
+
+
+def test_steps_on_policy_are_drawn_like_all_others_by_the_same_numbers(with_interventions: Replay) -> None:
+    batch = drawn(Sampler(with_interventions, None, SamplingConfig(), DISCOUNT))
+    expected = torch.randint(0, 20, (4000,), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(batch.number, expected)
+    assert not batch.prior.any()
+
+
+def test_demonstrated_steps_are_marked_for_methods_that_clone(with_interventions: Replay) -> None:
+    batch = drawn(Sampler(with_interventions, None, SamplingConfig(interventions="demonstration"), DISCOUNT))
+    assert set(batch.number.tolist()) == set(range(20))
+    assert set(batch.number[batch.prior].tolist()) == HUMAN
+
+
+def test_demonstrated_steps_stand_in_the_share_of_the_prior_data(with_interventions: Replay, tmp_path: Path) -> None:
+    write_prior(tmp_path / "prior", SPEC, stream([6]))
+    prior = Replay.open(tmp_path / "prior", SPEC)
+    config = SamplingConfig(interventions="demonstration", prior_share=0.5)
+    batch = drawn(Sampler(with_interventions, prior, config, DISCOUNT))
+    share, rewards = batch.prior[:2000], batch.reward[:2000]
+    assert share.all()
+    of_person = torch.isin(rewards, with_interventions.values("reward", np.array(sorted(HUMAN))))
+    assert 0.3 < of_person.float().mean() < 0.5, "four of ten"
+    before = drawn(Sampler(with_interventions, prior, config, DISCOUNT), until=2)
+    assert not torch.isin(before.reward[:2000], with_interventions.values("reward", np.array(sorted(HUMAN)))).any()
+
+
+def test_who_acted_is_known_after_a_restart(with_interventions: Replay, tmp_path: Path) -> None:
+    with_interventions.close()
+    again = Replay.open(tmp_path / "replay", SPEC)
+    assert set(again.human(range(20)).tolist()) == HUMAN
+    assert again.human(range(3, 19)).tolist() == [3, 11]
+
+
+def test_nothing_but_ignored_steps_is_told(tmp_path: Path) -> None:
+    replay = Replay(tmp_path / "replay", SPEC, ReplayConfig(capacity=1000, reserve=10))
+    for transition in stream([5]):
+        replay.add(dataclasses.replace(transition, human=True))
+    with pytest.raises(StorageError, match="interventions: ignore"):
+        drawn(Sampler(replay, None, SamplingConfig(interventions="ignore"), DISCOUNT), until=5)

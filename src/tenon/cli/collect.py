@@ -37,7 +37,7 @@ class Collect:
     """Which series of the family."""
     connector: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Only these connectors of the family (by name); several times for several."""
-    episodes_per_connector: int = 40
+    episodes_per_connector: int = 20
     """Half of them start near the socket, half far from it; half start with the plug in it."""
     jobs: int | None = None
     """Processes side by side. Default: as many as there are cores."""

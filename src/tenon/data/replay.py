@@ -109,6 +109,7 @@ class Replay:
         held_rows = self._held_rows()
         self._ledger.restore(held_rows)
         self._spans = EpisodeSpans(held_rows)
+        self._human: list[int] = held_rows["number"][held_rows["human"]].tolist()
 
     @classmethod
     def open(cls, directory: Path, spec: EnvironmentSpec) -> Replay:
@@ -176,6 +177,8 @@ class Replay:
         row["checksum"] = self._checksum(slot)
         key = (session, transition.episode, transition.step)
         self._spans.add(number, *key, ended=transition.ended, oldest=number + 1 - self._slots)
+        if transition.human:
+            self._human.append(number)
         self._counters.array[_COMMITTED] = number + 1
         self._ledger.add(*key, ended=transition.ended, transitions=number + 1)
         if number + 1 - int(self._counters.array[_FLUSHED]) >= self.config.reserve:
@@ -240,6 +243,11 @@ class Replay:
         A span is of one episode, has no gap and lies within ``window``; it is a function of the window alone.
         """
         return self._spans.around(numbers, window)
+
+    def human(self, window: range) -> NDArray[np.int64]:
+        """Numbers of the transitions of ``window`` in which a person drove, in order."""
+        first, last = (bisect.bisect_left(self._human, bound) for bound in (window.start, window.stop))
+        return np.array(self._human[first:last], dtype=np.int64)
 
     def session_name(self, number: int) -> str:
         """The session that ``rows`` names by number."""

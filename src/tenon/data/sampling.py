@@ -51,15 +51,21 @@ class SamplingConfig(Config):
         "None: uniform over prior and own data together (awac.md 2.4, iql.md)",
     )
     n_step: int = Field(default=1, ge=1, description="rewards summed up before the value of a state is used")
+    interventions: Literal["on_policy", "demonstration", "ignore"] = Field(
+        default="on_policy",
+        description="own transitions in which a person drove. on_policy: like all others. demonstration: as prior data "
+        "too, in their share and for methods that clone these. ignore: they are not drawn",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Draw:
-    """Transitions of one source. window: the numbers that may be looked at."""
+    """Transitions of one source. window: the numbers that may be looked at. prior: (batch,) of bool."""
 
     replay: Replay
     numbers: Tensor
     window: range
+    prior: Tensor
 
 
 class Sampler:
@@ -88,7 +94,7 @@ class Sampler:
         for draw in self._draws(count, generator, until):
             stop = start + len(draw.numbers)
             part = batch if stop - start == count else batch.part(start, stop)
-            part.prior.fill_(draw.replay is self._prior)
+            part.prior.copy_(draw.prior)
             self._fill(part, draw, generator)
             start = stop
         return batch
@@ -96,20 +102,44 @@ class Sampler:
     def _draws(self, count: int, generator: torch.Generator, until: int) -> list[_Draw]:
         own = self._replay.window(until)
         prior = range(0) if self._prior is None else self._prior.window(self._prior.transitions)
-        if not own and not prior:
+        mode = self._config.interventions
+        human = np.empty(0, np.int64) if mode == "on_policy" else self._replay.human(own)
+        shown = human if mode == "demonstration" and prior else human[:0]
+        left_out = human if mode == "ignore" else human[:0]
+        of_prior, of_own = len(prior) + len(shown), len(own) - len(left_out)
+        if not of_own and not of_prior:
+            if left_out.size:
+                raise StorageError("a person drove in every transition, and interventions: ignore leaves these out")
             raise StorageError("the replay is empty and there are no prior data: add transitions before sampling")
-        if not prior or not own:
-            from_prior = count if prior else 0
+        if not of_prior or not of_own:
+            from_prior = count if of_prior else 0
         elif self._config.prior_share is not None:
             from_prior = round(self._config.prior_share * count)
         else:
-            of_both = torch.randint(len(prior) + len(own), (count,), generator=generator)
-            from_prior = int((of_both < len(prior)).sum())
+            of_both = torch.randint(of_prior + of_own, (count,), generator=generator)
+            from_prior = int((of_both < of_prior).sum())
+        draws = self._of_prior(from_prior, prior, shown, own, generator)
+        if from_prior < count:
+            drawn = torch.randint(of_own, (count - from_prior,), generator=generator) + own.start
+            numbers = torch.from_numpy(_skipping(drawn.numpy(), left_out)) if len(left_out) else drawn
+            demonstrated = np.isin(numbers.numpy(), human) if len(human) else np.zeros(len(numbers), dtype=np.bool_)
+            draws.append(_Draw(self._replay, numbers, own, torch.from_numpy(demonstrated)))
+        return draws
+
+    def _of_prior(
+        self, count: int, prior: range, shown: NDArray[np.int64], own: range, generator: torch.Generator
+    ) -> list[_Draw]:
+        """Draws from the prior data and, beside them, the own transitions ``shown`` that a person demonstrated."""
+        if not count:
+            return []
+        places = torch.randint(len(prior) + len(shown), (count,), generator=generator)
+        numbers, of_own = places[places < len(prior)] + prior.start, places[places >= len(prior)] - len(prior)
         draws = []
-        for replay, window, size in ((self._prior, prior, from_prior), (self._replay, own, count - from_prior)):
-            if replay is not None and size:
-                numbers = torch.randint(window.start, window.stop, (size,), generator=generator)
-                draws.append(_Draw(replay, numbers, window))
+        if self._prior is not None and len(numbers):
+            draws.append(_Draw(self._prior, numbers, prior, torch.ones(len(numbers), dtype=torch.bool)))
+        if len(of_own):
+            demonstrated = torch.from_numpy(shown[of_own.numpy()])
+            draws.append(_Draw(self._replay, demonstrated, own, torch.ones(len(of_own), dtype=torch.bool)))
         return draws
 
     def _fill(self, part: Batch, draw: _Draw, generator: torch.Generator) -> None:
@@ -147,6 +177,13 @@ class Sampler:
         desired = part.observation.state[:, None, -self._goal.size :]
         paid = goal_reward(replay.values("achieved_goal", numbers), desired, self._goal)
         return torch.where(relabelled[:, None], paid, rewards)
+
+
+def _skipping(places: NDArray[np.int64], left_out: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What stands at the ``places`` of a window once ``left_out``, which is sorted, is taken out of it."""
+    before = left_out - np.arange(len(left_out))
+    skipped: NDArray[np.int64] = places + np.searchsorted(before, places, side="right")
+    return skipped
 
 
 def check_sampling(config: SamplingConfig, spec: EnvironmentSpec, *, has_prior: bool) -> None:

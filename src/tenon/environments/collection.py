@@ -49,7 +49,9 @@ class CollectionConfig(Config):
     seated_every: int = Field(
         default=2, ge=1, description="of so many rounds of the tasks one starts with the plug in the socket; ours"
     )
-    episodes: int = Field(default=40, ge=1, description="per connector; daib.md 8.1 (b)")
+    episodes: int = Field(
+        default=20, ge=1, description="per connector; 40 in daib.md 8.1 (b), of fewer connectors: looks count more"
+    )
     seed: int = Field(default=0, ge=0)
     script: JobScriptConfig = JobScriptConfig()
 
