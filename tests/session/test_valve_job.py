@@ -26,6 +26,7 @@ def job() -> ValveJob:
 
 def tick(position_rad, velocity_rad_s, angle_rad):
     observer = Observer(period_ns=PERIOD_NS, image_tolerance_ns=None, detector=False)
+    observer.on_pose(PERIOD_NS - 1, valve_pose(angle_rad))  # the first pose of all begins the grid
     observer.on_joints(position_rad, velocity_rad_s)
     observer.on_force(PERIOD_NS, np.zeros(3))
     observer.on_pose(PERIOD_NS, valve_pose(angle_rad))

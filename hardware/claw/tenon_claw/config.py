@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from tenon.configuration.base import Config
 from tenon_claw import control_table as table
@@ -41,6 +41,7 @@ class DriverSettings(Config):
     servo they let go in any case.
     misses_max: answers in a row that may be missing or damaged. answer_margin_s: how long an answer may take beyond
     its time on the wire: on a USB adapter its latency timer.
+    connect_timeout_s: how long the servos may take to be all there, where the claw is switched on with the session.
     return_delay_s: what ``tenon claw setup`` writes into the servos.
     """
 
@@ -61,6 +62,7 @@ class DriverSettings(Config):
     bus_watchdog_s: PositiveFloat = Field(default=0.2, le=2.0)
     misses_max: PositiveInt = 5
     answer_margin_s: PositiveFloat = 0.006
+    connect_timeout_s: NonNegativeFloat = 0.0
     return_delay_s: float = Field(default=0.0, ge=0.0, le=508e-6)
 
     @model_validator(mode="after")

@@ -27,6 +27,7 @@ from tenon_claw.units import to_rad, to_tick
 
 VALVE_THERE_RAD = 0.04
 VALVE_TIMEOUT_S = 6.0
+CONNECT_RETRY_S = 0.2
 PALM_IN_BASE = pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
 """The palm does not move: it is the base of all that a claw says."""
 
@@ -96,7 +97,7 @@ class ClawDriver:
         if self._state is not DriverState.UNCONFIGURED:
             raise DriverError(f"the claw is {self._state.value}: configure() is for an unconfigured one")
         try:
-            self._reach()
+            self._await_servos()
             self._check_eeprom()
         except ArmFaultError:
             self._bus.close()
@@ -113,7 +114,7 @@ class ClawDriver:
     def read(self) -> RobotState:
         """Waits for the next turn, then asks all servos. After an ArmFaultError the fingers are as ``on_loss`` says."""
         self._await_turn()
-        present = self._ask()
+        present = self.ask()
         stamp_ns = time.time_ns()
         fault = self._guard.judge(present, self._names, expect_torque=self._state is DriverState.ACTIVE)
         self._note(present)
@@ -178,7 +179,7 @@ class ClawDriver:
         """
         self._bus.close()
         self._reach()
-        fault = self._guard.judge(self._ask(), self._names, expect_torque=False, recovering=True)
+        fault = self._guard.judge(self.ask(), self._names, expect_torque=False, recovering=True)
         if fault is not None:
             raise fault
         if self._state is DriverState.ACTIVE:
@@ -218,7 +219,18 @@ class ClawDriver:
                     self._bus.write(servo_id, item, address)
         self._valve_goal = None
         self._next_s = time.monotonic()
-        self._note(self._ask())
+        self._note(self.ask())
+
+    def _await_servos(self) -> None:
+        deadline_s = time.monotonic() + self.settings.connect_timeout_s
+        while True:
+            try:
+                return self._reach()
+            except ArmFaultError:
+                self._bus.close()
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(CONNECT_RETRY_S)
 
     def _find_all(self) -> None:
         missing = []
@@ -250,7 +262,7 @@ class ClawDriver:
     def _take_hold(self) -> None:
         """Torque on, with the goal where each finger is."""
         self._guard.restart()
-        self._note(self._ask())
+        self._note(self.ask())
         self._goal_rad, self._holds = self._position_rad, True
         limits = dict.fromkeys(self._ids, _units(self.settings.current_limit_a))
         silence = 0
@@ -291,8 +303,8 @@ class ClawDriver:
             else:
                 self._send_goals(self._position_rad)
 
-    def _ask(self) -> list[Present]:
-        """One answer from all; some may be missing or damaged before that."""
+    def ask(self) -> list[Present]:
+        """One answer from all, at once; some may be missing or damaged before that. Raises ArmFaultError."""
         with self._on_bus():
             for attempt in range(self.settings.misses_max + 1):
                 try:

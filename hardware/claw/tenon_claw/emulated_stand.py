@@ -8,6 +8,7 @@ from tenon.session.claw_stand import ClawStand
 from tenon_claw.emulator.stand import EmulatedClaw
 from tenon_claw.setup import settings_of
 from tenon_graph.node import GraphNode, run
+from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
 
 
 class EmulatedStand(GraphNode):
@@ -15,6 +16,7 @@ class EmulatedStand(GraphNode):
 
     def __init__(self) -> None:
         super().__init__("emulated_stand")
+        prefer_realtime(ARM_PRIORITY)  # a device is never late because the machine is busy
         stand = self.setup.stand
         assert isinstance(stand, ClawStand), f"{self.setup.config.task} is no task of a claw"
         settings = settings_of(self.setup)

@@ -1,4 +1,4 @@
-"""A demonstration by hand: somebody moves the limp fingers through a gait, and the valve turns."""
+"""A demonstration by hand: somebody moves the limp fingers, and the servos tell where they went."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ STIFFNESS_NM_RAD = 3.0
 
 @pytest.fixture
 def hand(claw):
-    """Pulls the fingers inwards and around, as a person would."""
-    wanted_rad = np.tile((0.3, 0.6, -1.25), 3)
+    """Pulls the fingers around, clear of the valve, as a person would."""
+    wanted_rad = np.tile((0.3, 0.95, -1.3), 3)
     stopped = threading.Event()
 
     def pull():
