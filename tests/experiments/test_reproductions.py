@@ -16,6 +16,7 @@ from tenon.experiments.demos_her_pick import DemosHerPick, DemosHerPickSize
 from tenon.experiments.experiment import ExperimentError
 from tenon.experiments.insertion_table import GATED, InsertionTable, InsertionTableSize
 from tenon.experiments.insertion_worlds import make_task
+from tenon.experiments.intervention import Intervention, InterventionSize
 from tenon.experiments.iql_maze import BETWEEN, SHORT, IQLMaze, IQLMazeSize
 from tenon.experiments.registry import EXPERIMENTS, experiment_named
 from tenon.experiments.residual_bias import ResidualBias, ResidualBiasSize
@@ -24,6 +25,9 @@ from tenon.experiments.runner import AnyExperiment, run_experiment
 TINY: tuple[AnyExperiment, ...] = (
     ResidualBias(
         ResidualBiasSize(biases_mm=(0.0, 1.5), steps=60, evaluate_every=40, warmup=40, draws=2, draws_on_the_way=1)
+    ),
+    Intervention(
+        InterventionSize(steps=60, evaluate_every=40, warmup=40, draws=2, interventions=2, patience_steps=3)
     ),
     DemosHerPick(
         DemosHerPickSize(

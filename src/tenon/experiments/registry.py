@@ -11,6 +11,7 @@ from tenon.experiments.awac_valve import AWACValve
 from tenon.experiments.daib_classifier import DaibClassifier
 from tenon.experiments.demos_her_pick import DemosHerPick
 from tenon.experiments.insertion_table import InsertionTable
+from tenon.experiments.intervention import Intervention
 from tenon.experiments.iql_maze import IQLMaze
 from tenon.experiments.on_the_job import OnTheJobFar, OnTheJobNear
 from tenon.experiments.on_the_job_ablation import DAIBAblation
@@ -28,6 +29,7 @@ _KINDS: tuple[type[AnyExperiment], ...] = (
     OnTheJobNear,
     OnTheJobFar,
     DAIBAblation,
+    Intervention,
 )
 EXPERIMENTS: Mapping[str, type[AnyExperiment]] = {kind.name: kind for kind in _KINDS}
 

@@ -144,7 +144,7 @@ def run_episode(
     """The transitions of one episode as they happen; the next action is chosen when the next one is asked for.
 
     policy_version: that of ``actor`` at this moment. What ``info`` says of ``success``, ``reward_logit`` and
-    ``reward_version`` is kept with the transition.
+    ``reward_version`` is kept with the transition; its ``human_action`` is what a person did in the stead of the actor.
     """
     given: dict[str, Any] = {} if reset.options is None else {"options": reset.options}
     raw, _ = env.reset(seed=reset.seed, **given)
@@ -153,18 +153,20 @@ def run_episode(
         version = policy_version()
         action = actor.act(observation, deterministic=deterministic)
         raw, reward, terminated, truncated, info = env.step(action)
+        by_hand = info.get("human_action")
         transition = Transition(
             session=session,
             episode=episode,
             step=step,
             observation=observation,
-            action=action,
+            action=action if by_hand is None else np.asarray(by_hand, dtype=np.float32),
             reward=float(reward),
             next_observation=observation_from_gym(raw),
             terminated=bool(terminated),
             truncated=bool(truncated),
             success=bool(info.get("success", False)),
             policy_version=version,
+            human=by_hand is not None,
             reward_logit=float(info.get("reward_logit", math.nan)),
             reward_version=str(info.get("reward_version", "")),
         )

@@ -85,6 +85,7 @@ class Trainer:
         self.learner = create(config.method, config.algorithm, spec, seed, device=config.device)
         self.replay = Replay(directory / "replay", spec, config.replay)
         self.prior = _open_prior(directory / _PRIOR, spec, prior_transitions)
+        _check_interventions(config, self.learner.config)
         self._sampler = Sampler(self.replay, self.prior, config.sampling, self.learner.config.discount)
         self.updates = 0
         self.durable_updates = 0
@@ -354,6 +355,16 @@ def _check_data(config: TrainerConfig, spec: EnvironmentSpec, *, has_prior: bool
         raise ConfigurationError(
             f"offline_updates: is {config.offline_updates}, but there are no prior data: hand in demonstrations or "
             f"logs, or set it to 0"
+        )
+
+
+def _check_interventions(config: TrainerConfig, algorithm: Config) -> None:
+    """Raises ConfigurationError for a method that tells the domains of its prior data apart: a person's steps in
+    practice are of none of them."""
+    if config.sampling.interventions == "demonstration" and hasattr(algorithm, "domains"):
+        raise ConfigurationError(
+            f"sampling.interventions: 'demonstration' counts a person's steps among the prior data, whose domains "
+            f"{config.method} tells apart: use 'on_policy' or 'ignore'"
         )
 
 
