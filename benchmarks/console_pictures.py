@@ -22,6 +22,7 @@ from tenon_graph import contract
 from tenon_session.testing.stage import Stage
 
 VIEWPORT = {"width": 1280, "height": 800}
+TABLET = {"width": 820, "height": 1180}
 WIDTH_PX = 960
 """Of the files."""
 TIMEOUT_MS = 120_000
@@ -103,6 +104,10 @@ def main(options: Options) -> int:
             stage.probe.wait_for(lambda: stage.probe.session.phase == SessionState.FAULT, "the fault")
             page.wait_for_timeout(SETTLE_MS)
             album.keep("lost-node")
+            page.set_viewport_size(TABLET)
+            page.get_by_label("light or dark").click()
+            page.wait_for_timeout(SETTLE_MS)
+            album.keep("tablet-dark")
             stage.probe.trigger(contract.STOP_SERVICE)
     return 0
 
