@@ -1,0 +1,5 @@
+"""colcon builds this package by its setup.cfg."""
+
+from setuptools import setup
+
+setup()

@@ -1,0 +1,1 @@
+"""An arm in Gazebo behind the topics of a real one."""
