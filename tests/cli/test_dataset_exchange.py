@@ -169,3 +169,17 @@ def test_contact_sheet_is_made_of_images_or_drawn_anew(
 
 def test_numbers_are_read_as_people_write_them() -> None:
     assert numbers("0,4,7-9") == (0, 4, 7, 8, 9)
+
+
+def test_render_writes_a_video_at_the_episodes_own_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    episode, out = record(tmp_path / "run", 0), tmp_path / "episode.mp4"
+    assert main(["dataset", "render", str(episode), "--out", str(out), "--rate-hz", "20"]) == 0
+    assert "12 frames, 0.6 s" in capsys.readouterr().out
+    video = cv2.VideoCapture(str(out))
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(20.0)
+    frames = [frame for is_there, frame in iter(video.read, (False, None)) if is_there]
+    assert len(frames) == 12 and frames[0].shape[1] >= 320
+    first, last = (np.asarray(frame[-6, -8], int) for frame in (frames[0], frames[-1]))
+    assert first.max() < 40 and last[1] > last[0] + 40 and last[1] > last[2] + 40, "the bar ends green: a success"
+    assert main(["dataset", "render", str(episode), "--out", str(out)]) == 2
+    assert "never overwritten" in capsys.readouterr().err

@@ -58,14 +58,17 @@ class ContactSheet:
             )
         )
         with explained():
-            frames = _frames(EpisodeStore(episode.path.parent), episode, self.topic)
+            frames = episode_frames(EpisodeStore(episode.path.parent), episode, self.topic)
             write_png(self.out, contact_sheet(frames, title, config))
         write_line(str(self.out))
         return SUCCESS
 
 
-def _frames(store: EpisodeStore, episode: Episode, topic: str | None) -> list[Frame]:
-    """Where pictures come from, in this order: the topic asked for, the transitions, the simulation."""
+def episode_frames(store: EpisodeStore, episode: Episode, topic: str | None) -> list[Frame]:
+    """The frames of an episode. Where pictures come from, in this order: ``topic``, the transitions, the simulation.
+
+    Raises CommandError where there are none, and they cannot be drawn.
+    """
     transitions = list(store.transitions(episode))
     if topic is None and transitions and transitions[0].next_observation.image is not None:
         pictures = [(step.stamp_ns, step.next_observation.image) for step in transitions]

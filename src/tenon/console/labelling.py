@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from tenon.data.labels import Flags, Frames, Labels, LabelStore, load_frames, marks_from_success, success_from_marks
 from tenon.data.store import Episode, EpisodeStore
-from tenon.rewards.labelling import Proposal
+
+if TYPE_CHECKING:
+    from tenon.rewards.labelling import Proposal
 
 
 class EpisodeLabelling:
