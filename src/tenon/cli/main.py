@@ -18,12 +18,14 @@ from tenon.cli.contact_sheet import ContactSheet
 from tenon.cli.dataset import Info, Repair
 from tenon.cli.dataset_edit import Merge, Split, Trim
 from tenon.cli.dataset_exchange import Export, Import
+from tenon.cli.dataset_render import Render
 from tenon.cli.dataset_verify import Verify
 from tenon.cli.demo import Demo
 from tenon.cli.doctor import Doctor
 from tenon.cli.errors import INTERRUPTED, USAGE, CommandError
 from tenon.cli.evaluate import Evaluate
 from tenon.cli.goal_image import GoalImage
+from tenon.cli.label import Label
 from tenon.cli.launch import Launch
 from tenon.cli.replay import Replay
 from tenon.cli.record import Record
@@ -57,6 +59,7 @@ DatasetCommand = (
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Import, tyro.conf.subcommand("import")]
     | Annotated[ContactSheet, tyro.conf.subcommand("contact-sheet")]
+    | Annotated[Render, tyro.conf.subcommand("render")]
 )
 
 ConnectorsCommand = (
@@ -179,6 +182,7 @@ Command = (
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
+    | Annotated[Label, tyro.conf.subcommand("label")]
     | Annotated[Reward, tyro.conf.subcommand("reward")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
