@@ -34,7 +34,6 @@ STATE, CAMERA = "/joint_states", "/camera/image_raw"
 WIDTH_PX, HEIGHT_PX = 64, 48
 EPISODE_S = (0.05, 1.5)
 KILL_AFTER_S = (0.0, 2.0)
-ALLOWED_LOSS_S = 1.0
 END_TIMEOUT_S = 60.0
 SUCCESS = EpisodeOutcome(result="success")
 _ROOT = Path(__file__).parents[1]
@@ -179,21 +178,20 @@ def _read_right(directory: Path, stream: Stream, number: int) -> dict[str, int] 
 def _recover(directory: Path, stream: Stream, ledger: Ledger, problems: list[str]) -> tuple[float, tuple[str, ...]]:
     """Repairs the open episode as a person would, by what ``verify`` says. Returns what is lost of it and was said."""
     number, last_ns = ledger.get(OPEN), ledger.get(LAST_NS)
+    handed_over_s = ledger.get(COUNTS[STATE]) / STATE_HZ
     part = directory / f"episode_{number:06d}.part"
-    if not part.is_dir():  # It was killed before the first byte, or after the last.
-        is_there = (directory / f"episode_{number:06d}").is_dir()
-        return 0.0 if is_there or not last_ns else float("inf"), ()
+    if not part.is_dir():  # It was killed after the last byte, or before the first.
+        return 0.0 if (directory / f"episode_{number:06d}").is_dir() else handed_over_s, ()
     said = _said(verify(directory), part.name)
     if not any("cut off" in what for what in said):
         problems.append(f"verify does not say that {part.name} was cut off: {said}")
-    first_ns = last_ns - ledger.get(COUNTS[STATE]) * NS_PER_S // STATE_HZ
     try:
         report = repair_episode(part)
     except EpisodeError as error:  # Not even the file was there yet.
-        return (last_ns - first_ns) / NS_PER_S, (*said, str(error))
+        return handed_over_s, (*said, str(error))
     said = (*said, *report.problems)
     if report.repaired is None:
-        return (last_ns - first_ns) / NS_PER_S, said
+        return handed_over_s, said
     counts = _read_right(directory, stream, number)
     if counts is None or counts != {topic: report.recovered.get(topic, 0) for topic in COUNTS}:
         problems.append(f"the repaired episode holds other messages than were handed over: {counts}")
