@@ -39,6 +39,8 @@ TURNS, QUICK_TURNS = 10_000, 1_000
 LATE_PERIODS = 1.5
 SWITCH_INTERVAL_S = 0.0005
 READY_TIMEOUT_S = 120.0
+PATIENCE_S = 30.0
+"""A late turn shall be counted, not end the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ def _turn(driver: SawyerDriver, turns: int) -> tuple[np.ndarray, float, np.ndarr
 
 def _driver(uri: str, rate_hz: float) -> SawyerDriver:
     given = load_named(RobotConfig, ConfigKind.ROBOTS, ROBOT).driver.settings
-    settings = {**given, "master_uri": uri, "rate_hz": rate_hz}
+    patient = {"silence_s": PATIENCE_S, "network_timeout_s": PATIENCE_S, "rate_share": 0.01}
+    patient["missed_cycles"] = round(PATIENCE_S * rate_hz)
+    settings = {**given, **patient, "master_uri": uri, "rate_hz": rate_hz}
     plug = tcp_in_flange(load_named(ConnectorConfig, ConfigKind.CONNECTORS, CONNECTOR))
     return SawyerDriver(load_named(ArmConfig, ConfigKind.ARMS, ARM), plug, DriverSettings.model_validate(settings))
 

@@ -21,8 +21,6 @@ BOOT_TIMEOUT_S = 60.0
 RETRY_S = 0.5
 SETTLE_S = 10.0
 """Within this time after it was asked, the robot tells its state at the new rate; a graph that comes up is busy."""
-MASTER_SILENCE_S = 2.0
-"""Joint states go on without a master, but nothing that breaks then comes back."""
 LISTENER_TIMEOUT_S, LISTENER_POLL_S = 5.0, 0.01
 ENABLE = "python -m tenon_sawyer.robot enable"
 RESET = "python -m tenon_sawyer.robot reset"
@@ -120,7 +118,7 @@ class RobotLink:
                 ArmFaultKind.CONNECTION_LOST,
                 f"/robot/state, which tells of the emergency stop, is silent for {silent_s:.1f} s: {self._look()}",
             )
-        if self.node.master_silence_s > MASTER_SILENCE_S:
+        if self.node.master_silence_s > self._settings.network_timeout_s:
             return ArmFaultError(
                 ArmFaultKind.CONNECTION_LOST,
                 f"the robot's ROS master at {self._settings.master_uri} is gone: restart the robot, or look why its "
