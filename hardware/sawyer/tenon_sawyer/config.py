@@ -23,8 +23,7 @@ class DriverSettings(Config):
     command_timeout_s: the robot itself holds, when it has heard no command for so long. silence_s: without a word on
     /robot/state, which tells of the emergency stop 100 times a second, the arm is stopped after this time.
     network_timeout_s: of each call to the robot's computer, and how long its ROS master may be silent then: joint
-    states
-    would go on without it, but nothing that breaks meanwhile comes back.
+    states would go on without it, but nothing that breaks meanwhile comes back.
     wrench_frame: axes in which the robot reports the force at its hand. wrench_sign: -1 where it reports what the hand
     exerts instead of what is exerted on it; the manual tells how to find both out.
     gripper: hold the plug with the electric gripper, and refuse to start without it.
