@@ -32,7 +32,9 @@ SAFETY = {
 
 
 def test_periods_and_validity_follow_from_the_rates() -> None:
-    config = parse(SessionConfig, {**SESSION, "teleop": "keyboard", "teleop_timeout_s": 0.5, "camera_rate_hz": 20.0}, where="test")
+    config = parse(
+        SessionConfig, {**SESSION, "teleop": "keyboard", "teleop_timeout_s": 0.5, "camera_rate_hz": 20.0}, where="test"
+    )
     assert (config.control_period_s, config.control_period_ns) == (0.1, 100_000_000)
     assert config.command_validity_ns == 200_000_000
     assert config.teleop_timeout_ns == 500_000_000

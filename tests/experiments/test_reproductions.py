@@ -26,9 +26,7 @@ TINY: tuple[AnyExperiment, ...] = (
     ResidualBias(
         ResidualBiasSize(biases_mm=(0.0, 1.5), steps=60, evaluate_every=40, warmup=40, draws=2, draws_on_the_way=1)
     ),
-    Intervention(
-        InterventionSize(steps=60, evaluate_every=40, warmup=40, draws=2, interventions=2, patience_steps=3)
-    ),
+    Intervention(InterventionSize(steps=60, evaluate_every=40, warmup=40, draws=2, interventions=2, patience_steps=3)),
     DemosHerPick(
         DemosHerPickSize(
             steps=100,

@@ -27,8 +27,8 @@ from tenon.cli.evaluate import Evaluate
 from tenon.cli.goal_image import GoalImage
 from tenon.cli.label import Label
 from tenon.cli.launch import Launch
-from tenon.cli.replay import Replay
 from tenon.cli.record import Record
+from tenon.cli.replay import Replay
 from tenon.cli.reproduce import Reproduce
 from tenon.cli.reward import Audit, Relabel, Saliency
 from tenon.cli.robot import Sdf, Urdf

@@ -62,10 +62,6 @@ def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
     return stand if session.calibration is None else _calibrated(stand, session.calibration, root)
 
 
-def _load_teleop(session: SessionConfig, root: Path | None) -> TeleopConfig | None:
-    return None if session.teleop is None else load_named(TeleopConfig, ConfigKind.TELEOP, session.teleop, root=root)
-
-
 def _calibrated(stand: Stand, name: str, root: Path | None) -> Stand:
     """The stand with what was taught at it. Raises ConfigurationError where that is of another stand, or too old."""
     calibration = load_named(CalibrationConfig, ConfigKind.CALIBRATIONS, name, root=root)
@@ -81,6 +77,10 @@ def _calibrated(stand: Stand, name: str, root: Path | None) -> Stand:
     if calibration.reset is not None:
         arm = parse(ArmConfig, {**arm.model_dump(), "home_rad": calibration.reset.joint_position_rad}, where=name)
     return replace(stand, arm=arm, calibration=calibration)
+
+
+def _load_teleop(session: SessionConfig, root: Path | None) -> TeleopConfig | None:
+    return None if session.teleop is None else load_named(TeleopConfig, ConfigKind.TELEOP, session.teleop, root=root)
 
 
 def controllers_of(task: InsertionTaskConfig) -> tuple[ControllerName, ...]:
@@ -123,8 +123,8 @@ def _check(stand: Stand) -> None:
     if stand.teleop is not None and session.teleop_timeout_s >= command_timeout_s:
         raise ConfigurationError(
             f"session {session.name!r}: teleop_timeout_s is {session.teleop_timeout_s:g}, but the supervisor stops the "
-            f"arm {command_timeout_s:g} s after the last command: a person who fell silent must have handed back before. "
-            "Lower it"
+            f"arm {command_timeout_s:g} s after the last command, and a person who fell silent must have handed back "
+            "before: lower it"
         )
     if stand.teleop is not None and stand.teleop.lead_m / session.control_period_s > safety.tcp_speed_max_m_s:
         raise ConfigurationError(
