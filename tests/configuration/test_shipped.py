@@ -16,6 +16,8 @@ from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 from tenon.configuration.teleop import TeleopConfig
+from tenon.console.config import FILE as CONSOLE_FILE
+from tenon.console.config import load_console
 from tenon.environments.claw_valve import ClawValveEnv
 from tenon.rewards.daib.config import ClassifierConfig
 from tenon.session.setup import load_setup
@@ -40,7 +42,7 @@ MODELS: dict[ConfigKind, type[Config]] = {
     ConfigKind.SESSIONS: SessionConfig,
     ConfigKind.TELEOP: TeleopConfig,
 }
-SHIPPED = sorted(config_root().rglob("*.y*ml"))
+SHIPPED = sorted(config_root().glob("*/**/*.y*ml"))
 INSERTION_SESSIONS = [
     name for name in names(ConfigKind.SESSIONS) if kind_of_task(resolve_session(name).task) == INSERTION_KIND
 ]
@@ -54,6 +56,11 @@ CLAWS = {
 def kind_of(path: Path) -> ConfigKind:
     """Of the folder below the tree; a family's connectors lie one deeper."""
     return ConfigKind(path.relative_to(config_root()).parts[0])
+
+
+def test_console_is_the_only_file_beside_the_folders_and_is_valid() -> None:
+    assert [path.name for path in config_root().iterdir() if path.is_file()] == [CONSOLE_FILE]
+    assert not load_console({}).is_exposed
 
 
 def test_there_is_something_of_every_kind() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenon.configuration.resolve import config_root
 from tenon.configuration.session import SessionConfig
-from tenon.session.setup import SessionSetup
-from tenon.session.stand import Stand
+
+if TYPE_CHECKING:
+    from tenon.session.setup import SessionSetup
 
 LAUNCH_FILE = Path("launch", "session.launch.yaml")
 TRAINER_NODE = "trainer_node"
@@ -41,6 +42,8 @@ def launch_file() -> Path:
 
 def launch_arguments(session_file: Path, setup: SessionSetup, *, trainer: bool) -> dict[str, str]:
     """Arguments of the launch file: every node reads the resolved session and knows where data go."""
+    from tenon.session.stand import Stand
+
     return {
         "session": str(session_file.absolute()),
         "run_directory": str(setup.run_directory),
