@@ -104,7 +104,6 @@ def test_finetune_takes_learner_and_data_from_the_training(start: tuple[str, Pat
             "was trained with pictures of 16 x 16 pixels, the session",
         ),
         ({"observation": "state"}, "was trained with pictures of 16 x 16 pixels, the session gives no pictures"),
-        ({"task": "hard"}, "controller 'policy' cannot act in task 'hard', which has a hand-written controller"),
         ({"task": "job-far"}, "is a policy of another task than 'job-far': observation.state_scale"),
     ],
 )
