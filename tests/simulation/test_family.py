@@ -59,6 +59,13 @@ def test_another_series_changes_none_of_the_others():
     assert [member for member in beside if member.series == "plain"][: len(alone)] == alone
 
 
+def test_a_shape_that_cannot_be_is_drawn_again():
+    """A hundred twin jacks of this seed: some ranges meet with prongs too near to each other."""
+    (jack,) = (series for series in FIFTY.series if series.name == "twin_jack")
+    many = FIFTY.model_copy(update={"seed": 777, "series": (jack.model_copy(update={"count": 100}),)})
+    assert len({member.name for member in generate(many)}) == 100
+
+
 def test_mounts_shapes_and_textures_are_all_there():
     assert {member.plug.shape for member in MEMBERS} == {"rectangle", "keystone", "round", "oval", "prongs"}
     mounts = Counter(member.surroundings.camera_mount for member in MEMBERS)

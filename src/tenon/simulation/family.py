@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from tenon.configuration.base import Config, parse
+from tenon.configuration.base import Config, ConfigurationError, parse
 from tenon.simulation.connectors import ConnectorConfig, PinsConfig
 from tenon.simulation.family_looks import LookRanges
 from tenon.simulation.family_shapes import Range, SeriesShape, drawn
@@ -26,6 +26,8 @@ RECESS_ROOM_M, RECESS_SIGHT = 0.0015, 1.7
 COLLAR_THICKNESS_M, BEGINS_AT = (0.0015, 0.005), (0.2, 0.4)
 HANDLE_SHARE, HANDLE_LEAST_M, HANDLE_MOST_M = (0.6, 1.0), (0.007, 0.006), (0.03, 0.02)
 """A handle's width and height: of the collar's, and at least and at most."""
+ATTEMPTS = 20
+"""Draws of one connector, after which its series' ranges are called impossible."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -93,8 +95,20 @@ def connector_text(connector: ConnectorConfig) -> str:
 
 
 def _connector(config: FamilyConfig, series: SeriesConfig, index: int) -> ConnectorConfig:
+    """The first of its generator's draws that can be: ranges may meet in a shape that cannot, two prongs too near."""
     generator = np.random.default_rng((config.seed, zlib.crc32(series.name.encode()), index))
     name = f"{series.name}_{index + 1:02d}"
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _drawn_connector(config, series, name, generator)
+        except ConfigurationError:
+            continue
+    return _drawn_connector(config, series, name, generator)
+
+
+def _drawn_connector(
+    config: FamilyConfig, series: SeriesConfig, name: str, generator: np.random.Generator
+) -> ConnectorConfig:
     data = _felt(series, generator) | {"grasp_m": drawn(generator, config.grasp_m)}
     parts = _parts(series, data, name, generator)
     data = {"name": name, "series": series.name, **data, **parts}
