@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,13 @@ def emulated(host: str, **settings: Any) -> RobotConfig:
         driver={"package": "tenon_ur5", "settings": {"host": host, "series": given.get("series", "cb3")}},
         emulator={"package": "tenon_ur5", "settings": given},
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """ur-rtde may bring its process down when a connection ends, and all other tests with it: these run alone."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.vendor)
 
 
 class Hand:
