@@ -123,7 +123,8 @@ class TeleopNode(GraphNode):
             if not self._lost:
                 self.get_logger().error(str(error))
             self._device.close()
-            self._lost, self._retry_s = str(error), self._steady_s() + RETRY_S
+            # What went wrong first says more than why it cannot be opened again.
+            self._lost, self._retry_s = self._lost or str(error), self._steady_s() + RETRY_S
             return None
 
     def _mark(self, mark: str) -> None:
