@@ -173,29 +173,12 @@ class Label:
 
 def opened(directory: Path, classifier: Path | None) -> list[EpisodeLabelling]:
     """The episodes of a run; with a classifier, those where it differs most from the labels first."""
+    from tenon.cli.reward import load_classifier
+    from tenon.console.comparison import surest_first
     from tenon.console.labelling import EpisodeLabelling
 
     found = [EpisodeLabelling.open(episode) for episode in finished_episodes(directory)]
-    return found if classifier is None else _judged(found, classifier)
-
-
-def _judged(found: list[EpisodeLabelling], classifier: Path) -> list[EpisodeLabelling]:
-    """The same with proposals, those with the surest disagreement first and at its frame."""
-    from tenon.cli.reward import load_classifier
-    from tenon.rewards.labelling import disagreements, propose
-
-    judge = load_classifier(classifier)
-    success = [labelling.success for labelling in found]
-    proposals = propose(judge, [labelling.frames for labelling in found], success)
-    for labelling, proposal in zip(found, proposals, strict=True):
-        labelling.proposal = proposal
-    first: dict[int, int] = {}
-    for difference in disagreements(proposals, success, judge):
-        first.setdefault(difference.episode, difference.frame)
-    for number, frame in first.items():
-        found[number].go_to(frame)
-    rest = [number for number in range(len(found)) if number not in first]
-    return [found[number] for number in (*first, *rest)]
+    return found if classifier is None else surest_first(found, load_classifier(classifier))
 
 
 def _list_disagreements(found: list[EpisodeLabelling], classifier: Path) -> None:

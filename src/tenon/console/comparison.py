@@ -18,7 +18,11 @@ def compare(folder: Path, classifier: RewardClassifier) -> list[EpisodeLabelling
 
     Raises LabelError, EpisodeError, RewardError.
     """
-    found = [EpisodeLabelling.open(episode) for episode in EpisodeStore(folder).episodes()]
+    return surest_first([EpisodeLabelling.open(episode) for episode in EpisodeStore(folder).episodes()], classifier)
+
+
+def surest_first(found: list[EpisodeLabelling], classifier: RewardClassifier) -> list[EpisodeLabelling]:
+    """The same with proposals, those with the surest disagreement first and at its frame. Raises RewardError."""
     success = [labelling.success for labelling in found]
     proposals = propose(classifier, [labelling.frames for labelling in found], success)
     for labelling, proposal in zip(found, proposals, strict=True):
