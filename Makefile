@@ -15,7 +15,7 @@ $(VENV)/.stamp: pyproject.toml src/embedded_ros2/pyproject.toml scripts/setup.sh
 	touch $@
 
 test: setup
-	$(PY) -m pytest -m "not browser and not vendor and not unsettled"
+	$(PY) -m pytest -m "not browser and not vendor"
 
 # The UR5's driver on ur-rtde, in a process of its own: the library may bring it down.
 vendor: setup
@@ -42,4 +42,4 @@ check: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -m "not browser and not vendor and not unsettled"
+	$(PY) -m pytest -m "not browser and not vendor"

@@ -68,6 +68,7 @@ CONFIG: dict[str, Any] = {
     "augment": UNCHANGED,
     "domains": DOMAINS,
     "encoder_updates": 4,
+    "compass_weight": 1.5,
 }
 
 
@@ -94,12 +95,21 @@ def _batch(seed: int = 0, *, prior: int = ROWS) -> Batch:
         number=torch.arange(ROWS),
         prior=torch.arange(ROWS) < prior,
         session=torch.arange(ROWS) % DOMAINS,
+        success_state=_success_state(torch.randn(ROWS, 2, generator=generator)),
     )
 
 
+def _success_state(state: Tensor) -> Tensor:
+    """In every third row, nobody knows it."""
+    return torch.where((torch.arange(ROWS) % 3 == 0)[:, None], torch.nan, state)
+
+
 _GROUPS = {
-    "policy": (("policy.", "encoder."), 1e-2),
-    "values": (("critic.", "value.", "critic_encoder.", "value_encoder."), 2e-2),
+    "policy": (("policy.", "encoder.", "policy_compass."), 1e-2),
+    "values": (
+        ("critic.", "value.", "critic_encoder.", "value_encoder.", "critic_compass.", "value_compass."),
+        2e-2,
+    ),
     "heads": (("policy_domain_head.", "critic_domain_head.", "value_domain_head."), 1e-2),
 }
 """Which prefixes each optimiser trains, and at what rate."""
@@ -149,6 +159,13 @@ class _WrittenOut:
         adversarial = -torch.minimum(-guess.mean(), torch.tensor(math.log(DOMAINS + 1)))
         return 0.7 * ramp * adversarial + (0.05 * kl.mean() if network == "policy" else 0.0)
 
+    def way(self, network: str, features: Tensor, batch: Batch) -> Tensor:
+        """Mean square error of a linear layer that tells where success lies, over the rows that know it."""
+        assert batch.success_state is not None
+        told = features @ self.t[f"{network}_compass.weights.0"] + self.t[f"{network}_compass.biases.0"]
+        missing = (batch.success_state - batch.observation.state - told)[[n for n in range(ROWS) if n % 3]]
+        return (missing**2).mean()
+
     def step(self, batch: Batch) -> dict[str, float]:
         seen = {}
         for network, name in (("policy", "encoder"), ("critic", "critic_encoder"), ("value", "value_encoder")):
@@ -174,6 +191,7 @@ class _WrittenOut:
         assert batch.session is not None
         for network, (_, z, kl) in seen.items():
             loss = loss + self.penalty(network, z, kl, batch.session)
+            loss = loss + 1.5 * self.way(network, seen[network][0], batch)
         for adam in self.adams.values():
             adam.zero_grad()
         loss.backward()
@@ -224,6 +242,11 @@ def _soft_minimum(self: IQLDAIB, features: Tensor, action: Tensor) -> Tensor:
     return self.target_critic(features, action).mean(dim=0).detach()
 
 
+def _way_back(self: IQLDAIB, batch: Batch) -> Tensor:
+    assert batch.success_state is not None
+    return batch.observation.state - batch.success_state
+
+
 def _bootstrap_through_the_end(reward: Tensor, terminated: Tensor, value: Tensor, discount: float, steps: None) -> Any:
     return reward + discount * value
 
@@ -238,6 +261,7 @@ def _bootstrap_through_the_end(reward: Tensor, terminated: Tensor, value: Tensor
         (iql_daib, "weighted_likelihood_loss", lambda weight, density: (weight * density).mean()),
         (iql_daib, "bellman_target", _bootstrap_through_the_end),
         (IQLDAIB, "_target_value", _soft_minimum),
+        (IQLDAIB, "_way", _way_back),
     ],
 )
 def test_check_notices_a_planted_bug(
@@ -311,6 +335,32 @@ def test_encoders_freeze_after_their_updates_and_the_heads_go_on() -> None:
     assert adams == {"policy", "critic"}
     assert after.optimizer_steps["policy_encoder"] == 4
     assert metrics["policy_rate"] == metrics["policy_domain_loss"] == 0.0
+
+
+def test_encoders_tuned_in_practice_go_on_learning_and_pay_nothing_for_domains() -> None:
+    learner = _learner(tuned_in_practice=["policy"], encoder_updates=0)
+    before = learner.state()
+    metrics = learner.update(_batch(prior=12)).as_dict()
+    after = learner.state()
+    moved = {name.split(".")[0] for name in after.tensors if not torch.equal(after.tensors[name], before.tensors[name])}
+    assert moved == {"encoder", "policy", "policy_compass", "critic", "value", "target_critic", "adam"}
+    assert metrics["policy_rate"] == metrics["policy_domain_loss"] == 0.0
+    assert metrics["policy_way_loss"] > 0.0
+
+
+def test_compass_without_known_ways_moves_nothing() -> None:
+    lost = dataclasses.replace(_batch(), success_state=torch.full((ROWS, 2), torch.nan))
+    learner = _learner()
+    before = learner.state().tensors
+    metrics = learner.update(lost).as_dict()
+    after = learner.state().tensors
+    assert metrics["policy_way_loss"] == 0.0
+    assert all(torch.equal(before[name], after[name]) for name in after if "_compass." in name)
+
+
+def test_compass_asks_for_what_it_needs() -> None:
+    with pytest.raises(ConfigurationError, match="set sampling.success_state: true"):
+        _learner().update(dataclasses.replace(_batch(), success_state=None))
 
 
 def test_in_practice_nothing_is_sampled() -> None:

@@ -29,6 +29,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--connector", "usb_a_99"), "usb_a_01"),
         (("--connector", CONNECTOR, "--split", "held-out"), "--split held-out has"),
         (("--episodes-per-connector", "0"), "1 or more"),
+        (("--train-per-series", "0"), "1 or more"),
         (("--jobs", "0"), "1 or more"),
         (("--seed", "-1"), "0 or more"),
         (("--family", "sixty"), "fifty"),

@@ -423,3 +423,24 @@ def test_nothing_but_ignored_steps_is_told(tmp_path: Path) -> None:
         replay.add(dataclasses.replace(transition, human=True))
     with pytest.raises(StorageError, match="interventions: ignore"):
         drawn(Sampler(replay, None, SamplingConfig(interventions="ignore"), DISCOUNT), until=5)
+
+
+@pytest.mark.parametrize("until", [9, 20, None])
+def test_state_of_success_is_that_of_the_first_one_in_the_same_span(tmp_path: Path, until: int | None) -> None:
+    successes = {2, 3, 11, 18, 24}
+    steps = [dataclasses.replace(step, success=n in successes) for n, step in enumerate(OUT_OF_ORDER)]
+    case = case_of(tmp_path, steps)
+    batch = draw(case, 400, until, success_state=True)
+    assert batch.success_state is not None
+    window = range(len(steps) if until is None else until)
+    for number, told in zip(batch.number.tolist(), batch.success_state.numpy(), strict=True):
+        reached = [n for n in case.span(number, window) if n in successes]
+        if reached:
+            np.testing.assert_array_equal(told, steps[reached[0]].next_observation.state)
+        else:
+            assert np.isnan(told).all()
+    assert set(batch.number.tolist()) == set(window)
+
+
+def test_state_of_success_comes_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    assert draw(case_of(tmp_path, stream([5])), 4).success_state is None

@@ -179,6 +179,16 @@ def test_plans_of_a_family_take_the_series_in_turn_and_keep_the_split() -> None:
     assert len({plan.name for plan in train + held_out}) == len(train) + len(held_out)
 
 
+def test_more_connectors_per_series_are_added_to_those_that_are_stored() -> None:
+    usual, more = family_plans("fifty"), family_plans("fifty", train_per_series=7)
+    by_name = {plan.name: plan for plan in more}
+    assert [by_name[plan.name] for plan in usual] == usual
+    added = [plan for plan in more if plan not in usual]
+    kinds = {plan.domain.series for plan in usual if plan.domain.split == "train"}
+    assert sorted(plan.name for plan in added) == sorted(f"{kind}_{n:02d}" for kind in kinds for n in (6, 7))
+    assert {plan.domain.split for plan in added} == {"train"}
+
+
 def test_seated_start_has_the_plug_in_and_no_force() -> None:
     env = make_insertion("ur5", "job-far", connector=CONNECTORS[0])
     state, _ = env.reset(seed=3, options={"seated": True})

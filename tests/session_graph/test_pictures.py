@@ -39,7 +39,7 @@ STEPS = EPISODES * HORIZON_STEPS
 PAID_STEPS = HORIZON_STEPS + 1 - FREE_STEPS
 RUN_TIMEOUT_S = 120.0
 
-pytestmark = [pytest.mark.unsettled, pytest.mark.session, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.session, pytest.mark.timeout(300)]
 
 
 def goal(episodes: int = EPISODES, **changes: Any) -> RunSession.Goal:
@@ -165,7 +165,7 @@ def _at(probe: Probe, topic: Topic, stamp: Time) -> Any:
     [
         ({"cameras": []}, "observation 'image' needs a camera"),
         ({"camera_rate_hz": 5.0}, "observation 'image' needs control_rate_hz"),
-        ({"controller": "residual"}, "choose one of policy, localise, down, random, spiral"),
+        ({"controller": "residual"}, "choose one of policy, teleop, localise, down, random, spiral"),
         ({"reward": "daib"}, "reward 'daib' needs reward_checkpoint"),
         ({"controller": "localise"}, "controller 'localise' needs localiser"),
         ({"localiser": "none"}, "localiser none: none that can be used"),

@@ -26,7 +26,7 @@ RUN_TIMEOUT_S = 300.0
 POLL_S = 0.1
 NEVER, ALWAYS = -2.0, 2.0
 
-pytestmark = [pytest.mark.unsettled, pytest.mark.session, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.session, pytest.mark.timeout(900)]
 
 
 def arguments(directory: Path, logit: float) -> list[str]:

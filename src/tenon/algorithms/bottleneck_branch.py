@@ -1,32 +1,49 @@
-"""An encoder of one network alone: how it learns, and the adversary that keeps z_I from telling the domain."""
+"""An encoder of one network alone: how it learns, the adversary that keeps z_I from telling the domain, the compass."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tenon.networks.bottleneck import BottleneckConfig, DomainAdversary, Penalty
 from tenon.networks.bottleneck_features import BottleneckFeatures, Encoded
+from tenon.networks.mlp import MLP
 from tenon.networks.parameters import Adam, ParameterVector
 
 
 class BottleneckBranch:
     """An encoder with its optimiser and the adversary of its z_I (a mere probe, where nothing is paid to it).
 
-    domains: how many the adversary tells apart. modules, optimizers: the learner's state, by name; the encoder itself
-    is left to its owner. Without pictures there is nothing to learn and nothing to pay.
+    domains: how many the adversary tells apart. features: the encoder's. compass: whether a linear layer on these shall
+    tell the way to success. modules, optimizers: the learner's state, by name; the encoder itself is left to its owner.
+    Without pictures there is nothing to learn and nothing to pay.
     """
 
-    def __init__(self, encoder: BottleneckFeatures, config: BottleneckConfig, domains: int, learning_rate: float):
+    def __init__(
+        self,
+        encoder: BottleneckFeatures,
+        config: BottleneckConfig,
+        domains: int,
+        learning_rate: float,
+        *,
+        features: int,
+        compass: bool = False,
+    ):
         self.encoder = encoder
         self.config = config
+        self.compass: MLP | None = None
         self.adversary: DomainAdversary | None = None
         self.modules: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Adam] = {}
         self._vector: ParameterVector | None = None
         if encoder.bottleneck is None:
             return
-        self._vector = ParameterVector(encoder)
+        learnt: list[nn.Module] = [encoder]
+        if compass:
+            self.compass = self.modules["compass"] = MLP(features, (), len(encoder.inverse_scale))
+            learnt.append(self.compass)
+        self._vector = ParameterVector(*learnt)
         self._adam = Adam(self._vector, learning_rate)
         self.optimizers["encoder"] = self._adam
         self.adversary = DomainAdversary(config, domains)
@@ -42,17 +59,32 @@ class BottleneckBranch:
         # NaN stands for a missing head; the learner's metrics are finite.
         return Penalty(penalty.loss, penalty.rate, penalty.domain_loss.nan_to_num())
 
+    def way_loss(self, encoded: Encoded, way: Tensor) -> Tensor:
+        """Mean square of what the compass errs by, a scalar; zero where there is nothing to tell or no compass.
+
+        way: (batch, S), the change of the scaled state that leads to success, NaN where nobody knows it.
+        """
+        known = ~way[:, 0].isnan()
+        if self.compass is None or not bool(known.any()):
+            return encoded.features.new_zeros(())
+        loss: Tensor = functional.mse_loss(self.compass(encoded.features)[known], way[known])
+        return loss
+
     def zero_gradients(self) -> None:
         if self._vector is not None:
             self._vector.zero_gradients()
 
-    def step(self, encoded: Encoded, domain: Tensor, *, learning_rate: float) -> None:
-        """The encoder's step on the gradients it has, then the adversary's on the features that these came from."""
+    def step(self, encoded: Encoded, domain: Tensor | None, *, learning_rate: float) -> None:
+        """The encoder's step on the gradients it has, then the adversary's on the features that these came from.
+
+        domain: None leaves the adversary as it is.
+        """
         if self.adversary is None or encoded.bottleneck is None:
             return
         self._adam.learning_rate = learning_rate
         self._adam.step()
-        self.adversary.learn(encoded.bottleneck.invariant, domain)
+        if domain is not None:
+            self.adversary.learn(encoded.bottleneck.invariant, domain)
 
 
 def nothing_paid(device: torch.device) -> Penalty:

@@ -2,8 +2,12 @@
 
 Policy, Q and V have an encoder each ("significantly worse" when shared, daib.md 2.4), and each may be a bottleneck of
 its own kind. Training has two phases. While the encoders learn, from logs of many sessions, every picture is augmented,
-s and s' alike. From update ``encoder_updates`` on, which is practice on a new connector, the encoders are frozen, z_S
-is its mean, and only prior pictures are augmented, so that an update costs forward passes and three small heads.
+s and s' alike. From update ``encoder_updates`` on, which is practice on a new connector, z_S is its mean, only prior
+pictures are augmented, nothing is paid for domains, and the encoders are frozen but for those ``tuned_in_practice``.
+The thesis freezes all of them; what an encoder takes in of one scene in 200 trials is what its policy was short of.
+
+Ours as well is the compass: a linear layer on each encoder's features that learns to tell the way to success, which
+hindsight knows in every episode that came to one. It is thrown away; the features that it needs are not.
 
 A domain is a session of the prior data. The losses are those of ``iql``, with the same deviation from the paper's code;
 the domain heads learn behind the encoders' step instead of before it, so that a diverged loss changes nothing.
@@ -57,7 +61,16 @@ class IQLDAIBConfig(IQLConfig):
         default=64, ge=1, description="room for so many sessions of the prior data; own practice is one more"
     )
     encoder_updates: int = Field(
-        default=5_000, ge=0, description="updates of a learner's life that train its encoders, frozen afterwards"
+        default=5_000, ge=0, description="first updates, in which all encoders learn; practice begins after them"
+    )
+    tuned_in_practice: tuple[Network, ...] = Field(
+        default=(), description="networks whose encoders go on learning in practice; none in daib.md 2.5"
+    )
+    tuning_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size for these; ours")
+    compass_weight: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="of each compass's mean squared error, in scaled states; needs sampling.success_state; 0: none; ours",
     )
 
     def bottleneck_of(self, network: Network) -> BottleneckConfig:
@@ -71,7 +84,8 @@ class IQLDAIBMetrics(IQLMetrics):
     """As for IQL, and of each encoder: nats that z_S carries, and nats by which its domain head errs.
 
     A rate near 0 means that DAIB has become DANN (daib.md, pitfall 2); a domain loss near the logarithm of the number
-    of sessions, that z_I does not tell them apart. Both are 0 where there is no such part, and in practice.
+    of sessions, that z_I does not tell them apart. Both are 0 where there is no such part, and in practice. way_loss: mean
+    square by which a compass errs, in scaled states.
     """
 
     policy_rate: float
@@ -80,6 +94,9 @@ class IQLDAIBMetrics(IQLMetrics):
     policy_domain_loss: float
     critic_domain_loss: float
     value_domain_loss: float
+    policy_way_loss: float
+    critic_way_loss: float
+    value_way_loss: float
 
 
 class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
@@ -101,10 +118,15 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             value_encoder = BottleneckFeatures(observation, config.encoder, of_value)
             # The adversaries' last class is own practice, should the encoders still learn then.
             classes, slow, fast = config.domains + 1, config.actor_learning_rate, config.critic_learning_rate
+
+            def branch(encoder: BottleneckFeatures, of: BottleneckConfig, rate: float) -> BottleneckBranch:
+                size = bottleneck_size(observation, of)
+                return BottleneckBranch(encoder, of, classes, rate, features=size, compass=config.compass_weight > 0)
+
             self._branches: dict[Network, BottleneckBranch] = {
-                "policy": BottleneckBranch(self.encoder, config.bottleneck_of("policy"), classes, slow),
-                "critic": BottleneckBranch(critic_encoder, of_critic, classes, fast),
-                "value": BottleneckBranch(value_encoder, of_value, classes, fast),
+                "policy": branch(self.encoder, config.bottleneck_of("policy"), slow),
+                "critic": branch(critic_encoder, of_critic, fast),
+                "value": branch(value_encoder, of_value, fast),
             }
         self._policy_vector = ParameterVector(self.policy)
         self._critic_vector = ParameterVector(self.critic, self.value)
@@ -146,8 +168,12 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
 
     @property
     def encoders_learn(self) -> bool:
-        """Whether the next update trains the encoders."""
+        """Whether the next update trains all encoders: it is not practice yet."""
         return self.updates < self.config.encoder_updates
+
+    def learns(self, network: Network) -> bool:
+        """Whether the next update trains this network's encoder."""
+        return self.encoders_learn or network in self.config.tuned_in_practice
 
     def encoder_of(self, network: Network) -> BottleneckFeatures:
         """The live encoder of one network; that of the policy is ``encoder``."""
@@ -156,6 +182,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
     def update(self, batch: Batch) -> IQLDAIBMetrics:
         domain = self._domain(batch)
         batch = self._prepared(batch)
+        way = self._way(batch)
         seen = {name: self._encoded(name, batch.observation) for name in self._branches}
         of_policy, of_critic, of_value = (seen[name].features for name in self._branches)
 
@@ -168,9 +195,11 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         weight = exponential_weights(difference, self.config.inverse_temperature, self.config.weight_cap)
         actor_loss = weighted_likelihood_loss(weight, self.policy.log_density(of_policy, batch.action))
         penalties = self._penalties(seen, domain)
+        ways = {name: branch.way_loss(seen[name], way) for name, branch in self._branches.items()}
 
         self._zero_gradients()
-        torch.autograd.backward(value_loss + q_loss + actor_loss + sum(p.loss for p in penalties.values()))
+        paid = sum(p.loss for p in penalties.values()) + self.config.compass_weight * sum(ways.values())
+        torch.autograd.backward(value_loss + q_loss + actor_loss + paid)
         metrics = self._checked(
             IQLDAIBMetrics,
             batch,
@@ -189,6 +218,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             log_std=self.policy.log_std().mean(),
             **{f"{name}_rate": penalty.rate for name, penalty in penalties.items()},
             **{f"{name}_domain_loss": penalty.domain_loss for name, penalty in penalties.items()},
+            **{f"{name}_way_loss": loss.detach() for name, loss in ways.items()},
         )
         self._step(seen, domain)
         return metrics
@@ -240,11 +270,21 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         """By the encoder of one network: with gradients and z_S sampled while it learns."""
         branch = self._branches[name]
         if not self.encoders_learn:
-            with torch.no_grad():
+            with torch.set_grad_enabled(self.learns(name)):
                 return branch.encoder.encode(observation, None)
         generator = reseed(self._generator, self.seed, f"z_S {name}", self.updates + 1)
         size = (len(observation.state), branch.config.specific_size)
         return branch.encoder.encode(observation, torch.randn(size, generator=generator, device=self.device))
+
+    def _way(self, batch: Batch) -> Tensor:
+        """The change of the scaled state that leads to success, (batch, S), NaN where hindsight knows none."""
+        if not self.config.compass_weight:
+            return batch.observation.state.new_full((len(batch), 1), torch.nan)
+        if batch.success_state is None:
+            raise ConfigurationError(
+                "iql_daib: compass_weight needs the states of success: set sampling.success_state: true"
+            )
+        return (batch.success_state - batch.observation.state) * self.encoder.inverse_scale
 
     @torch.no_grad()
     def _target_value(self, features: Tensor, action: Tensor) -> Tensor:
@@ -280,14 +320,12 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         if actor_learns:
             self._policy_adam.learning_rate = rate
             self._policy_adam.step()
-        if self.encoders_learn:
-            rates: dict[Network, float] = {
-                "critic": self.config.critic_learning_rate,
-                "value": self.config.critic_learning_rate,
-            }
-            if actor_learns:
-                rates["policy"] = rate
-            for name, of_encoder in rates.items():
-                self._branches[name].step(seen[name], domain, learning_rate=of_encoder)
+        critic_rate, tuning_rate = self.config.critic_learning_rate, self.config.tuning_learning_rate
+        offline: dict[Network, float] = {"policy": rate, "critic": critic_rate, "value": critic_rate}
+        for name, branch in self._branches.items():
+            if self.encoders_learn and (actor_learns or name != "policy"):
+                branch.step(seen[name], domain, learning_rate=offline[name])
+            elif not self.encoders_learn and self.learns(name):
+                branch.step(seen[name], None, learning_rate=tuning_rate)
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
         self.updates += 1

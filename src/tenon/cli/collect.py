@@ -37,6 +37,8 @@ class Collect:
     """Which series of the family."""
     connector: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Only these connectors of the family (by name); several times for several."""
+    train_per_series: int | None = None
+    """So many connectors of each series to train on, drawn as the family draws them. Default: the family's numbers."""
     episodes_per_connector: int = 20
     """Half of them start near the socket, half far from it; half start with the plug in it."""
     jobs: int | None = None
@@ -69,7 +71,11 @@ class Collect:
         return SUCCESS
 
     def _check(self) -> None:
-        for option, value in (("episodes-per-connector", self.episodes_per_connector), ("jobs", self.jobs)):
+        for option, value in (
+            ("episodes-per-connector", self.episodes_per_connector),
+            ("train-per-series", self.train_per_series),
+            ("jobs", self.jobs),
+        ):
             if value is not None and value < 1:
                 raise UsageError(f"--{option} {value}: 1 or more are needed")
         if self.seed < 0:
@@ -80,7 +86,7 @@ class Collect:
         from tenon.environments.family_plans import family_plans
 
         wanted: Split | None = None if self.split == "all" else self.split
-        plans = family_plans(self.family, wanted)
+        plans = family_plans(self.family, wanted, train_per_series=self.train_per_series)
         known = [plan.name for plan in plans]
         unknown = sorted(set(self.connector) - set(known))
         if unknown:

@@ -30,6 +30,8 @@ class Batch:
     so many steps ahead; None where it is one throughout.
     session (batch,) of int64: the number of each transition's session in its replay, its domain for methods that tell
     domains apart; None where nobody says it.
+    success_state (batch, S) of float32: hindsight, the state in which the same episode first succeeded, NaN where it
+    never did; None where it was not asked for.
     """
 
     observation: ObservationBatch
@@ -41,12 +43,13 @@ class Batch:
     prior: Tensor
     steps: Tensor | None = None
     session: Tensor | None = None
+    success_state: Tensor | None = None
 
     def __len__(self) -> int:
         return self.reward.shape[0]
 
     @classmethod
-    def empty(cls, count: int, spec: EnvironmentSpec, *, n_step: int = 1) -> Batch:
+    def empty(cls, count: int, spec: EnvironmentSpec, *, n_step: int = 1, success_state: bool = False) -> Batch:
         """Room for ``count`` transitions of ``spec``, to be filled in."""
 
         def observation() -> ObservationBatch:
@@ -66,6 +69,7 @@ class Batch:
             prior=torch.zeros(count, dtype=torch.bool),
             steps=None if n_step == 1 else torch.empty(count),
             session=torch.empty(count, dtype=torch.int64),
+            success_state=torch.empty(count, spec.observation.state_size) if success_state else None,
         )
 
     def part(self, start: int, stop: int) -> Batch:
@@ -80,6 +84,7 @@ class Batch:
             prior=self.prior[start:stop],
             steps=None if self.steps is None else self.steps[start:stop],
             session=None if self.session is None else self.session[start:stop],
+            success_state=None if self.success_state is None else self.success_state[start:stop],
         )
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -104,6 +109,7 @@ class Batch:
             prior=self.prior.to(device, non_blocking=True),
             steps=None if self.steps is None else self.steps.to(device, non_blocking=True),
             session=None if self.session is None else self.session.to(device, non_blocking=True),
+            success_state=None if self.success_state is None else self.success_state.to(device, non_blocking=True),
         )
 
 

@@ -237,6 +237,13 @@ class Replay:
         """The field ``name`` (reward, achieved_goal) of these transitions, with the shape of ``numbers`` in front."""
         return torch.from_numpy(self._fields[name].array[numbers % self._slots])
 
+    def first_success(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first transition from ``first`` to ``last``, (batch,) each, that reached success; -1 where none did."""
+        longest = int((last - first).max(initial=0)) + 1
+        numbers = first[:, None] + np.arange(longest)
+        succeeded = self._rows.array["success"][numbers % self._slots] & (numbers <= last[:, None])
+        return np.where(succeeded.any(axis=1), first + succeeded.argmax(axis=1), -1)
+
     def spans(self, numbers: NDArray[np.int64], window: range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First and last transition, (batch,) each, of the steps that follow one another around ``numbers``.
 

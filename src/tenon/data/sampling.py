@@ -56,6 +56,11 @@ class SamplingConfig(Config):
         description="own transitions in which a person drove. on_policy: like all others. demonstration: as prior data "
         "too, in their share and for methods that clone these. ignore: they are not drawn",
     )
+    success_state: bool = Field(
+        default=False,
+        description="also the state in which each transition's episode first succeeded, for methods that learn the way "
+        "there (compass_weight); ours",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +94,8 @@ class Sampler:
         until: how many own transitions count; with 0, all come from the prior data. Raises StorageError when there is
         nothing to draw from.
         """
-        batch = Batch.empty(count, self._replay.spec, n_step=self._config.n_step)
+        config, spec = self._config, self._replay.spec
+        batch = Batch.empty(count, spec, n_step=config.n_step, success_state=config.success_state)
         start = 0
         for draw in self._draws(count, generator, until):
             stop = start + len(draw.numbers)
@@ -144,12 +150,16 @@ class Sampler:
 
     def _fill(self, part: Batch, draw: _Draw, generator: torch.Generator) -> None:
         relabel, n_step, replay = self._config.relabel, self._config.n_step, draw.replay
-        if relabel is None and n_step == 1:
+        if relabel is None and n_step == 1 and part.success_state is None:
             replay.gather_into(part, draw.numbers, draw.numbers)
             return
         # At the size of a batch, NumPy's calls on indices cost a third of torch's.
         numbers = draw.numbers.numpy()
         first, last = replay.spans(numbers, draw.window)
+        if part.success_state is not None:
+            found = replay.first_success(first, last)
+            part.success_state.copy_(replay.values("next_state", np.maximum(found, first)))
+            part.success_state[torch.from_numpy(found < 0)] = torch.nan
         ends = np.minimum(numbers + (n_step - 1), last)
         replay.gather_into(part, draw.numbers, torch.from_numpy(ends))
         relabelled = None

@@ -87,7 +87,7 @@ class Intervention(Experiment[InterventionSize]):
 
     name: ClassVar[str] = "intervention"
     shows: ClassVar[str] = "practice with ten interventions learns at least as fast as practice without"
-    source: ClassVar[str] = "the project's own: issue 5"
+    source: ClassVar[str] = "hardware.md 3"
 
     @classmethod
     def small(cls) -> Intervention:
