@@ -70,7 +70,7 @@ class IQLDAIBConfig(IQLConfig):
     compass_weight: float = Field(
         default=0.0,
         ge=0.0,
-        description="of each compass's mean squared error, in scaled states; needs sampling.success_state; 0: none; ours",
+        description="of each compass's mean squared error, in scaled states; 0: none; needs sampling.success_state",
     )
 
     def bottleneck_of(self, network: Network) -> BottleneckConfig:
@@ -84,8 +84,8 @@ class IQLDAIBMetrics(IQLMetrics):
     """As for IQL, and of each encoder: nats that z_S carries, and nats by which its domain head errs.
 
     A rate near 0 means that DAIB has become DANN (daib.md, pitfall 2); a domain loss near the logarithm of the number
-    of sessions, that z_I does not tell them apart. Both are 0 where there is no such part, and in practice. way_loss: mean
-    square by which a compass errs, in scaled states.
+    of sessions, that z_I does not tell them apart. Both are 0 where there is no such part, and in practice. way_loss:
+    mean square by which a compass errs, in scaled states.
     """
 
     policy_rate: float
