@@ -129,11 +129,6 @@ class ResidualControllerNode(GraphNode):
             self._ask_for(NOWHERE_M, observation, goal)
             return
         self._ask_for(command.target_m, observation, goal)
-        log = ResidualCommand(header=observation.header, episode=observation.episode, source=source, version=version)
-        log.action = array("f", command.action)
-        log.u_h_m = array("d", command.base_m)
-        log.u_m = array("d", command.step_m)
-        log.saturated = command.saturated
         self._tell(observation, command, source, version)
 
     def _tell(
