@@ -14,9 +14,8 @@ from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 from tenon.configuration.teleop import TeleopConfig
+from tenon.session.stand_checks import check_limits, check_period
 from tenon.simulation.valve_task import ValveTaskConfig
-
-PERIOD_TOLERANCE_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +64,8 @@ def _check(stand: ClawStand) -> None:
             f"session {session.name!r}: a claw's session has no cameras, teleop, calibration or connector: leave them "
             "out; `--session valve` has none"
         )
-    limited = tuple(joint.name for joint in safety.joints)
-    if limited != stand.hand.joint_names:
-        raise ConfigurationError(
-            f"safety {stand.safety_name!r} limits the joints {', '.join(limited)}, but robot {session.robot!r} has "
-            f"{', '.join(stand.hand.joint_names)}: name the safety file of this robot"
-        )
-    if abs(task.control_period_s - session.control_period_s) > PERIOD_TOLERANCE_S:
-        raise ConfigurationError(
-            f"task {session.task!r} was made for a control period of {task.control_period_s:g} s, session "
-            f"{session.name!r} runs at {session.control_period_s:g} s: set control_rate_hz to "
-            f"{1 / task.control_period_s:g}"
-        )
+    check_limits(safety, stand.safety_name, session.robot, stand.hand.joint_names)
+    check_period(session, task.control_period_s)
     slowest_rad_s = min(joint.speed_max_rad_s for joint in safety.joints)
     if task.joint_speed_rad_s >= slowest_rad_s:
         raise ConfigurationError(

@@ -17,10 +17,9 @@ from tenon.configuration.session import SEARCHES, ControllerName, SessionConfig
 from tenon.configuration.teleop import TeleopConfig
 from tenon.control.residual import ResidualConfig
 from tenon.session.calibrations import Wanted, check
+from tenon.session.stand_checks import check_limits, check_period
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
-
-PERIOD_TOLERANCE_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +101,8 @@ def _check(stand: Stand) -> None:
             f"controller {session.controller!r} cannot act in task {session.task!r}, which {what} hand-written "
             f"controller (residual.base): choose one of {', '.join(controllers_of(task))}"
         )
-    names = tuple(joint.name for joint in safety.joints)
-    if names != stand.arm.joint_names:
-        raise ConfigurationError(
-            f"safety {stand.safety_name!r} limits the joints {', '.join(names)}, but robot {session.robot!r} has "
-            f"{', '.join(stand.arm.joint_names)}: name the safety file of this robot"
-        )
-    if abs(task.control_period_s - session.control_period_s) > PERIOD_TOLERANCE_S:
-        raise ConfigurationError(
-            f"task {session.task!r} was made for a control period of {task.control_period_s:g} s, session "
-            f"{session.name!r} runs at {session.control_period_s:g} s: set control_rate_hz to "
-            f"{1 / task.control_period_s:g}"
-        )
+    check_limits(safety, stand.safety_name, session.robot, stand.arm.joint_names)
+    check_period(session, task.control_period_s)
     if task.force_limit_n > safety.force_max_n:
         raise ConfigurationError(
             f"task {session.task!r} allows {task.force_limit_n:g} N, safety {stand.safety_name!r} only "

@@ -1,0 +1,30 @@
+"""What must fit together at every stand, whatever its job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tenon.configuration.base import ConfigurationError
+from tenon.configuration.safety import SafetyConfig
+from tenon.configuration.session import SessionConfig
+
+PERIOD_TOLERANCE_S = 1e-9
+
+
+def check_limits(safety: SafetyConfig, safety_name: str, robot: str, joint_names: Sequence[str]) -> None:
+    """The limits must be those of this robot's joints. Raises ConfigurationError."""
+    limited = tuple(joint.name for joint in safety.joints)
+    if limited != tuple(joint_names):
+        raise ConfigurationError(
+            f"safety {safety_name!r} limits the joints {', '.join(limited)}, but robot {robot!r} has "
+            f"{', '.join(joint_names)}: name the safety file of this robot"
+        )
+
+
+def check_period(session: SessionConfig, task_period_s: float) -> None:
+    """A task's numbers hold for the control period that it was made for. Raises ConfigurationError."""
+    if abs(task_period_s - session.control_period_s) > PERIOD_TOLERANCE_S:
+        raise ConfigurationError(
+            f"task {session.task!r} was made for a control period of {task_period_s:g} s, session "
+            f"{session.name!r} runs at {session.control_period_s:g} s: set control_rate_hz to {1 / task_period_s:g}"
+        )
