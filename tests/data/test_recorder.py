@@ -120,6 +120,18 @@ def test_all_is_on_the_disk_before_the_final_name_appears(recording, ros, monkey
     ]
 
 
+def test_long_recording_does_not_keep_the_memory_that_its_file_took(recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(episode_writer, "_RELEASE_BYTES", 100_000)
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, offset, length, advice: told.append(advice))
+    recording.config = WriterConfig(compression="none", chunk_bytes=8192)
+    writer = recording.writer()
+    for k in range(50):
+        writer.write("/joint_states", bytes(10_000), log_time_ns=k, publish_time_ns=k)
+    writer.finish(SUCCESS)
+    assert told == [os.POSIX_FADV_DONTNEED] * (50 * 10_000 // 100_000)
+
+
 def test_a_name_that_exists_is_refused_and_left_alone(recording, ros) -> None:
     path = recording.finished(0, ros.samples(2))
     before = content(path)

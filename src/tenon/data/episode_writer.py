@@ -31,6 +31,9 @@ _LIBRARY = "tenon"
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MEBIBYTE = 1 << 20
 _NS_PER_S = 1_000_000_000
+_RELEASE_BYTES = 8 * _MEBIBYTE
+"""So often the system is told that nobody reads what was written: it writes it to the disk and takes the memory back.
+Without, cameras fill all memory, with pages that cost more to find than all else that writing does."""
 
 
 class _EpisodeFile:
@@ -38,11 +41,16 @@ class _EpisodeFile:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        self._unreleased_bytes = 0
 
     def write(self, data: bytes) -> int:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
+        self._unreleased_bytes += len(data)
+        if self._unreleased_bytes >= _RELEASE_BYTES:
+            self._unreleased_bytes = 0
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         return len(data)
 
     def sync(self) -> None:
