@@ -24,6 +24,8 @@ from tenon_session.graph import die_with_parent
 
 CAMERAS = ("camera/image_raw", "overview/image_raw")
 SESSION = "recording"
+ROBOT = "ur5-emulated"
+"""Of real time: the sources publish no clock, and a recorder in simulated time would stamp all messages with 0."""
 POLL_S = 0.02
 START_TIMEOUT_S = 120.0
 END_TIMEOUT_S = 120.0
@@ -69,8 +71,9 @@ class Conductor(Node):
 
 
 def write_session(path: Path, run_directory: Path, recording: RecordingConfig) -> None:
-    """The session ``sim`` with another recording."""
-    config = resolve_session("sim", {"run_directory": str(run_directory), "recording": recording.model_dump()})
+    """The session ``sim`` in real time, with another recording. The robot itself is not started."""
+    changes = {"robot": ROBOT, "run_directory": str(run_directory), "recording": recording.model_dump()}
+    config = resolve_session("sim", changes)
     path.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
 

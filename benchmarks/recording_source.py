@@ -143,6 +143,7 @@ def state(node: SourceNode, source: State) -> Callable[[int], tuple[str, ...]]:
     """What publishes state number k and tells on which topics."""
     topics = (contract.JOINT_STATES, contract.TCP_POSE, contract.TCP_WRENCH)
     every = round(source.rate_hz / TRANSITION_HZ)
+    last = (round(source.seconds * source.rate_hz) - 1) // every
     publishers = {topic.name: node.advertise(topic.type, topic.name, topic.qos) for topic in topics}
     learning = contract.TRANSITION
     transitions = node.advertise(learning.type, learning.name, learning.qos)
@@ -162,6 +163,7 @@ def state(node: SourceNode, source: State) -> Callable[[int], tuple[str, ...]]:
         if k % every:
             return tuple(publishers)
         transition = _transition(k // every, now, seen)
+        transition.truncated = transition.step == last
         transition.session, transition.episode = node.session, node.episode
         transition.header.stamp = stamp
         transitions.publish(transition)
