@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from tenon.simulation.insertion import tcp_in_flange
 from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
 from tenon_mujoco.emulator_process import EmulatorProcess
 from tenon_ur5.config import DriverSettings
-from tenon_ur5.driver import Ur5Driver
+
+from .driver_process import DriverProcess
 
 PATIENT = {"watchdog_hz": 4.0, "silence_timeout_s": 0.6, "connect_timeout_s": 10.0, "detector_input": 0}
 """A test machine may be busy and may not be allowed real-time scheduling."""
@@ -45,17 +46,10 @@ def emulated(host: str, **settings: Any) -> RobotConfig:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """ur-rtde may bring its process down when a connection ends, and all other tests with it: these run alone."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.vendor)
-
-
 class Hand:
     """Drives a driver as a node does: a reading, then a set point, at the device's pace."""
 
-    def __init__(self, driver: Ur5Driver) -> None:
+    def __init__(self, driver: DriverProcess) -> None:
         self.driver = driver
         self.state: RobotState = driver.read()
         self.target: Pose = self.state.tcp_in_base
@@ -79,7 +73,7 @@ class Hand:
 
 @pytest.fixture(autouse=True)
 def realtime() -> Iterator[None]:
-    """As the driver's node asks for; a test must not be late because other tests run."""
+    """As the driver's process asks for, which is driven from here; a test must not be late because other tests run."""
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     prefer_realtime(ARM_PRIORITY)
     yield
@@ -99,25 +93,27 @@ def arm_config() -> ArmConfig:
 
 
 @pytest.fixture
-def make(arm_config: ArmConfig) -> Callable[..., Ur5Driver]:
+def make(arm_config: ArmConfig) -> Iterator[Callable[..., DriverProcess]]:
+    """Makes drivers; each ends with the test."""
     connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, "easy")
+    with ExitStack() as stack:
 
-    def create(**settings: Any) -> Ur5Driver:
-        values = {"host": address(0), "series": "cb3", **PATIENT, **settings}
-        return Ur5Driver(DriverSettings(**values), arm_config, tcp_in_flange(connector))
+        def create(**settings: Any) -> DriverProcess:
+            values = {"host": address(0), "series": "cb3", **PATIENT, **settings}
+            made = DriverProcess(DriverSettings(**values), arm_config, tcp_in_flange(connector))
+            return stack.enter_context(made)
 
-    return create
+        yield create
 
 
 @pytest.fixture
-def driver(device: EmulatorProcess, make: Callable[..., Ur5Driver]) -> Iterator[Ur5Driver]:
+def driver(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> DriverProcess:
     """Active, over a device that is well."""
     heal(device)
     made = make()
     made.configure()
     made.activate()
-    yield made
-    made.close()
+    return made
 
 
 def heal(device: EmulatorProcess) -> None:

@@ -1,4 +1,7 @@
-"""A driver that moves the arm of the controller at the given address until something ends it. Run as a program."""
+"""A driver that moves the arm of the controller at the given address until something ends it. Run as a program.
+
+With "stays" it does nothing any more after a fault, and lives on until it is killed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ TURNS, STEP_M = 3000, 0.00001
 HANG_S = 5.0
 
 
-def main(host: str) -> int:
+def main(host: str, after: str = "") -> int:
     arm = load_named(ArmConfig, ConfigKind.ARMS, "ur5")
     connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, "easy")
     settings = DriverSettings(host=host, series="cb3", watchdog_hz=4.0, silence_timeout_s=0.6)
@@ -39,6 +42,10 @@ def main(host: str) -> int:
             if turn == 20:
                 print("moving", flush=True)  # noqa: T201 - what the test waits for
     except ArmFaultError:
+        if after == "stays":
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            print("dropped", flush=True)  # noqa: T201 - what the test waits for
+            signal.pause()
         try:
             driver.recover()
         except ArmProcessError:
@@ -47,4 +54,4 @@ def main(host: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

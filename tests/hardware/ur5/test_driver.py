@@ -11,15 +11,15 @@ import pytest
 from tenon.control.drivers import ArmDriver, ArmFaultError, ArmFaultKind, DriverError, DriverState, GuidedArm
 from tenon.control.loop import SetPoint
 from tenon_mujoco.emulator_process import EmulatorProcess
-from tenon_ur5.driver import Ur5Driver
 from tenon_ur5.gripper import CLOSED, OPEN, RobotiqClient
 
 from .conftest import Hand, address, emulated, heal, joints
+from .driver_process import DriverProcess
 
 UP, DOWN_M = (0.0, 0.0, 0.0002), 0.0
 
 
-def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., Ur5Driver]) -> None:
+def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> None:
     heal(device)
     driver: ArmDriver = make()
     assert driver.state is DriverState.UNCONFIGURED and isinstance(driver, GuidedArm)
@@ -40,7 +40,7 @@ def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., Ur5Driver
     assert driver.state is DriverState.UNCONFIGURED
 
 
-def test_tool_and_payload_are_what_the_files_say(driver: Ur5Driver, device: EmulatorProcess) -> None:
+def test_tool_and_payload_are_what_the_files_say(driver: DriverProcess, device: EmulatorProcess) -> None:
     state = Hand(driver).turns(3)[-1]
     assert device.get("registers.values")["payload"] == 1.0
     assert device.get("robot.tool")[2] > 0.13, "the TCP is the plug's tip"
@@ -49,7 +49,7 @@ def test_tool_and_payload_are_what_the_files_say(driver: Ur5Driver, device: Emul
     )
 
 
-def test_hold_stands_still_and_motion_arrives(driver: Ur5Driver) -> None:
+def test_hold_stands_still_and_motion_arrives(driver: DriverProcess) -> None:
     hand = Hand(driver)
     held = hand.turns(60)
     assert np.ptp([state.tcp_in_base.position_m for state in held], axis=0).max() < 2e-4
@@ -63,7 +63,7 @@ def test_hold_stands_still_and_motion_arrives(driver: Ur5Driver) -> None:
     "settings", [{}, {"command": "speed"}, {"compliance": "force_mode"}], ids=["servo", "speed", "force_mode"]
 )
 def test_it_gives_way_as_a_spring_and_comes_back(
-    device: EmulatorProcess, make: Callable[..., Ur5Driver], settings: dict[str, str]
+    device: EmulatorProcess, make: Callable[..., DriverProcess], settings: dict[str, str]
 ) -> None:
     """16 N against 1600 N/m: 10 mm."""
     heal(device)
@@ -84,7 +84,9 @@ def test_it_gives_way_as_a_spring_and_comes_back(
         driver.close()
 
 
-def test_without_compliance_it_is_as_stiff_as_it_is(device: EmulatorProcess, make: Callable[..., Ur5Driver]) -> None:
+def test_without_compliance_it_is_as_stiff_as_it_is(
+    device: EmulatorProcess, make: Callable[..., DriverProcess]
+) -> None:
     heal(device)
     driver = make(compliance="none")
     driver.configure()
@@ -101,7 +103,7 @@ def test_without_compliance_it_is_as_stiff_as_it_is(device: EmulatorProcess, mak
         driver.close()
 
 
-def test_joint_set_points_are_followed(driver: Ur5Driver) -> None:
+def test_joint_set_points_are_followed(driver: DriverProcess) -> None:
     hand = Hand(driver)
     start_rad = hand.turns(5)[-1].joint_position_rad
     for step in range(1, 151):
@@ -111,7 +113,7 @@ def test_joint_set_points_are_followed(driver: Ur5Driver) -> None:
     assert hand.state.joint_position_rad == pytest.approx(target_rad, abs=2e-3)
 
 
-def test_a_hand_moves_the_arm_and_leaves_it_there(driver: Ur5Driver, device: EmulatorProcess) -> None:
+def test_a_hand_moves_the_arm_and_leaves_it_there(driver: DriverProcess, device: EmulatorProcess) -> None:
     hand = Hand(driver)
     before_rad = hand.turns(5)[-1].joint_position_rad
     driver.guide(by_hand=True)
@@ -125,14 +127,14 @@ def test_a_hand_moves_the_arm_and_leaves_it_there(driver: Ur5Driver, device: Emu
     assert hand.state.tcp_in_base.position_m == pytest.approx(left_m, abs=0.01)
 
 
-def test_detector_is_a_digital_input(driver: Ur5Driver, device: EmulatorProcess) -> None:
+def test_detector_is_a_digital_input(driver: DriverProcess, device: EmulatorProcess) -> None:
     hand = Hand(driver)
     assert driver.detector() is False
     hand.turns(2)
     assert device.get("registers.values")["actual_digital_input_bits"] == 0
 
 
-def test_suction_is_a_digital_output(device: EmulatorProcess, make: Callable[..., Ur5Driver]) -> None:
+def test_suction_is_a_digital_output(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> None:
     heal(device)
     driver = make(suction_output=3)
     driver.configure()
@@ -159,7 +161,7 @@ def test_gripper_opens_closes_and_tells_what_it_holds(device: EmulatorProcess) -
     gripper.close()
 
 
-def test_arm_without_a_hand_says_so(driver: Ur5Driver) -> None:
+def test_arm_without_a_hand_says_so(driver: DriverProcess) -> None:
     with pytest.raises(DriverError, match="suction_output or robotiq"):
         driver.grasp(closed=True)
 
@@ -172,7 +174,7 @@ def test_arm_without_a_hand_says_so(driver: Ur5Driver) -> None:
     ],
 )
 def test_wrong_device_is_refused_with_the_remedy(
-    device: EmulatorProcess, make: Callable[..., Ur5Driver], settings: dict[str, object], words: str
+    device: EmulatorProcess, make: Callable[..., DriverProcess], settings: dict[str, object], words: str
 ) -> None:
     heal(device)
     driver = make(**settings)
@@ -181,7 +183,7 @@ def test_wrong_device_is_refused_with_the_remedy(
     driver.close()
 
 
-def test_e_series_at_500_hz_must_be_in_remote_control(make: Callable[..., Ur5Driver]) -> None:
+def test_e_series_at_500_hz_must_be_in_remote_control(make: Callable[..., DriverProcess]) -> None:
     host = address(1)
     with EmulatorProcess(emulated(host, series="e-series"), "easy") as device:
         device.put("remote_control", False)
