@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tenon.configuration.hand import HandConfig
-from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError, DriverState
+from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError, DriverState, expect
 from tenon.control.geometry import pose
 from tenon.control.loop import SetPoint
 from tenon.control.types import RobotState, Vector
@@ -94,8 +94,7 @@ class ClawDriver:
 
         Raises DriverError where an EEPROM is not as it must be, ArmFaultError for a servo that is silent or failed.
         """
-        if self._state is not DriverState.UNCONFIGURED:
-            raise DriverError(f"the claw is {self._state.value}: configure() is for an unconfigured one")
+        expect("claw", self._state, DriverState.UNCONFIGURED, "configure()")
         try:
             self._await_servos()
             self._check_eeprom()
@@ -106,8 +105,7 @@ class ClawDriver:
 
     def activate(self) -> None:
         """Afterwards the claw is ACTIVE: the fingers hold where they are, and move with the first ``write``."""
-        if self._state is not DriverState.INACTIVE:
-            raise DriverError(f"the claw is {self._state.value}: activate() is for an inactive one")
+        expect("claw", self._state, DriverState.INACTIVE, "activate()")
         self._take_hold()
         self._state = DriverState.ACTIVE
 
@@ -150,8 +148,7 @@ class ClawDriver:
 
     def guide(self, *, by_hand: bool) -> None:
         """ACTIVE: by hand the fingers have no torque and are only read; afterwards they hold where they are left."""
-        if self._state is not DriverState.ACTIVE:
-            raise DriverError(f"the claw is {self._state.value}: guide() is for an active one")
+        expect("claw", self._state, DriverState.ACTIVE, "guide()")
         if by_hand:
             self._write_all(table.TORQUE_ENABLE, 0)
         else:
@@ -160,8 +157,7 @@ class ClawDriver:
 
     def turn_valve(self, target_rad: float) -> None:
         """ACTIVE: the valve's motor turns it there, the short way, then lets go; ``valve_turns_back`` tells when."""
-        if self._state is not DriverState.ACTIVE:
-            raise DriverError(f"the claw is {self._state.value}: turn_valve() is for an active one")
+        expect("claw", self._state, DriverState.ACTIVE, "turn_valve()")
         servo = self.settings.valve
         goal_rad = self._valve_rad + math.remainder(target_rad - self._valve_rad, 2 * math.pi)
         speed = max(1, round(self.settings.valve_speed_rad_s / table.RAD_S_PER_UNIT))
@@ -191,8 +187,7 @@ class ClawDriver:
 
     def deactivate(self) -> None:
         """Afterwards the claw is INACTIVE: it has no torque, so that no servo grows hot while nobody looks."""
-        if self._state is not DriverState.ACTIVE:
-            raise DriverError(f"the claw is {self._state.value}: deactivate() is for an active one")
+        expect("claw", self._state, DriverState.ACTIVE, "deactivate()")
         self._state = DriverState.INACTIVE
         self._guided = False
         self._let_go()

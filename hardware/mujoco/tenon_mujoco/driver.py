@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
-from tenon.control.drivers import DriverError, DriverState
+from tenon.control.drivers import DriverError, DriverState, expect
 from tenon.control.types import ControlMode, Pose, Reference, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import InsertionSimulation
@@ -59,22 +59,19 @@ class MujocoDriver:
 
         Raises SimulationError where the arm cannot reach the start pose.
         """
-        if self._state is not DriverState.UNCONFIGURED:
-            raise DriverError(f"the simulated arm is {self._state.value}: configure() is for an unconfigured one")
+        expect("simulated arm", self._state, DriverState.UNCONFIGURED, "configure()")
         self._simulation = InsertionSimulation(self.arm, self.connector, self.task, seed=self.config.seed)
         self._state = DriverState.INACTIVE
 
     def activate(self) -> None:
         """Afterwards the arm is ACTIVE: it holds where it is until the first ``write``, then it can move."""
-        if self._state is not DriverState.INACTIVE:
-            raise DriverError(f"the simulated arm is {self._state.value}: activate() is for an inactive one")
+        expect("simulated arm", self._state, DriverState.INACTIVE, "activate()")
         self.hold()
         self._state = DriverState.ACTIVE
 
     def deactivate(self) -> None:
         """Afterwards the arm is INACTIVE: it holds the pose it has now and cannot be moved by ``write``."""
-        if self._state is not DriverState.ACTIVE:
-            raise DriverError(f"the simulated arm is {self._state.value}: deactivate() is for an active one")
+        expect("simulated arm", self._state, DriverState.ACTIVE, "deactivate()")
         self.hold()
         self._state = DriverState.INACTIVE
 

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from tenon.configuration.arm import ArmConfig
-from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError, DriverState
+from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverError, DriverState, expect
 from tenon.control.geometry import rotate
 from tenon.control.joint_impedance import JointImpedance
 from tenon.control.kinematics import InverseKinematicsConfig, Kinematics
@@ -80,7 +80,7 @@ class SawyerDriver:
 
         Raises ArmFaultError where the robot cannot be reached, DriverError for another robot or too slow a one.
         """
-        self._expect(DriverState.UNCONFIGURED, "configure()")
+        expect("Sawyer", self._state, DriverState.UNCONFIGURED, "configure()")
         self._link = RobotLink(self._settings, self._names)
         try:
             self._link.check_rate()
@@ -94,7 +94,7 @@ class SawyerDriver:
 
         Raises ArmFaultError while the robot is stopped, disabled or in collision: enabling it is a person's word.
         """
-        self._expect(DriverState.INACTIVE, "activate()")
+        expect("Sawyer", self._state, DriverState.INACTIVE, "activate()")
         fault = self.link.fault()
         if fault is not None:
             raise fault
@@ -121,7 +121,7 @@ class SawyerDriver:
 
     def write(self, set_point: SetPoint) -> None:
         """Sends the set point of this turn. ACTIVE only, after a ``read`` that showed no fault. Raises DriverError."""
-        self._expect(DriverState.ACTIVE, "write()")
+        expect("Sawyer", self._state, DriverState.ACTIVE, "write()")
         reading = self._reading
         if self._stopped or reading is None:
             raise DriverError("the arm was stopped by a fault: call recover() before write()")
@@ -160,7 +160,7 @@ class SawyerDriver:
 
     def deactivate(self) -> None:
         """Afterwards the driver is INACTIVE: the robot holds its position by its own servos."""
-        self._expect(DriverState.ACTIVE, "deactivate()")
+        expect("Sawyer", self._state, DriverState.ACTIVE, "deactivate()")
         self.link.limb.exit_control_mode()
         self._state = DriverState.INACTIVE
 
@@ -172,10 +172,6 @@ class SawyerDriver:
                 link.limb.exit_control_mode()
             link.close()
         self._state = DriverState.UNCONFIGURED
-
-    def _expect(self, state: DriverState, call: str) -> None:
-        if self._state is not state:
-            raise DriverError(f"the Sawyer is {self._state.value}: {call} is for one that is {state.value}")
 
     def _begin(self) -> None:
         """Nothing of the past counts: neither where the arm was to be, nor what the integral had gathered."""

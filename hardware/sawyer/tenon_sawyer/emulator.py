@@ -71,6 +71,11 @@ class SawyerEmulator:
         self._port = settings.port
 
     @property
+    def plant(self) -> Plant:
+        """What is behind the robot's motors."""
+        return self._plant
+
+    @property
     def uri(self) -> str:
         """ROS_MASTER_URI of this robot."""
         return f"http://{self._settings.host}:{self._port}/"

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from tenon.configuration.arm import ArmConfig
-from tenon.control.drivers import ArmFaultError, ArmFaultKind, ArmProcessError, DriverError, DriverState
+from tenon.control.drivers import ArmFaultError, ArmFaultKind, ArmProcessError, DriverError, DriverState, expect
 from tenon.control.geometry import distance
 from tenon.control.kinematics import Kinematics
 from tenon.control.loop import SetPoint
@@ -70,8 +70,7 @@ class Ur5Driver:
 
         Afterwards the arm is INACTIVE: it stands, and cannot be moved from here. Raises DriverError or ArmFaultError.
         """
-        if self._state is not DriverState.UNCONFIGURED:
-            raise DriverError(f"the UR5 is {self._state.value}: configure() is for an unconfigured one")
+        expect("UR5", self._state, DriverState.UNCONFIGURED, "configure()")
         self._link.wait_until_reachable(self.settings.connect_timeout_s)
         self._open()
         if self._gripper is not None:
@@ -84,8 +83,7 @@ class Ur5Driver:
         Afterwards the arm is ACTIVE: it holds where it is until the first ``write``. Nothing may touch the tool
         meanwhile. Raises DriverError or ArmFaultError.
         """
-        if self._state is not DriverState.INACTIVE:
-            raise DriverError(f"the UR5 is {self._state.value}: activate() is for an inactive one")
+        expect("UR5", self._state, DriverState.INACTIVE, "activate()")
         self._start_program()
         if self.settings.zero_force and self.settings.software >= 5:
             self._link.control.zeroFtSensor()
@@ -95,8 +93,7 @@ class Ur5Driver:
 
     def deactivate(self) -> None:
         """Ends the control program. Afterwards the arm is INACTIVE: its controller holds it."""
-        if self._state is not DriverState.ACTIVE:
-            raise DriverError(f"the UR5 is {self._state.value}: deactivate() is for an active one")
+        expect("UR5", self._state, DriverState.ACTIVE, "deactivate()")
         self._link.end_program()
         self._state = DriverState.INACTIVE
 
@@ -149,8 +146,7 @@ class Ur5Driver:
 
     def guide(self, *, by_hand: bool) -> None:
         """Lets a person move the arm by hand, or ends it: the arm then holds where it was left. ACTIVE only."""
-        if self._state is not DriverState.ACTIVE:
-            raise DriverError(f"the UR5 is {self._state.value}: only an active one can be guided")
+        expect("UR5", self._state, DriverState.ACTIVE, "guide()")
         control, newer = self._link.control, self.settings.software >= 5
         if by_hand == self._guided:
             return

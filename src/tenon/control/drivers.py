@@ -52,6 +52,12 @@ START_ANEW_STATUS = 75
 """Exit status with which a driver's process asks for that."""
 
 
+def expect(device: str, state: DriverState, wanted: DriverState, call: str) -> None:
+    """Raises DriverError for a call that is for another state of the driver."""
+    if state is not wanted:
+        raise DriverError(f"the {device} is {state.value}: {call} is for one that is {wanted.value}")
+
+
 class ArmDriver(Protocol):
     """A physical arm. Not thread-safe: one loop reads, writes and recovers.
 
