@@ -1,14 +1,16 @@
-"""The claw on the graph: an arm's node, whose stand is reset by the valve's own motor."""
+"""The claw on the graph: an arm's node, whose pose is the valve's and whose stand the valve's own motor resets."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from rclpy.task import Future
 from tenon_msgs.srv import ResetTask
 
 from tenon.control.drivers import ArmFaultError, DriverError
-from tenon.session.valve_job import ValveJob
+from tenon.control.types import RobotState
+from tenon.session.valve_job import ValveJob, valve_pose
 from tenon_claw.driver import ClawDriver
 from tenon_claw.setup import create_driver
 from tenon_control.real_arm import RealArm
@@ -17,7 +19,8 @@ from tenon_graph.node import run
 
 
 class ClawArm(RealArm):
-    """Beside an arm's topics: task/reset turns the valve to where the episode begins, and answers once it is there."""
+    """tcp/pose tells how far the valve is turned. task/reset turns it to where the episode begins, and answers once it
+    is there."""
 
     def __init__(self) -> None:
         super().__init__(create_driver)
@@ -32,6 +35,9 @@ class ClawArm(RealArm):
         if self._turned is not None and not self._driver.valve_turns_back:
             turned, self._turned = self._turned, None
             turned.set_result("")
+
+    def _publish(self, state: RobotState) -> None:
+        super()._publish(replace(state, tcp_in_base=valve_pose(self._driver.valve_rad)))
 
     def _on_fault(self, fault: ArmFaultError) -> None:
         super()._on_fault(fault)

@@ -17,6 +17,9 @@ from tenon.configuration.teleop import TeleopConfig
 from tenon.session.stand_checks import check_limits, check_period
 from tenon.simulation.valve_task import ValveTaskConfig
 
+REVERSAL = 2.0
+"""A joint that has not moved yet, and is then asked to go the other way, is asked for so many times its speed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClawStand:
@@ -67,8 +70,9 @@ def _check(stand: ClawStand) -> None:
     check_limits(safety, stand.safety_name, session.robot, stand.hand.joint_names)
     check_period(session, task.control_period_s)
     slowest_rad_s = min(joint.speed_max_rad_s for joint in safety.joints)
-    if task.joint_speed_rad_s >= slowest_rad_s:
+    asked_rad_s = REVERSAL * task.joint_speed_rad_s
+    if asked_rad_s >= slowest_rad_s:
         raise ConfigurationError(
-            f"task {session.task!r} asks for up to {task.joint_speed_rad_s:g} rad/s, safety {stand.safety_name!r} "
-            f"allows {slowest_rad_s:g}: lower joint_speed_rad_s"
+            f"task {session.task!r} asks for up to {asked_rad_s:g} rad/s, where a joint turns round, safety "
+            f"{stand.safety_name!r} allows {slowest_rad_s:g}: lower joint_speed_rad_s"
         )
