@@ -188,3 +188,27 @@ def test_policy_that_never_comes_is_a_fault_that_names_the_trainer(without_polic
     without_policy.run(700, heartbeats=True)
     assert without_policy.phase is SessionPhase.FAULT
     assert "see whether trainer_node runs" in without_policy.conductor.machine.detail
+
+
+def test_node_that_comes_up_late_is_waited_for_without_motion(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.run(3, heartbeats=True)
+    session.conductor.on_senders("residual/command")
+    assert session.conductor.start(PLAN).accepted
+    session.run(50, heartbeats=True)
+    assert session.phase is SessionPhase.RESETTING
+    assert session.motions == 0
+    session.conductor.on_senders("")
+    session.run(10, heartbeats=True)
+    assert session.phase is SessionPhase.RUNNING
+
+
+def test_node_that_never_comes_up_is_a_fault_that_names_its_stream(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.run(3, heartbeats=True)
+    session.conductor.on_senders("reward")
+    assert session.conductor.start(PLAN).accepted
+    session.run(700, heartbeats=True)
+    assert session.phase is SessionPhase.FAULT
+    assert "nobody offers reward within 60 s" in session.conductor.machine.detail
+    assert session.motions == 0

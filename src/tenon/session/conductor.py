@@ -31,8 +31,8 @@ from tenon.session.transitions import (
 
 SILENT_PERIODS = 2
 """Control periods beyond the arm's own time-out for the supervisor after which the session takes it for dead."""
-POLICY_TIMEOUT_NS = 60_000_000_000
-"""Session time that a reset waits for the first policy while the trainer is silent: it needs a while to come up. The
+NODES_TIMEOUT_NS = 60_000_000_000
+"""Session time that a reset waits for nodes that come up, and for the first policy while the trainer is silent. The
 updates on prior data, which it tells of, take as long as they take."""
 FIRST_EPISODE_ATTEMPTS = 3
 """A graph that has just come up may still be wiring itself: its first episode may find a stream without its reader."""
@@ -119,6 +119,7 @@ class Conductor:
         self._waiting: Service | None = None
         self._ready_ns: int | None = None
         self._policy_is_there = False
+        self._silent_stream = ""
         self._awaited_ns: int | None = None
         self._updates = 0
         self._why_no_training = ""
@@ -233,6 +234,10 @@ class Conductor:
         """A policy has been published: episodes that need one may begin."""
         self._policy_is_there = True
 
+    def on_senders(self, missing: str) -> None:
+        """missing: a stream of an episode that nobody offers to send yet; empty where all have their senders."""
+        self._silent_stream = missing
+
     def on_training(self, updates: int, fault: str, *, done_with: StepKey | None = None) -> None:
         """The trainer has told how far it is: while it gets on, it is waited for. fault: why it has stopped.
 
@@ -268,17 +273,19 @@ class Conductor:
         if self._ready_ns is not None:
             self.machine.reset_done()
             return
-        lacking = self._lacks_of_training()
+        lacking = self._lacks()
         if lacking:
-            self._await_trainer(sample.stamp_ns, lacking)
+            self._await_nodes(sample.stamp_ns, lacking)
             return
         if not self._is_at_start:
             self._step_motion(tcp_in_base, sample)
         if self._is_at_start and self._motion is not None:
             self._outputs.append(ReferenceOut(self._motion.stay(sample.stamp_ns)))
 
-    def _lacks_of_training(self) -> str:
-        """What the episode needs of the trainer and is not there; empty where it may begin."""
+    def _lacks(self) -> str:
+        """What the episode needs of other nodes and is not there; empty where it may begin."""
+        if self._silent_stream:
+            return f"nobody offers {self._silent_stream}"
         plan = self.machine.plan
         if plan is None or plan.controller not in LEARNED:
             return ""
@@ -289,14 +296,17 @@ class Conductor:
             return ""
         return "the last episode was not trained on"
 
-    def _await_trainer(self, stamp_ns: int, lacking: str) -> None:
-        """A tick without a policy: nothing moves, since a trainer that refuses its data will never have one."""
+    def _await_nodes(self, stamp_ns: int, lacking: str) -> None:
+        """A tick on which nothing moves: a trainer that refuses its data, say, will never have a policy."""
         if self._awaited_ns is None:
             self._awaited_ns = stamp_ns
         waited_ns = stamp_ns - self._awaited_ns
-        if self._why_no_training:
+        if self._silent_stream:
+            if waited_ns > NODES_TIMEOUT_NS:
+                self.machine.on_fault("stream", f"{lacking} within {waited_ns * 1e-9:.0f} s: see which node is missing")
+        elif self._why_no_training:
             self.machine.on_fault("policy", f"none will come, the trainer has stopped: {self._why_no_training}")
-        elif waited_ns > POLICY_TIMEOUT_NS:
+        elif waited_ns > NODES_TIMEOUT_NS:
             detail = f"{lacking} within {waited_ns * 1e-9:.0f} s: see whether trainer_node runs"
             self.machine.on_fault("policy", detail)
 

@@ -6,15 +6,14 @@ import sys
 import time
 
 import numpy as np
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 from std_srvs.srv import Trigger
-from tenon_msgs.action import RunSession
 from tenon_msgs.msg import EpisodeSummary as EpisodeSummaryMsg
 from tenon_msgs.msg import Observation, ResidualCommand, Reward, SafetyState, SessionState, TrainerState, Transition
 from tenon_msgs.srv import MarkEpisode, ResetTask
 
+from tenon.configuration.session import LEARNED
+from tenon.control.phase import SessionPhase
 from tenon.control.safety import SafetyLevel
 from tenon.data.episodes import next_number
 from tenon.data.store import EpisodeStore
@@ -31,12 +30,12 @@ from tenon.session.conductor import (
 )
 from tenon.session.machine import Answer
 from tenon.session.plans import configured_plan
-from tenon.session.progress import episodes_done
 from tenon.session.transitions import ActionSample, ObservationSample, RewardSample
 from tenon_graph import contract
 from tenon_graph.conversions import pose_from_msg, pose_to_msg, reference_to_msg, to_ns, to_stamp
 from tenon_graph.node import GraphNode, run
-from tenon_graph.sessions import plan_of, result_of, summary_to_msg, transition_to_msg
+from tenon_graph.sessions import summary_to_msg, transition_to_msg
+from tenon_session.run_action import RunAction
 
 WATCH_PERIOD_S = 0.1
 
@@ -46,10 +45,8 @@ class SessionManager(GraphNode):
 
     def __init__(self) -> None:
         super().__init__("session_manager")
-        self._store = EpisodeStore(self.setup.episodes_directory)
         self._conductor = Conductor(self.setup, first_episode=next_number(self.setup.episodes_directory))
         self._name = f"{self.setup.config.name}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**6:06d}"
-        self._goal: tuple[ServerGoalHandle, Future] | None = None
         self._outputs = {
             topic.name: self.advertise(topic)
             for topic in (
@@ -78,14 +75,8 @@ class SessionManager(GraphNode):
         ):
             self._offer(name, answer)
         self.create_service(MarkEpisode, contract.MARK_EPISODE_SERVICE, self._on_mark)
-        self._action = ActionServer(
-            self,
-            RunSession,
-            contract.RUN_SESSION_ACTION,
-            execute_callback=self._execute,
-            goal_callback=self._on_goal,
-            cancel_callback=lambda _goal: CancelResponse.ACCEPT,
-        )
+        store = EpisodeStore(self.setup.episodes_directory)
+        self._action = RunAction(self, self._conductor, store, self._carry_out)
         self.create_timer(WATCH_PERIOD_S, self._on_time)
         self._publish_state(0)
 
@@ -130,10 +121,19 @@ class SessionManager(GraphNode):
         return int(self.steady_clock.now().nanoseconds)
 
     def _on_time(self) -> None:
-        if self._goal is not None and self._goal[0].is_cancel_requested:
+        if self._action.is_cancelled:
             self._conductor.stop()
+        if self._conductor.machine.phase is SessionPhase.RESETTING:
+            self._conductor.on_senders(self._stream_without_sender())
         self._conductor.on_time(self.now_ns(), steady_ns=self._steady_ns())
         self._carry_out()
+
+    def _stream_without_sender(self) -> str:
+        """A node is on the graph before it has read which session is: until it offers its stream it hears nothing."""
+        plan = self._conductor.machine.plan
+        learned = plan is not None and plan.controller in LEARNED
+        streams = (contract.RESIDUAL_COMMAND, contract.REWARD, *((contract.POLICY_ACTION,) if learned else ()))
+        return next((stream.name for stream in streams if not self.count_publishers(stream.name)), "")
 
     def _offer(self, name: str, answer) -> None:
         def serve(_request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -152,32 +152,6 @@ class SessionManager(GraphNode):
 
     def _start_as_configured(self) -> Answer:
         return self._conductor.start(configured_plan(self.setup))
-
-    # --- the action ---------------------------------------------------------------------------------------------------
-
-    def _on_goal(self, goal: RunSession.Goal) -> GoalResponse:
-        return GoalResponse.REJECT if self._goal is not None or self._conductor.machine.plan else GoalResponse.ACCEPT
-
-    async def _execute(self, handle: ServerGoalHandle) -> RunSession.Result:
-        plan = plan_of(handle.request)
-        done = episodes_done(self._store, plan) if handle.request.resume else 0
-        answer = self._conductor.start(plan, episodes_done=done)
-        if not answer.accepted:
-            handle.abort()
-            return RunSession.Result(stop_reason=answer.message)
-        ended = Future()
-        self._goal = (handle, ended)
-        self._carry_out()
-        stop_reason = await ended
-        self._goal = None
-        result = result_of(self._conductor.machine.statistics, stop_reason)
-        if stop_reason == "done":
-            handle.succeed()
-        elif handle.is_cancel_requested:
-            handle.canceled()
-        else:
-            handle.abort()
-        return result
 
     # --- what is sent -------------------------------------------------------------------------------------------------
 
@@ -198,8 +172,8 @@ class SessionManager(GraphNode):
             self._publish_summary(summary_to_msg(output.summary, self._name, self.now_ns()))
         elif isinstance(output, CallOut):
             self._call(output)
-        elif isinstance(output, RunOut) and self._goal is not None:
-            self._goal[1].set_result(output.stop_reason)
+        elif isinstance(output, RunOut):
+            self._action.end(output.stop_reason)
 
     def _publish_state(self, stamp_ns: int) -> None:
         machine = self._conductor.machine
@@ -216,11 +190,7 @@ class SessionManager(GraphNode):
 
     def _publish_summary(self, msg: EpisodeSummaryMsg) -> None:
         self._outputs[contract.EPISODE_SUMMARY.name].publish(msg)
-        if self._goal is not None:
-            statistics = self._conductor.machine.statistics
-            feedback = RunSession.Feedback(last=msg, episode=msg.episode, successes=statistics.successes)
-            feedback.success_last_20 = float(statistics.success_recent)
-            self._goal[0].publish_feedback(feedback)
+        self._action.tell(msg)
 
     def _call(self, output: CallOut) -> None:
         client = self._service_clients[output.service]
