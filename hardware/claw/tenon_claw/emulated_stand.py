@@ -7,7 +7,7 @@ import sys
 from tenon.session.claw_stand import ClawStand
 from tenon_claw.emulator.stand import EmulatedClaw
 from tenon_claw.setup import settings_of
-from tenon_graph.node import GraphNode, run
+from tenon_graph.node import GraphNode, run, spin_and_drain
 from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
 
 
@@ -29,7 +29,8 @@ class EmulatedStand(GraphNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    return run(EmulatedStand, args)
+    """It lives a little longer than the session, as a device does: the driver takes its leave in order."""
+    return run(EmulatedStand, args, spin=spin_and_drain)
 
 
 if __name__ == "__main__":

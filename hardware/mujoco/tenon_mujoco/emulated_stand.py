@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-import rclpy
 from std_srvs.srv import SetBool
 from tenon_msgs.msg import ElectricalState
 from tenon_msgs.srv import GuideHand, Push, ResetTask
@@ -19,7 +18,7 @@ from tenon.simulation.rendering import RenderingError
 from tenon_graph import contract
 from tenon_graph.cameras import CameraPublisher
 from tenon_graph.conversions import to_stamp
-from tenon_graph.node import GraphNode, run
+from tenon_graph.node import GraphNode, run, spin_and_drain
 from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
 from tenon_mujoco.emulation import EmulatedTime, EmulatorError, create_emulator
 from tenon_mujoco.guiding import guide
@@ -103,7 +102,8 @@ class EmulatedStand(GraphNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    return run(EmulatedStand, args, spin=rclpy.spin, errors=(RenderingError, SimulationError, EmulatorError))
+    """It lives a little longer than the session, as a device does: the driver takes its leave in order."""
+    return run(EmulatedStand, args, spin=spin_and_drain, errors=(RenderingError, SimulationError, EmulatorError))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ def keep(command: Sequence[str]) -> int:
 def _run(command: Sequence[str]) -> tuple[int, bool]:
     """Exit status, and whether the program was told to stop; signals to this process are handed on to it."""
     told = False
-    child = subprocess.Popen(command, preexec_fn=die_with_parent())
+    # A group of its own: what is sent to all of the launcher's would reach it twice, and cut its leave short.
+    child = subprocess.Popen(command, preexec_fn=die_with_parent(), process_group=0)
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
         nonlocal told
