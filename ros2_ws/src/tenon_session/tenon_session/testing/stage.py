@@ -58,18 +58,20 @@ def private_network() -> Iterator[None]:
 
 
 class Stage:
-    """The processes of one session and a probe among them. session: keys of a session's file.
+    """The processes of one session and a probe among them. session: keys of a session's file. launch: further arguments
+    of the launch file.
 
     Everything lies below ``directory``: session.yaml, run/ (what the session leaves behind), log/.
     """
 
-    def __init__(self, session: Mapping[str, Any], directory: Path) -> None:
+    def __init__(self, session: Mapping[str, Any], directory: Path, launch: Mapping[str, str] | None = None) -> None:
         self.run_directory = directory / "run"
         self.log_directory = directory / "log"
         self._session_file = directory / "session.yaml"
         directory.mkdir(parents=True, exist_ok=True)
         self._session_file.write_text(yaml.safe_dump({**session, "run_directory": str(self.run_directory)}))
-        arguments = {"session": str(self._session_file), "run_directory": str(self.run_directory)}
+        arguments = {"session": str(self._session_file), "run_directory": str(self.run_directory), **(launch or {})}
+        self._expected = _expected(arguments)
         self._graph = SessionGraph(config_root().parent / LAUNCH_FILE, arguments, self.log_directory)
         self._replaced: dict[str, subprocess.Popen[bytes]] = {}
         self.probe: Probe
@@ -82,7 +84,7 @@ class Stage:
             self.probe = stack.enter_context(spinning_node(Probe))  # type: ignore[assignment]
             stack.callback(self._end_replaced)
             stack.enter_context(self._graph)
-            self._graph.wait_until_ready(list(MODULES), lambda: other_nodes(self.probe), START_TIMEOUT_S)
+            self._graph.wait_until_ready(self._expected, lambda: other_nodes(self.probe), START_TIMEOUT_S)
             self.probe.wait_for(self.probe.now_ns, "the first turn of the arm")
             yield self
 
@@ -148,6 +150,13 @@ def start_node(node: str, session_file: Path, log_directory: Path) -> subprocess
             stderr=log,
             preexec_fn=die_with_parent(),
         )
+
+
+def _expected(arguments: Mapping[str, str]) -> list[str]:
+    """The nodes that come up under these arguments of the launch file."""
+    left_out = {"trainer_node"} if arguments.get("trainer") == "false" else set()
+    instead = {"residual_controller": arguments.get("controller_node", "residual_controller")}
+    return [instead.get(node, node) for node in MODULES if node not in left_out]
 
 
 def _free_port() -> int:
