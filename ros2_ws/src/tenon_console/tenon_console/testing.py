@@ -58,7 +58,7 @@ def console_session(directory: Path, *, horizon_steps: int = HORIZON_STEPS) -> d
         "teleop": "console",
         "teleop_timeout_s": 0.15,
         "real_time_factor": 1.0,
-        "lockstep_timeout_s": 1.0,
+        "lockstep_timeout_s": 5.0,
         "state_rate_hz": 50.0,
         "inner_rate_hz": 100.0,
         "episodes": 1000,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -67,9 +68,7 @@ class _Datasets:
             ui.label(str(dataset.folder)).classes("t-faint")
             with ui.element("div").classes("t-buttons"):
                 ui.button("Verify", icon="fact_check", on_click=lambda: self._verify(dataset)).props("outline")
-                ui.button(
-                    "Label", icon="label", on_click=lambda: ui.navigate.to(f"/label?folder={dataset.folder}")
-                ).props("outline")
+                ui.button("Label", icon="label", on_click=lambda: ui.navigate.to(_label_page(dataset))).props("outline")
                 for path in _to_repair(dataset):
                     repair = ui.button(f"Repair {path.name}", on_click=lambda path=path: self._repair(path))
                     repair.props("outline color=warning")
@@ -133,6 +132,11 @@ def _episode_rows(dataset: Dataset) -> list[dict[str, Any]]:
         }
         for episode in dataset.listing.finished
     ]
+
+
+def _label_page(dataset: Dataset) -> str:
+    """The page that knows recordings by their names, which hold slashes and may hold anything."""
+    return f"/label?{urlencode({'folder': dataset.name})}"
 
 
 def _to_repair(dataset: Dataset) -> list[Path]:

@@ -26,10 +26,9 @@ def build(context: Context) -> None:
             refreshes.append(parts.pictures(context))
         with ui.element("div").classes("t-w5 flex flex-col gap-3"):
             with parts.card("Recording", ""):
-                refreshes.append(_recording(context))
                 refreshes.append(parts.run_buttons(context))
                 ui.label("The episode that runs is a").classes("t-title")
-                refreshes.append(parts.mark_buttons(context))
+                refreshes += [parts.mark_buttons(context), _recording(context)]
             with parts.card("Drive the tool", ""):
                 refreshes.append(_driver())
                 parts.drive_pad(context)

@@ -24,9 +24,10 @@ def build(context: Context) -> None:
         with parts.card("Cameras", "t-w4"):
             refreshes.append(parts.pictures(context))
         with parts.card("Session", "t-w5"):
-            refreshes += [_session(), parts.run_buttons(context)]
+            # Above all that changes its size: a button that moves away under the pointer is not pressed.
+            refreshes.append(parts.run_buttons(context))
             ui.label("The episode that runs is a").classes("t-title")
-            refreshes.append(parts.mark_buttons(context))
+            refreshes += [parts.mark_buttons(context), _session()]
         with parts.card("Arm", "t-w3"):
             refreshes.append(_arm())
         with parts.card("Force on the tool, base axes", "t-w4"):
