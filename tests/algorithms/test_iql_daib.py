@@ -69,6 +69,7 @@ CONFIG: dict[str, Any] = {
     "domains": DOMAINS,
     "encoder_updates": 4,
     "compass_weight": 1.5,
+    "compass_hidden_size": 5,
 }
 
 
@@ -160,9 +161,9 @@ class _WrittenOut:
         return 0.7 * ramp * adversarial + (0.05 * kl.mean() if network == "policy" else 0.0)
 
     def way(self, network: str, features: Tensor, batch: Batch) -> Tensor:
-        """Mean square error of a linear layer that tells where success lies, over the rows that know it."""
+        """Mean square error of what tells where success lies, over the rows that know it."""
         assert batch.success_state is not None
-        told = features @ self.t[f"{network}_compass.weights.0"] + self.t[f"{network}_compass.biases.0"]
+        told = self.mlp(f"{network}_compass", features)
         missing = (batch.success_state - batch.observation.state - told)[[n for n in range(ROWS) if n % 3]]
         return (missing**2).mean()
 

@@ -444,3 +444,24 @@ def test_state_of_success_is_that_of_the_first_one_in_the_same_span(tmp_path: Pa
 
 def test_state_of_success_comes_only_where_it_is_asked_for(tmp_path: Path) -> None:
     assert draw(case_of(tmp_path, stream([5])), 4).success_state is None
+
+
+def test_approach_share_draws_what_stands_before_the_first_success(tmp_path: Path) -> None:
+    successes = {4, 5, 8, 19}
+    steps = [dataclasses.replace(step, success=n in successes) for n, step in enumerate(stream([7, 5, 6, 4]))]
+    case = case_of(tmp_path, stream([4]))
+    write_prior(tmp_path / "prior", SPEC, steps)
+    prior = Case(Replay.open(tmp_path / "prior", SPEC), steps)
+    before = {0, 1, 2, 3, 7, 18}
+    sampler = Sampler(case.replay, prior.replay, SamplingConfig(prior_share=1.0, approach_share=0.75), DISCOUNT)
+    drawn = sampler.sample(4000, torch.Generator().manual_seed(0), until=4)
+    assert bool(drawn.prior.all())
+    share = np.isin(drawn.number.numpy(), sorted(before)).mean()
+    assert share == pytest.approx(0.75 + 0.25 * len(before) / len(steps), abs=0.03)
+
+
+def test_approach_share_of_data_without_success_is_refused(tmp_path: Path) -> None:
+    write_prior(tmp_path / "prior", SPEC, stream([4]))
+    prior = Replay.open(tmp_path / "prior", SPEC)
+    with pytest.raises(ConfigurationError, match="no episode of the prior data comes to a success"):
+        Sampler(case_of(tmp_path, []).replay, prior, SamplingConfig(approach_share=0.5), DISCOUNT)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from tenon.configuration import ConfigurationError, parse
 from tenon.data.transitions import ImageSpec
@@ -65,6 +67,44 @@ def test_invariant_part_is_the_written_out_network() -> None:
         dense = np.maximum(dense, 0.0) if layer == 0 else dense
     expected = (dense - dense.mean(axis=1, keepdims=True)) / np.sqrt(dense.var(axis=1, keepdims=True) + 1e-5)
     np.testing.assert_allclose(encoder(images).invariant.detach().numpy(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_points_are_where_each_channel_is_brightest() -> None:
+    encoder = BottleneckEncoder(IMAGE, BottleneckConfig(**{**SMALL.model_dump(), "pooling": "points"}))
+    image = torch.randint(0, 256, (3, 17, 21, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    tower = encoder.requires_grad_(False).invariant
+    assert tower is not None and tower.points is not None
+    hidden = (image.to(torch.float64).permute(0, 3, 1, 2) - 127.5) / 255
+    for number, (layer, norm) in enumerate(zip(tower.layers, tower.points.normalise, strict=True)):
+        weight, bias, stride = layer.weight.double(), layer.bias.double(), layer.stride
+        hidden = functional.conv2d(hidden, weight, bias, stride=stride)
+        groups = hidden.reshape(3, norm.num_groups, -1)
+        spread = (groups.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt()
+        hidden = ((groups - groups.mean(2, keepdim=True)) / spread).reshape(hidden.shape)
+        if number < len(tower.layers) - 1:
+            hidden = hidden.clamp(min=0)
+    channels, height, width = hidden.shape[1:]
+    points = []
+    for row, column in itertools.product(range(3), range(channels)):
+        seen = hidden[row, column]
+        share = (4.0 * seen).exp() / (4.0 * seen).exp().sum()
+        x = sum(share[:, i].sum() * (2 * i / (width - 1) - 1) for i in range(width))
+        y = sum(share[i].sum() * (2 * i / (height - 1) - 1) for i in range(height))
+        points.append((x, y, (share * seen).sum()))
+    expected = torch.tensor(points, dtype=torch.float64).reshape(3, channels, 3).transpose(1, 2).flatten(1)
+    pixels = image.permute(0, 3, 1, 2).sub(127.5).div(255)
+    torch.testing.assert_close(tower.features(pixels).double(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_points_move_with_what_they_mark() -> None:
+    config = BottleneckConfig(channels=(4,), specific_channels=(4,), kernels_px=(3,), strides_px=(1,), pooling="points")
+    tower = BottleneckEncoder(IMAGE, config.variant("erm")).invariant
+    assert tower is not None
+    here, there = torch.zeros(2, 1, 3, 17, 21)
+    here[..., 5:8, 6:9] = there[..., 8:11, 10:13] = 1.0
+    x, y, bright = (tower.features(there) - tower.features(here)).reshape(3, 4)
+    towards = (x.sign() == y.sign()) & (x.abs() > 1e-3)
+    assert bool(towards.any()) and bool((bright.abs() < 1e-4).all())
 
 
 def test_specific_part_is_sampled_with_noise_and_its_mean_without() -> None:

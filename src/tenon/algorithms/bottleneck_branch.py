@@ -15,9 +15,9 @@ from tenon.networks.parameters import Adam, ParameterVector
 class BottleneckBranch:
     """An encoder with its optimiser and the adversary of its z_I (a mere probe, where nothing is paid to it).
 
-    domains: how many the adversary tells apart. features: the encoder's. compass: whether a linear layer on these shall
-    tell the way to success. modules, optimizers: the learner's state, by name; the encoder itself is left to its owner.
-    Without pictures there is nothing to learn and nothing to pay.
+    domains: how many the adversary tells apart. features: how many the encoder gives. compass: units of the hidden layer
+    of a head that tells the way to success from these, 0 for no such head. modules, optimizers: the learner's state, by
+    name; the encoder itself is left to its owner. Without pictures there is nothing to learn and nothing to pay.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class BottleneckBranch:
         learning_rate: float,
         *,
         features: int,
-        compass: bool = False,
+        compass: int = 0,
     ):
         self.encoder = encoder
         self.config = config
@@ -41,7 +41,7 @@ class BottleneckBranch:
             return
         learnt: list[nn.Module] = [encoder]
         if compass:
-            self.compass = self.modules["compass"] = MLP(features, (), len(encoder.inverse_scale))
+            self.compass = self.modules["compass"] = MLP(features, (compass,), len(encoder.inverse_scale))
             learnt.append(self.compass)
         self._vector = ParameterVector(*learnt)
         self._adam = Adam(self._vector, learning_rate)

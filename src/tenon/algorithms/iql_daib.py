@@ -6,8 +6,9 @@ s and s' alike. From update ``encoder_updates`` on, which is practice on a new c
 pictures are augmented, nothing is paid for domains, and the encoders are frozen but for those ``tuned_in_practice``.
 The thesis freezes all of them; what an encoder takes in of one scene in 200 trials is what its policy was short of.
 
-Ours as well is the compass: a linear layer on each encoder's features that learns to tell the way to success, which
-hindsight knows in every episode that came to one. It is thrown away; the features that it needs are not.
+Ours as well is the compass: a small head on each encoder's features that learns to tell the way to success, which
+hindsight knows in every episode that came to one. Nobody reads what it tells, but its features are those that a policy
+needs. It reads the state too: a camera that looks down at a slant sees a far socket where it sees a low one.
 
 A domain is a session of the prior data. The losses are those of ``iql``, with the same deviation from the paper's code;
 the domain heads learn behind the encoders' step instead of before it, so that a diverged loss changes nothing.
@@ -66,7 +67,11 @@ class IQLDAIBConfig(IQLConfig):
     tuned_in_practice: tuple[Network, ...] = Field(
         default=(), description="networks whose encoders go on learning in practice; none in daib.md 2.5"
     )
+    encoder_learning_rate: float | None = Field(
+        default=None, gt=0.0, description="Adam's step size for encoders; None: that of the network behind; ours"
+    )
     tuning_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size for these; ours")
+    compass_hidden_size: int = Field(default=64, ge=1, description="units of a compass's ReLU layer; ours")
     compass_weight: float = Field(
         default=0.0,
         ge=0.0,
@@ -121,7 +126,8 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
 
             def branch(encoder: BottleneckFeatures, of: BottleneckConfig, rate: float) -> BottleneckBranch:
                 size = bottleneck_size(observation, of)
-                return BottleneckBranch(encoder, of, classes, rate, features=size, compass=config.compass_weight > 0)
+                compass = config.compass_hidden_size if config.compass_weight else 0
+                return BottleneckBranch(encoder, of, classes, rate, features=size, compass=compass)
 
             self._branches: dict[Network, BottleneckBranch] = {
                 "policy": branch(self.encoder, config.bottleneck_of("policy"), slow),
@@ -322,6 +328,8 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             self._policy_adam.step()
         critic_rate, tuning_rate = self.config.critic_learning_rate, self.config.tuning_learning_rate
         offline: dict[Network, float] = {"policy": rate, "critic": critic_rate, "value": critic_rate}
+        if self.config.encoder_learning_rate is not None:
+            offline = dict.fromkeys(offline, factor * self.config.encoder_learning_rate)
         for name, branch in self._branches.items():
             if self.encoders_learn and (actor_learns or name != "policy"):
                 branch.step(seen[name], domain, learning_rate=offline[name])

@@ -56,6 +56,13 @@ class SamplingConfig(Config):
         description="own transitions in which a person drove. on_policy: like all others. demonstration: as prior data "
         "too, in their share and for methods that clone these. ignore: they are not drawn",
     )
+    approach_share: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="share of the prior draws that stand before the first success of an episode that came to one; None: "
+        "uniform. Where episodes go on after success, most of what they hold is states at the goal; ours",
+    )
     success_state: bool = Field(
         default=False,
         description="also the state in which each transition's episode first succeeded, for methods that learn the way "
@@ -85,6 +92,7 @@ class Sampler:
         self._prior = prior
         self._config = config
         self._goal = replay.spec.observation.goal
+        self._approach = _approach(prior) if prior is not None and config.approach_share else None
         self._offsets = np.arange(config.n_step)
         self._discounts = discount ** torch.arange(config.n_step, dtype=torch.float32)
 
@@ -141,6 +149,10 @@ class Sampler:
         places = torch.randint(len(prior) + len(shown), (count,), generator=generator)
         numbers, of_own = places[places < len(prior)] + prior.start, places[places >= len(prior)] - len(prior)
         draws = []
+        if self._approach is not None and len(numbers):
+            chosen = torch.rand(len(numbers), generator=generator) < (self._config.approach_share or 0.0)
+            instead = torch.randint(len(self._approach), (len(numbers),), generator=generator)
+            numbers = torch.where(chosen, self._approach[instead], numbers)
         if self._prior is not None and len(numbers):
             draws.append(_Draw(self._prior, numbers, prior, torch.ones(len(numbers), dtype=torch.bool)))
         if len(of_own):
@@ -187,6 +199,19 @@ class Sampler:
         desired = part.observation.state[:, None, -self._goal.size :]
         paid = goal_reward(replay.values("achieved_goal", numbers), desired, self._goal)
         return torch.where(relabelled[:, None], paid, rewards)
+
+
+def _approach(replay: Replay) -> Tensor:
+    """Numbers of the transitions before the first success of their episode. Raises ConfigurationError without one."""
+    window = replay.window(replay.transitions)
+    numbers = np.arange(window.start, window.stop)
+    found = replay.first_success(*replay.spans(numbers, window))
+    approach = numbers[numbers < found]
+    if not approach.size:
+        raise ConfigurationError(
+            "sampling.approach_share: no episode of the prior data comes to a success: leave it out"
+        )
+    return torch.from_numpy(approach)
 
 
 def _skipping(places: NDArray[np.int64], left_out: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from tenon.networks.parameters import Adam, ParameterVector, frozen_view
 _WHITE = 255.0
 # Of log s: wide enough never to matter, and its middle, where training begins, lets a signal through.
 _LOG_STD_LOW, _LOG_STD_HIGH = -5.0, 1.0
+_POINT_FEATURES, _NORM_GROUPS, _SHARPNESS = 3, 4, 4.0
 
 
 class BottleneckConfig(Config):
@@ -38,6 +39,11 @@ class BottleneckConfig(Config):
     )
     kernels_px: tuple[int, ...] = Field(default=(5, 3, 3), description="of the convolutions")
     strides_px: tuple[int, ...] = Field(default=(2, 2, 2), description="of the convolutions")
+    pooling: Literal["flat", "points"] = Field(
+        default="flat",
+        description="of the last convolution. flat: as it is. points: where each channel is brightest, which says the "
+        "same of a thing wherever it stands in the picture; spatial softmax (Levine et al., 2016)",
+    )
     dense_size: int = Field(default=128, ge=1, description="of the layer behind the convolutions")
     adversarial_weight: float = Field(default=1.0, ge=0.0, description="a_adv at the end of its ramp; 0: none")
     adversarial_steepness: float = Field(default=10.0, gt=0.0, description="of the ramp; DANN (Ganin et al., 2016)")
@@ -156,14 +162,53 @@ class _Tower(nn.Module):
             for (a, b), kernel, stride in zip(sizes, config.kernels_px, config.strides_px, strict=True)
         )
         height, width = (_convolved(size, config, image) for size in (image.height, image.width))
-        self.dense = MLP(height * width * channels[-1], (config.dense_size,), outputs)
+        self.points: _Points | None = None
+        features = height * width * channels[-1]
+        if config.pooling == "points":
+            self.points = _Points(channels, height, width)
+            features = _POINT_FEATURES * channels[-1]
+        self.dense = MLP(features, (config.dense_size,), outputs)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        hidden = pixels
-        for layer in self.layers:
-            hidden = layer(hidden).relu_()
-        out: Tensor = self.dense(hidden.permute(0, 2, 3, 1).flatten(start_dim=1))
+        out: Tensor = self.dense(self.features(pixels))
         return out
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """What the dense layers read of pixels (batch, channels, height, width), (batch, features)."""
+        hidden = pixels
+        if self.points is None:
+            for layer in self.layers:
+                hidden = layer(hidden).relu_()
+            return hidden.permute(0, 2, 3, 1).flatten(start_dim=1)
+        *below, last = zip(self.layers, self.points.normalise, strict=True)
+        for layer, normalise in below:
+            hidden = normalise(layer(hidden)).relu_()
+        layer, normalise = last
+        points: Tensor = self.points(normalise(layer(hidden)))
+        return points
+
+
+class _Points(nn.Module):
+    """Where each channel is brightest, in [-1, 1] along both edges, and how bright it is there.
+
+    (batch, channels, height, width) -> (batch, 3 * channels). normalise: of the convolutions, all of them. Without it a
+    channel takes thousands of updates to settle on one thing.
+    """
+
+    columns: Tensor
+    rows: Tensor
+
+    def __init__(self, channels: Sequence[int], height: int, width: int):
+        super().__init__()
+        self.normalise = nn.ModuleList(nn.GroupNorm(math.gcd(_NORM_GROUPS, count), count) for count in channels)
+        self.sharpness = nn.Parameter(torch.full((channels[-1], 1), _SHARPNESS))
+        self.register_buffer("columns", torch.linspace(-1.0, 1.0, width).repeat(height), persistent=False)
+        self.register_buffer("rows", torch.linspace(-1.0, 1.0, height).repeat_interleave(width), persistent=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        flat = maps.flatten(start_dim=2)
+        weight = torch.softmax(self.sharpness * flat, dim=2)
+        return torch.cat([(weight * seen).sum(dim=2) for seen in (self.columns, self.rows, flat)], dim=1)
 
 
 class DomainHead(MLP):
