@@ -15,7 +15,7 @@ from tenon.networks.parameters import Adam, ParameterVector
 class BottleneckBranch:
     """An encoder with its optimiser and the adversary of its z_I (a mere probe, where nothing is paid to it).
 
-    domains: how many the adversary tells apart. features: how many the encoder gives. compass: units of the hidden layer
+    domains: how many the adversary tells apart. features: how many it gives. compass: units of the hidden layer
     of a head that tells the way to success from these, 0 for no such head. modules, optimizers: the learner's state, by
     name; the encoder itself is left to its owner. Without pictures there is nothing to learn and nothing to pay.
     """

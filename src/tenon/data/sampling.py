@@ -60,7 +60,7 @@ class SamplingConfig(Config):
         default=None,
         ge=0.0,
         le=1.0,
-        description="share of the prior draws that stand before the first success of an episode that came to one; None: "
+        description="share of the prior draws that stand before the first success of an episode that has one; None: "
         "uniform. Where episodes go on after success, most of what they hold is states at the goal; ours",
     )
     success_state: bool = Field(
