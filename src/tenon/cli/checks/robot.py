@@ -16,12 +16,14 @@ from tenon.configuration.base import ConfigurationError, load, parse
 from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.robot import DeviceConfig, RobotConfig
+from tenon.session.claw_stand import ClawStand
 from tenon.session.setup import SessionSetup
 
 AGE_WARNING = 0.8
 """Share of valid_days after which a calibration is due soon."""
 PARTS = ("goal", "reset", "tare", "hand_eye")
 NEEDED = ("goal",)
+EMULATED_ANSWER_S = 0.5
 LIBRARIES = {
     "tenon_ur5": ("rtde_control", "ur-rtde", "ur5"),
     "tenon_claw": ("dynamixel_sdk", "dynamixel-sdk", "claw"),
@@ -63,7 +65,7 @@ def _check_device(setup: SessionSetup, robot: RobotConfig) -> list[Finding]:
         settings = _settings(device)
     except ConfigurationError as failure:
         return [error("device", str(failure), f"correct config/robots/{setup.config.robot}.yaml")]
-    with _emulated(setup, robot) as said:
+    with _emulated(setup, robot, settings) as (said, settings):
         return [*said, *checks.check(settings)]
 
 
@@ -73,17 +75,24 @@ def _settings(device: DeviceConfig) -> Any:
 
 
 @contextmanager
-def _emulated(setup: SessionSetup, robot: RobotConfig) -> Iterator[list[Finding]]:
-    """An emulated device runs while it is looked at, as it does in a session."""
+def _emulated(setup: SessionSetup, robot: RobotConfig, settings: Any) -> Iterator[tuple[list[Finding], Any]]:
+    """An emulated device runs while it is looked at, as it does in a session. Yields what to say, and its settings."""
     if robot.emulator is None:
-        yield []
+        yield [], settings
         return
-    from tenon_mujoco.emulation import EmulatedTime, create_emulator
-    from tenon_mujoco.plant import Plant
+    said = [ok("emulator", f"{robot.emulator.package}: the device is emulated on this machine")]
+    if isinstance(setup.stand, ClawStand):
+        from tenon_claw.emulator.stand import EmulatedClaw, scratch_port
 
-    plant = Plant(setup.arm, setup.connector, setup.task)
-    with EmulatedTime(plant, create_emulator(robot, plant)):
-        yield [ok("emulator", f"{robot.emulator.package}: the device is emulated on this machine")]
+        # A session's port lies in its run directory; a bus in this process answers when this process lets it.
+        settings = settings.model_copy(update={"port": scratch_port(), "answer_margin_s": EMULATED_ANSWER_S})
+        with EmulatedClaw(settings, setup.stand.hand, setup.stand.task):
+            yield said, settings
+        return
+    from tenon_mujoco.emulator_process import EmulatorProcess
+
+    with EmulatorProcess(robot, setup.config.task):
+        yield said, settings
 
 
 def check_cameras(cameras: Sequence[CameraConfig]) -> list[Finding]:
@@ -159,6 +168,9 @@ def check_stand(setup: SessionSetup) -> list[Finding]:
     from tenon.session.calibrations import path_of
 
     name, robot = setup.config.calibration or f"{setup.config.robot}-{setup.config.task}", setup.config.robot
+    if isinstance(setup.stand, ClawStand):  # it has no camera, and nothing is taught
+        first = f"tenon session run --robot {robot} --task {setup.config.task} --controller gait --episodes 1"
+        return [info("next", f"the first episode: {first}")]
     path = path_of(name.lower().replace("_", "-"))
     first = f"tenon session run --robot {robot} --task {setup.config.task} --controller p_controller --episodes 1"
     return [
