@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import tyro
@@ -36,7 +39,8 @@ Case = Callable[[Path, Stream, int, int], CaseResult]
 
 @dataclass(frozen=True)
 class Options:
-    """kills: with SIGKILL. others: of every other kind. seed: of the moments and of what is varied.
+    """kills: with SIGKILL. others: of every other kind. seed: of the moments and of what is varied. jobs: cases side by
+    side; a case mostly waits.
 
     allowed_loss_s: of the open episode; what waits for a recorder that gets no CPU time is lost with it, so that a busy
     machine needs more.
@@ -45,6 +49,7 @@ class Options:
     kills: int = 1000
     others: int = 50
     seed: int = 0
+    jobs: int = 1
     allowed_loss_s: float = 1.0
     json: Path | None = None
     markdown: Path | None = None
@@ -79,15 +84,23 @@ def run(options: Options) -> list[CaseResult]:
         kinds += [("disk full", disk_full, options.others), ("disk nearly full", disk_nearly_full, options.others)]
     else:
         console.print("not root, so that no small disk can be mounted: the cases of a full disk are left out")
-    stream, results = Stream(), []
-    with Progress(console=console, transient=True) as bar:
+    results = []
+    # Not forked: a case forks the recorder that it kills, which must not come with another case's threads.
+    pool = ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"))
+    with pool, Progress(console=console, transient=True) as bar:
         for name, case, count in kinds:
             task = bar.add_task(name, total=count)
-            for number in range(count):
-                with tempfile.TemporaryDirectory(prefix="tenon_recording_faults_") as directory:
-                    results.append(case(Path(directory), stream, number, options.seed))
+            for result in pool.map(partial(one_case, case, options.seed), range(count)):
+                results.append(result)
                 bar.advance(task)
     return results
+
+
+def one_case(case: Case, seed: int, number: int) -> CaseResult:
+    """In a folder of its own, in a process of the pool."""
+    logging.getLogger("tenon.data").setLevel(logging.CRITICAL)  # Each full disk would be told of twice.
+    with tempfile.TemporaryDirectory(prefix="tenon_recording_faults_") as directory:
+        return case(Path(directory), Stream(), number, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +145,10 @@ def to_markdown(options: Options, results: list[CaseResult]) -> str:
         "# Faults while recording",
         "",
         f"Written by `python benchmarks/recording_faults.py --kills {options.kills} --others {options.others} "
-        f"--markdown docs/results/recording_faults.md`; {os.cpu_count()} cores that did other work as well, Python "
-        f"{platform.python_version()}. Bars: no finished episode lost, at most {options.allowed_loss_s:g} s of the "
-        "open one; `verify` and `repair` say what happened; no message that was never sent.",
+        f"--jobs {options.jobs} --markdown docs/results/recording_faults.md`; {os.cpu_count()} cores that did other "
+        f"work as well, Python {platform.python_version()}. Bars: no finished episode lost, at most "
+        f"{options.allowed_loss_s:g} s of the open one; `verify` and `repair` say what happened; no "
+        "message that was never sent.",
         "",
         "| fault | cases | finished episodes | of these lost | lost of the open one: median | most | failed |",
         "|---|---|---|---|---|---|---|",
@@ -152,7 +166,6 @@ def to_markdown(options: Options, results: list[CaseResult]) -> str:
 
 
 def main(options: Options) -> int:
-    logging.getLogger("tenon.data").setLevel(logging.CRITICAL)  # Each full disk would be told of twice.
     results = run(options)
     page = to_markdown(options, results)
     sys.stdout.write(page)
