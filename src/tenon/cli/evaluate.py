@@ -165,13 +165,12 @@ class Evaluate:
         create_searches(setup)
         return setup
 
-    def _plan(self, setup: SessionSetup) -> EvaluationPlan:
+    def _plan(self, setup: SessionSetup, policy: PolicySnapshot | None) -> EvaluationPlan:
         from tenon.cli.evaluation import EvaluationPlan
 
-        learnt = f"{self.controller}_{Path(setup.config.algorithm).stem}"
         return EvaluationPlan(
             controller=self.controller,
-            name=learnt if self._needs_policy else self.controller,
+            name=self.controller if policy is None else f"{self.controller}_{policy.method}",
             goal_error_m=setup.goal_error_m,
             goal_error_min_m=setup.goal_error_min_m,
             draws=self.draws,
@@ -184,7 +183,7 @@ class Evaluate:
         from tenon.cli.running import running_session
         from tenon.session.report import EvaluationReport, write_json
 
-        started_s, config, plan = time.monotonic(), setup.config, self._plan(setup)
+        started_s, config, plan = time.monotonic(), setup.config, self._plan(setup, policy)
         limit_n = setup.job.force_limit_n
         with running_session(setup, session_file, watched=False, trainer=False) as session:
             if policy is not None:
