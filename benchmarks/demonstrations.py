@@ -27,21 +27,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--episodes", type=int, default=5)
-    parser.add_argument("--updates", type=int, default=5000)
-    parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--goal-error-mm", type=float, default=0.0)
+    parser.add_argument("--goal-error-mm", type=float, default=None, help="not as the task says")
     parser.add_argument("--json", type=Path, default=None)
     given = parser.parse_args()
     demos, policy, report = (given.directory / name for name in ("demos", "bc", "evaluation.json"))
     given.directory.mkdir(parents=True)
-    error = ["--goal-error-mm", str(given.goal_error_mm)]
+    error = [] if given.goal_error_mm is None else ["--goal-error-mm", str(given.goal_error_mm)]
     with private_network():
         started_s = time.monotonic()
         record(["--episodes", str(given.episodes), "--out", str(demos), *error], given.directory, given.episodes)
         recorded_s = time.monotonic() - started_s
-        tenon("train", "bc", "--data", str(demos), "--out", str(policy), "--updates", str(given.updates))
+        tenon("train", "bc", "--data", str(demos), "--out", str(policy))
         clone = ["--controller", "policy", "--checkpoint", str(policy), "--deterministic"]
-        tenon("evaluate", "--task", "usb", *clone, "--draws", str(given.draws), "--json", str(report), *error)
+        tenon("evaluate", "--task", "usb", *clone, "--json", str(report), *error)
     outcomes = [episode.outcome for episode in EpisodeStore(demos / "episodes").episodes()]
     result = {
         "demonstrations": [{"result": outcome.result, "mark": outcome.mark} for outcome in outcomes],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import os
 import pty
 import subprocess
@@ -22,7 +24,20 @@ TYPING_PERIOD_S = 0.04
 ALIGNED_MM, FINE_MM = 0.25, 2.0
 """Sideways errors below the first are left alone, below the second corrected by fine keys."""
 CONNECTED_TICKS = 3
-DOWN, SUCCESS = "f", "\r"
+STUCK_S, PROGRESS_MM, LIFT_MM = 2.0, 0.3, 2.0
+AROUND_MM = (
+    (0.0, 0.0),
+    (0.6, 0.0),
+    (-0.6, 0.0),
+    (0.0, 0.6),
+    (0.0, -0.6),
+    (0.6, 0.6),
+    (-0.6, 0.6),
+    (-0.6, -0.6),
+    (0.6, -0.6),
+)
+"""Where the socket is looked for in turn: a goal is off by up to 1 mm, which nobody is shown."""
+UP, DOWN, SUCCESS = "r", "f", "\r"
 SIDEWAYS = (("s", "w"), ("d", "a"))
 """Keys towards minus and plus of x and y, as config/teleop/keyboard.yaml has them."""
 
@@ -30,7 +45,8 @@ SIDEWAYS = (("s", "w"), ("d", "a"))
 class Typist:
     """Inserts a plug by the keyboard: over the socket first, then down, and Enter once the connection holds.
 
-    keys: file descriptor of the person's end of a terminal.
+    Where the plug goes no further down, it is lifted and tried beside. keys: file descriptor of the person's end of a
+    terminal.
     """
 
     def __init__(self, probe: Probe, keys: int) -> None:
@@ -38,7 +54,8 @@ class Typist:
         self._keys = keys
         self._connected_ticks = 0
         self._judged_ns = 0
-        self._marked_episode = -1
+        self._episode = self._marked_episode = -1
+        self._begin_search()
 
     def type_until(self, done: threading.Event) -> None:
         """Plays until the event is set."""
@@ -57,6 +74,9 @@ class Typist:
         if self._holds(seen):
             self._marked_episode, self._connected_ticks = session.episode, 0
             return SUCCESS
+        if session.episode != self._episode:
+            self._episode = session.episode
+            self._begin_search()
         return self._towards_the_socket(seen)
 
     def _holds(self, seen: Observation) -> bool:
@@ -66,15 +86,37 @@ class Typist:
             self._connected_ticks = self._connected_ticks + 1 if seen.electrical else 0
         return self._connected_ticks >= CONNECTED_TICKS
 
-    @staticmethod
-    def _towards_the_socket(seen: Observation) -> str:
+    def _begin_search(self) -> None:
+        self._places = itertools.cycle(AROUND_MM)
+        self._try_next_place()
+
+    def _try_next_place(self) -> None:
+        self._place_mm = next(self._places)
+        self._lowest_mm, self._lowest_at_s = math.inf, 0.0
+        self._lifts = False
+
+    def _towards_the_socket(self, seen: Observation) -> str:
+        height_mm, now_s = 1e3 * seen.state[2], seen.header.stamp.sec + 1e-9 * seen.header.stamp.nanosec
+        if self._lifts and height_mm > self._lowest_mm + LIFT_MM:
+            self._try_next_place()
+        if self._lifts:
+            return UP
+        keys = self._sideways(seen)
+        if keys:
+            return keys
+        if height_mm < self._lowest_mm - PROGRESS_MM:
+            self._lowest_mm, self._lowest_at_s = height_mm, now_s
+        self._lifts = now_s - self._lowest_at_s > STUCK_S
+        return DOWN
+
+    def _sideways(self, seen: Observation) -> str:
         keys = ""
-        for error_m, (minus, plus) in zip(seen.state[:2], SIDEWAYS, strict=True):
-            error_mm = 1e3 * error_m
+        for at_m, place_mm, (minus, plus) in zip(seen.state[:2], self._place_mm, SIDEWAYS, strict=True):
+            error_mm = 1e3 * at_m - place_mm
             if abs(error_mm) > ALIGNED_MM:
                 key = minus if error_mm > 0 else plus
                 keys += key.upper() if abs(error_mm) < FINE_MM else key
-        return keys or DOWN
+        return keys
 
 
 @contextmanager
