@@ -11,6 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -33,7 +34,8 @@ _MEBIBYTE = 1 << 20
 _NS_PER_S = 1_000_000_000
 _RELEASE_BYTES = 8 * _MEBIBYTE
 """So often the system is told that nobody reads what was written: it writes it to the disk and takes the memory back.
-Without, cameras fill all memory, with pages that cost more to find than all else that writing does."""
+Without, cameras fill all memory, with pages that cost more to find than all else that writing does. That is done on a
+thread of its own, since it waits for a disk that is slow for a while, which memory bridges."""
 
 
 class _EpisodeFile:
@@ -42,21 +44,24 @@ class _EpisodeFile:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         self._unreleased_bytes = 0
+        self._releases = ThreadPoolExecutor(1, "episode-release")
+        self._release: Future[None] | None = None
 
     def write(self, data: bytes) -> int:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
         self._unreleased_bytes += len(data)
-        if self._unreleased_bytes >= _RELEASE_BYTES:
+        if self._unreleased_bytes >= _RELEASE_BYTES and (self._release is None or self._release.done()):
             self._unreleased_bytes = 0
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            self._release = self._releases.submit(os.posix_fadvise, self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         return len(data)
 
     def sync(self) -> None:
         os.fsync(self._descriptor)
 
     def close(self) -> None:
+        self._releases.shutdown()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

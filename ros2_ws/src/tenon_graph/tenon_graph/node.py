@@ -12,7 +12,7 @@ from typing import Any
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -79,15 +79,23 @@ class GraphNode(Node):
         return int(self.get_clock().now().nanoseconds)
 
 
-def spin_and_drain(node: Node) -> None:
-    """Like rclpy.spin; what was under way when the signal came is served too, so that nothing that was said is lost."""
+def serve_next(executor: Executor) -> None:
+    """One turn of a node that answers at once."""
+    executor.spin_once(timeout_sec=POLL_S)
+
+
+def spin_and_drain(node: Node, serve: Callable[[Executor], None] = serve_next) -> None:
+    """Like rclpy.spin; what was under way when the signal came is served too, so that nothing that was said is lost.
+
+    serve: one turn, of POLL_S at most when there is nothing to do.
+    """
     told = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told.set())
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     while not told.is_set():
-        executor.spin_once(timeout_sec=POLL_S)
+        serve(executor)
     deadline_s = time.monotonic() + DRAIN_S
     while (remaining_s := deadline_s - time.monotonic()) > 0.0:
         executor.spin_once(timeout_sec=remaining_s)

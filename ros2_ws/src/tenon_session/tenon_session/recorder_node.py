@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rclpy.executors import Executor
 from rclpy.qos import DurabilityPolicy, HistoryPolicy
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
@@ -19,7 +21,7 @@ from tenon.data.recorder import Admission, Recorder
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.interfaces import topic_spec
-from tenon_graph.node import GraphNode, run, spin_and_drain
+from tenon_graph.node import GraphNode, run, serve_next, spin_and_drain
 
 NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
 """Weights are kept as checkpoints; a copy in each episode would outweigh the episode."""
@@ -28,6 +30,8 @@ TICK_PERIOD_S = 0.5
 QUEUED_STATES, QUEUED_IMAGES, QUEUED = 100, 30, 1000
 """How many messages of a topic may wait for this node: for it the newest is worth no more than any other. A second of
 pictures, two of an arm's states; latched topics but the session's state keep what the contract says."""
+GATHER_S = 0.005
+"""How long messages gather before they are taken: to be woken for each would cost more than to record it."""
 PUBLICATION_NUMBER = "publication_sequence_number"
 
 
@@ -49,6 +53,7 @@ class RecorderNode(GraphNode):
         self._number = next_number(self._directory)
         self._session = ""
         self._sorter = self._new_sorter()
+        self._heard = 0
         read = {
             contract.SESSION_STATE.name: self._on_state,
             contract.TRANSITION.name: self._on_transition,
@@ -64,6 +69,16 @@ class RecorderNode(GraphNode):
         self._recorder.close(CLOSE_TIMEOUT_S)
         super().destroy_node()
 
+    def serve(self, executor: Executor) -> None:
+        """One turn: waits for a message, and takes it with those that came meanwhile."""
+        serve_next(executor)
+        time.sleep(GATHER_S)
+        for _ in range(QUEUED):
+            heard = self._heard
+            executor.spin_once(timeout_sec=0.0)
+            if self._heard == heard:
+                return
+
     def _new_sorter(self) -> EpisodeSorter[SessionState, EpisodeSummary]:
         return EpisodeSorter(self._begin, partial(self._write, contract.TRANSITION.name), self._end)
 
@@ -75,9 +90,11 @@ class RecorderNode(GraphNode):
             self.get_logger().error(error)
 
     def _on_message(self, name: str, data: bytes, info: Any) -> None:
+        self._heard += 1
         self._write(name, data, info.get(PUBLICATION_NUMBER))
 
     def _on_state(self, data: bytes) -> None:
+        self._heard += 1
         msg = deserialize_message(data, SessionState)
         if msg.session != self._session:
             self._sorter.close()
@@ -87,9 +104,11 @@ class RecorderNode(GraphNode):
         self._write(contract.SESSION_STATE.name, data)
 
     def _on_transition(self, data: bytes) -> None:
+        self._heard += 1
         self._sorter.on_transition(deserialize_message(data, Transition).episode, bytes(data))
 
     def _on_summary(self, data: bytes) -> None:
+        self._heard += 1
         msg = deserialize_message(data, EpisodeSummary)
         if self._sorter.open == msg.episode:
             self._write(contract.EPISODE_SUMMARY.name, data)
@@ -153,7 +172,7 @@ def _depth(topic: Topic) -> int | None:
 
 
 def main(args: list[str] | None = None) -> int:
-    return run(RecorderNode, args, spin=spin_and_drain)
+    return run(RecorderNode, args, spin=lambda node: spin_and_drain(node, node.serve))
 
 
 if __name__ == "__main__":
