@@ -5,7 +5,7 @@ SEED ?= 0
 export MUJOCO_GL ?= egl
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup test browser vendor demo reproduce check format docs clean
+.PHONY: setup test browser demo reproduce check format docs clean
 
 setup: $(VENV)/.stamp
 
@@ -15,11 +15,7 @@ $(VENV)/.stamp: pyproject.toml src/embedded_ros2/pyproject.toml scripts/setup.sh
 	touch $@
 
 test: setup
-	$(PY) -m pytest -m "not browser and not vendor"
-
-# The UR5's driver on ur-rtde, in a process of its own: the library may bring it down.
-vendor: setup
-	$(PY) -m pytest -m vendor
+	$(PY) -m pytest -m "not browser"
 
 # The web console in headless Chromium, against a session that runs: minutes, and sensitive to other load.
 browser: setup
@@ -42,4 +38,4 @@ check: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -m "not browser and not vendor"
+	$(PY) -m pytest -m "not browser"
