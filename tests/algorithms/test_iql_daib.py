@@ -69,7 +69,7 @@ CONFIG: dict[str, Any] = {
     "domains": DOMAINS,
     "encoder_updates": 4,
     "compass_weight": 1.5,
-    "compass_hidden_size": 5,
+    "compass": {"hidden_size": 5},
 }
 
 
@@ -106,11 +106,8 @@ def _success_state(state: Tensor) -> Tensor:
 
 
 _GROUPS = {
-    "policy": (("policy.", "encoder.", "policy_compass."), 1e-2),
-    "values": (
-        ("critic.", "value.", "critic_encoder.", "value_encoder.", "critic_compass.", "value_compass."),
-        2e-2,
-    ),
+    "policy": (("policy.", "encoder."), 1e-2),
+    "values": (("critic.", "value.", "critic_encoder.", "value_encoder."), 2e-2),
     "heads": (("policy_domain_head.", "critic_domain_head.", "value_domain_head."), 1e-2),
 }
 """Which prefixes each optimiser trains, and at what rate."""
@@ -160,10 +157,10 @@ class _WrittenOut:
         adversarial = -torch.minimum(-guess.mean(), torch.tensor(math.log(DOMAINS + 1)))
         return 0.7 * ramp * adversarial + (0.05 * kl.mean() if network == "policy" else 0.0)
 
-    def way(self, network: str, features: Tensor, batch: Batch) -> Tensor:
+    def way(self, name: str, features: Tensor, batch: Batch) -> Tensor:
         """Mean square error of what tells where success lies, over the rows that know it."""
         assert batch.success_state is not None
-        told = self.mlp(f"{network}_compass", features)
+        told = self.mlp(f"{name}.compass", features)
         missing = (batch.success_state - batch.observation.state - told)[[n for n in range(ROWS) if n % 3]]
         return (missing**2).mean()
 
@@ -192,7 +189,8 @@ class _WrittenOut:
         assert batch.session is not None
         for network, (_, z, kl) in seen.items():
             loss = loss + self.penalty(network, z, kl, batch.session)
-            loss = loss + 1.5 * self.way(network, seen[network][0], batch)
+            name = "encoder" if network == "policy" else f"{network}_encoder"
+            loss = loss + 1.5 * self.way(name, seen[network][0], batch)
         for adam in self.adams.values():
             adam.zero_grad()
         loss.backward()
@@ -344,9 +342,40 @@ def test_encoders_tuned_in_practice_go_on_learning_and_pay_nothing_for_domains()
     metrics = learner.update(_batch(prior=12)).as_dict()
     after = learner.state()
     moved = {name.split(".")[0] for name in after.tensors if not torch.equal(after.tensors[name], before.tensors[name])}
-    assert moved == {"encoder", "policy", "policy_compass", "critic", "value", "target_critic", "adam"}
+    assert moved == {"encoder", "policy", "critic", "value", "target_critic", "adam"}
     assert metrics["policy_rate"] == metrics["policy_domain_loss"] == 0.0
     assert metrics["policy_way_loss"] > 0.0
+
+
+READ = {"compass": {"hidden_size": 5, "read": True, "fine": 0.2}}
+
+
+def test_networks_that_read_the_compass_share_the_encoder_and_see_state_and_way_alone() -> None:
+    learner, batch = _learner(**READ), _batch()
+    assert learner.encoder_of("critic") is learner.encoder_of("value") is learner.encoder
+    assert learner.encoder.compass is not None and learner.encoder.bottleneck is not None
+    with torch.no_grad():
+        seen = learner.encoder(batch.observation)
+        z = learner.encoder.bottleneck.features(batch.observation.image)
+        way = learner.encoder.compass(torch.cat((batch.observation.state, z), dim=1))
+    expected = torch.cat((batch.observation.state, way, torch.tanh(way / 0.2)), dim=1)
+    torch.testing.assert_close(seen, expected)
+
+
+def test_what_reads_the_compass_does_not_bend_it() -> None:
+    """The encoder's step is the same whatever policy and values lose: hindsight and the bottleneck alone teach it."""
+    one, other = _learner(**READ), _learner(**READ, inverse_temperature=0.1, expectile=0.6)
+    for learner in (one, other):
+        learner.update(_batch())
+    mine, theirs = one.state().tensors, other.state().tensors
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine if name.startswith("encoder."))
+    assert not all(torch.equal(mine[name], theirs[name]) for name in mine if name.startswith("policy."))
+
+
+def test_compass_that_is_read_turns_to_success() -> None:
+    learner = _learner(**READ, encoder_updates=200, policy_variant="erm", encoder_learning_rate=1e-2)
+    lost = [learner.update(_batch()).as_dict()["policy_way_loss"] for _ in range(150)]
+    assert lost[-1] < 0.5 * lost[0]
 
 
 def test_compass_without_known_ways_moves_nothing() -> None:
@@ -356,7 +385,7 @@ def test_compass_without_known_ways_moves_nothing() -> None:
     metrics = learner.update(lost).as_dict()
     after = learner.state().tensors
     assert metrics["policy_way_loss"] == 0.0
-    assert all(torch.equal(before[name], after[name]) for name in after if "_compass." in name)
+    assert all(torch.equal(before[name], after[name]) for name in after if ".compass." in name)
 
 
 def test_compass_asks_for_what_it_needs() -> None:

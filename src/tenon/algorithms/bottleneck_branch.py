@@ -8,42 +8,26 @@ from torch.nn import functional
 
 from tenon.networks.bottleneck import BottleneckConfig, DomainAdversary, Penalty
 from tenon.networks.bottleneck_features import BottleneckFeatures, Encoded
-from tenon.networks.mlp import MLP
 from tenon.networks.parameters import Adam, ParameterVector
 
 
 class BottleneckBranch:
     """An encoder with its optimiser and the adversary of its z_I (a mere probe, where nothing is paid to it).
 
-    domains: how many the adversary tells apart. features: how many it gives. compass: units of the hidden layer
-    of a head that tells the way to success from these, 0 for no such head. modules, optimizers: the learner's state, by
-    name; the encoder itself is left to its owner. Without pictures there is nothing to learn and nothing to pay.
+    domains: how many the adversary tells apart. modules, optimizers: the learner's state, by name; the encoder itself
+    is left to its owner. Without pictures there is nothing to learn and nothing to pay.
     """
 
-    def __init__(
-        self,
-        encoder: BottleneckFeatures,
-        config: BottleneckConfig,
-        domains: int,
-        learning_rate: float,
-        *,
-        features: int,
-        compass: int = 0,
-    ):
+    def __init__(self, encoder: BottleneckFeatures, config: BottleneckConfig, domains: int, learning_rate: float):
         self.encoder = encoder
         self.config = config
-        self.compass: MLP | None = None
         self.adversary: DomainAdversary | None = None
         self.modules: dict[str, nn.Module] = {}
         self.optimizers: dict[str, Adam] = {}
         self._vector: ParameterVector | None = None
         if encoder.bottleneck is None:
             return
-        learnt: list[nn.Module] = [encoder]
-        if compass:
-            self.compass = self.modules["compass"] = MLP(features, (compass,), len(encoder.inverse_scale))
-            learnt.append(self.compass)
-        self._vector = ParameterVector(*learnt)
+        self._vector = ParameterVector(encoder)
         self._adam = Adam(self._vector, learning_rate)
         self.optimizers["encoder"] = self._adam
         self.adversary = DomainAdversary(config, domains)
@@ -58,17 +42,6 @@ class BottleneckBranch:
         penalty = self.adversary.penalty(encoded.bottleneck, domain, share)
         # NaN stands for a missing head; the learner's metrics are finite.
         return Penalty(penalty.loss, penalty.rate, penalty.domain_loss.nan_to_num())
-
-    def way_loss(self, encoded: Encoded, way: Tensor) -> Tensor:
-        """Mean square of what the compass errs by, a scalar; zero where there is nothing to tell or no compass.
-
-        way: (batch, S), the change of the scaled state that leads to success, NaN where nobody knows it.
-        """
-        known = ~way[:, 0].isnan()
-        if self.compass is None or not bool(known.any()):
-            return encoded.features.new_zeros(())
-        loss: Tensor = functional.mse_loss(self.compass(encoded.features)[known], way[known])
-        return loss
 
     def zero_gradients(self) -> None:
         if self._vector is not None:
@@ -85,6 +58,17 @@ class BottleneckBranch:
         self._adam.step()
         if domain is not None:
             self.adversary.learn(encoded.bottleneck.invariant, domain)
+
+
+def way_loss(encoded: Encoded, way: Tensor) -> Tensor:
+    """Mean square of what the compass errs by, a scalar; zero where there is nothing to tell or no compass.
+
+    way: (batch, S), the change of the scaled state that leads to success, NaN where nobody knows it.
+    """
+    known = ~way[:, 0].isnan()
+    if encoded.way is None or not bool(known.any()):
+        return encoded.features.new_zeros(())
+    return functional.mse_loss(encoded.way[known], way[known])
 
 
 def nothing_paid(device: torch.device) -> Penalty:

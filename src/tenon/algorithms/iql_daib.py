@@ -6,9 +6,9 @@ s and s' alike. From update ``encoder_updates`` on, which is practice on a new c
 pictures are augmented, nothing is paid for domains, and the encoders are frozen but for those ``tuned_in_practice``.
 The thesis freezes all of them; what an encoder takes in of one scene in 200 trials is what its policy was short of.
 
-Ours as well is the compass: a small head on each encoder's features that learns to tell the way to success, which
-hindsight knows in every episode that came to one. Nobody reads what it tells, but its features are those that a policy
-needs. It reads the state too: a camera that looks down at a slant sees a far socket where it sees a low one.
+Ours as well is the compass (``CompassConfig``): it learns to tell the way to success, which hindsight knows in every
+episode that came to one. Where policy and values read it, there is one encoder, the policy's: what a picture means is
+then learnt from hindsight alone, and IQL learns what to do about it.
 
 A domain is a session of the prior data. The losses are those of ``iql``, with the same deviation from the paper's code;
 the domain heads learn behind the encoders' step instead of before it, so that a diverged loss changes nothing.
@@ -26,7 +26,7 @@ from pydantic import Field
 from torch import Tensor
 
 from tenon.algorithms.base import Algorithm
-from tenon.algorithms.bottleneck_branch import BottleneckBranch, nothing_paid
+from tenon.algorithms.bottleneck_branch import BottleneckBranch, nothing_paid, way_loss
 from tenon.algorithms.iql import IQLConfig, IQLMetrics, cosine_factor, expectile_loss, largest_value
 from tenon.algorithms.losses import bellman_target, critic_loss, exponential_weights, weighted_likelihood_loss
 from tenon.algorithms.randomness import reseed
@@ -35,7 +35,7 @@ from tenon.data.batch import Batch, ObservationBatch
 from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.augment import AugmentConfig, draw_augmentation
 from tenon.networks.bottleneck import BottleneckConfig, Penalty
-from tenon.networks.bottleneck_features import BottleneckFeatures, Encoded, bottleneck_size
+from tenon.networks.bottleneck_features import BottleneckFeatures, CompassConfig, Encoded, bottleneck_size
 from tenon.networks.critics import CriticEnsemble, StateValue
 from tenon.networks.parameters import Adam, ParameterVector, target_of
 from tenon.networks.policies import GaussianPolicy
@@ -43,6 +43,7 @@ from tenon.networks.policies import GaussianPolicy
 Variant = Literal["daib", "no-kl", "dann", "vib", "erm"]
 """What a network's bottleneck is, one of tenon.networks.bottleneck.VARIANTS; ``erm`` is a plain encoder."""
 Network = Literal["policy", "critic", "value"]
+NETWORKS: tuple[Network, ...] = ("policy", "critic", "value")
 
 
 class IQLDAIBConfig(IQLConfig):
@@ -71,12 +72,15 @@ class IQLDAIBConfig(IQLConfig):
         default=None, gt=0.0, description="Adam's step size for encoders; None: that of the network behind; ours"
     )
     tuning_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size for these; ours")
-    compass_hidden_size: int = Field(default=64, ge=1, description="units of a compass's ReLU layer; ours")
+    compass: CompassConfig | None = Field(default=None, description="needs sampling.success_state; None: none; ours")
     compass_weight: float = Field(
-        default=0.0,
-        ge=0.0,
-        description="of each compass's mean squared error, in scaled states; 0: none; needs sampling.success_state",
+        default=10.0, gt=0.0, description="of each compass's mean squared error, in scaled states; ours"
     )
+
+    @property
+    def shares_encoder(self) -> bool:
+        """Whether critics and value read the policy's encoder, for its compass."""
+        return self.compass is not None and self.compass.read
 
     def bottleneck_of(self, network: Network) -> BottleneckConfig:
         """That of the policy, the critics or the value."""
@@ -117,22 +121,21 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         of_critic, of_value = config.bottleneck_of("critic"), config.bottleneck_of("value")
         with self._initialisation():
             self.policy = self.build_policy(config, spec)
-            self.critic = CriticEnsemble(bottleneck_size(observation, of_critic), actions, config.hidden_sizes)
-            self.value = StateValue(bottleneck_size(observation, of_value), config.hidden_sizes)
-            critic_encoder = BottleneckFeatures(observation, config.encoder, of_critic)
-            value_encoder = BottleneckFeatures(observation, config.encoder, of_value)
+            compass = config.compass
+            self.critic = CriticEnsemble(bottleneck_size(observation, of_critic, compass), actions, config.hidden_sizes)
+            self.value = StateValue(bottleneck_size(observation, of_value, compass), config.hidden_sizes)
+            encoders: dict[Network, BottleneckFeatures] = {"policy": self.encoder}
+            if not config.shares_encoder:
+                for network in ("critic", "value"):
+                    of = config.bottleneck_of(network)
+                    encoders[network] = BottleneckFeatures(observation, config.encoder, of, compass)
             # The adversaries' last class is own practice, should the encoders still learn then.
             classes, slow, fast = config.domains + 1, config.actor_learning_rate, config.critic_learning_rate
-
-            def branch(encoder: BottleneckFeatures, of: BottleneckConfig, rate: float) -> BottleneckBranch:
-                size = bottleneck_size(observation, of)
-                compass = config.compass_hidden_size if config.compass_weight else 0
-                return BottleneckBranch(encoder, of, classes, rate, features=size, compass=compass)
-
             self._branches: dict[Network, BottleneckBranch] = {
-                "policy": branch(self.encoder, config.bottleneck_of("policy"), slow),
-                "critic": branch(critic_encoder, of_critic, fast),
-                "value": branch(value_encoder, of_value, fast),
+                network: BottleneckBranch(
+                    encoder, config.bottleneck_of(network), classes, slow if network == "policy" else fast
+                )
+                for network, encoder in encoders.items()
             }
         self._policy_vector = ParameterVector(self.policy)
         self._critic_vector = ParameterVector(self.critic, self.value)
@@ -146,8 +149,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
                 "critic": self.critic,
                 "value": self.value,
                 "target_critic": self.target_critic,
-                "critic_encoder": critic_encoder,
-                "value_encoder": value_encoder,
+                **{f"{network}_encoder": encoders[network] for network in encoders if network != "policy"},
                 **{f"{b}_{m}": module for b, branch in self._branches.items() for m, module in branch.modules.items()},
             },
             optimizers={
@@ -160,7 +162,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
     @staticmethod
     def build_policy(config: IQLDAIBConfig, spec: EnvironmentSpec) -> GaussianPolicy:
         return GaussianPolicy(
-            bottleneck_size(spec.observation, config.bottleneck_of("policy")),
+            bottleneck_size(spec.observation, config.bottleneck_of("policy"), config.compass),
             spec.action_size,
             config.hidden_sizes,
             log_std_range=(config.log_std_minimum, config.log_std_maximum),
@@ -170,7 +172,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
 
     @classmethod
     def build_encoder(cls, config: IQLDAIBConfig, spec: EnvironmentSpec) -> BottleneckFeatures:
-        return BottleneckFeatures(spec.observation, config.encoder, config.bottleneck_of("policy"))
+        return BottleneckFeatures(spec.observation, config.encoder, config.bottleneck_of("policy"), config.compass)
 
     @property
     def encoders_learn(self) -> bool:
@@ -183,14 +185,18 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
 
     def encoder_of(self, network: Network) -> BottleneckFeatures:
         """The live encoder of one network; that of the policy is ``encoder``."""
-        return self._branches[network].encoder
+        return self._branches[self._reads(network)].encoder
+
+    def _reads(self, network: Network) -> Network:
+        """Whose encoder a network reads."""
+        return "policy" if self.config.shares_encoder else network
 
     def update(self, batch: Batch) -> IQLDAIBMetrics:
         domain = self._domain(batch)
         batch = self._prepared(batch)
         way = self._way(batch)
         seen = {name: self._encoded(name, batch.observation) for name in self._branches}
-        of_policy, of_critic, of_value = (seen[name].features for name in self._branches)
+        of_policy, of_critic, of_value = (seen[self._reads(name)].features for name in NETWORKS)
 
         value = self.value(of_value)
         difference = self._target_value(of_critic.detach(), batch.action) - value
@@ -201,7 +207,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         weight = exponential_weights(difference, self.config.inverse_temperature, self.config.weight_cap)
         actor_loss = weighted_likelihood_loss(weight, self.policy.log_density(of_policy, batch.action))
         penalties = self._penalties(seen, domain)
-        ways = {name: branch.way_loss(seen[name], way) for name, branch in self._branches.items()}
+        ways = {name: way_loss(encoded, way) for name, encoded in seen.items()}
 
         self._zero_gradients()
         paid = sum(p.loss for p in penalties.values()) + self.config.compass_weight * sum(ways.values())
@@ -222,9 +228,9 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             weight_max=weight.max(),
             capped_share=(weight >= self.config.weight_cap).to(torch.float32).mean(),
             log_std=self.policy.log_std().mean(),
-            **{f"{name}_rate": penalty.rate for name, penalty in penalties.items()},
-            **{f"{name}_domain_loss": penalty.domain_loss for name, penalty in penalties.items()},
-            **{f"{name}_way_loss": loss.detach() for name, loss in ways.items()},
+            **{f"{name}_rate": penalties[self._reads(name)].rate for name in NETWORKS},
+            **{f"{name}_domain_loss": penalties[self._reads(name)].domain_loss for name in NETWORKS},
+            **{f"{name}_way_loss": ways[self._reads(name)].detach() for name in NETWORKS},
         )
         self._step(seen, domain)
         return metrics
@@ -284,11 +290,11 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
 
     def _way(self, batch: Batch) -> Tensor:
         """The change of the scaled state that leads to success, (batch, S), NaN where hindsight knows none."""
-        if not self.config.compass_weight:
+        if self.config.compass is None:
             return batch.observation.state.new_full((len(batch), 1), torch.nan)
         if batch.success_state is None:
             raise ConfigurationError(
-                "iql_daib: compass_weight needs the states of success: set sampling.success_state: true"
+                "iql_daib: a compass needs the states of success: set sampling.success_state: true"
             )
         return (batch.success_state - batch.observation.state) * self.encoder.inverse_scale
 
@@ -301,7 +307,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
     @torch.no_grad()
     def _target(self, batch: Batch) -> Tensor:
         """r + gamma (1 - d) V(s') of eq. (55), (batch,), with z_S at its mean."""
-        value = self.value(self._branches["value"].encoder(batch.next_observation))
+        value = self.value(self.encoder_of("value")(batch.next_observation))
         return bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
 
     def _penalties(self, seen: Mapping[Network, Encoded], domain: Tensor) -> dict[Network, Penalty]:

@@ -60,8 +60,8 @@ class SamplingConfig(Config):
         default=None,
         ge=0.0,
         le=1.0,
-        description="share of the prior draws that stand before the first success of an episode that has one; None: "
-        "uniform. Where episodes go on after success, most of what they hold is states at the goal; ours",
+        description="share of the draws, own and prior, that stand before the first success of their episode; "
+        "None: uniform. Most states of episodes that go on after success are at the goal; ours",
     )
     success_state: bool = Field(
         default=False,
@@ -92,7 +92,14 @@ class Sampler:
         self._prior = prior
         self._config = config
         self._goal = replay.spec.observation.goal
-        self._approach = _approach(prior) if prior is not None and config.approach_share else None
+        self._prior_approach: Tensor | None = None
+        if prior is not None and config.approach_share:
+            self._prior_approach = _approach(prior, prior.window(prior.transitions))
+            if not len(self._prior_approach):
+                raise ConfigurationError(
+                    "sampling.approach_share: no episode of the prior data comes to a success: leave it out"
+                )
+        self._own_approach: tuple[range, Tensor] = (range(0), torch.empty(0, dtype=torch.int64))
         self._offsets = np.arange(config.n_step)
         self._discounts = discount ** torch.arange(config.n_step, dtype=torch.float32)
 
@@ -136,6 +143,8 @@ class Sampler:
         if from_prior < count:
             drawn = torch.randint(of_own, (count - from_prior,), generator=generator) + own.start
             numbers = torch.from_numpy(_skipping(drawn.numpy(), left_out)) if len(left_out) else drawn
+            if self._config.approach_share:
+                numbers = self._rather(self._approach_in(own, left_out), numbers, generator)
             demonstrated = np.isin(numbers.numpy(), human) if len(human) else np.zeros(len(numbers), dtype=np.bool_)
             draws.append(_Draw(self._replay, numbers, own, torch.from_numpy(demonstrated)))
         return draws
@@ -149,16 +158,29 @@ class Sampler:
         places = torch.randint(len(prior) + len(shown), (count,), generator=generator)
         numbers, of_own = places[places < len(prior)] + prior.start, places[places >= len(prior)] - len(prior)
         draws = []
-        if self._approach is not None and len(numbers):
-            chosen = torch.rand(len(numbers), generator=generator) < (self._config.approach_share or 0.0)
-            instead = torch.randint(len(self._approach), (len(numbers),), generator=generator)
-            numbers = torch.where(chosen, self._approach[instead], numbers)
+        if self._prior_approach is not None:
+            numbers = self._rather(self._prior_approach, numbers, generator)
         if self._prior is not None and len(numbers):
             draws.append(_Draw(self._prior, numbers, prior, torch.ones(len(numbers), dtype=torch.bool)))
         if len(of_own):
             demonstrated = torch.from_numpy(shown[of_own.numpy()])
             draws.append(_Draw(self._replay, demonstrated, own, torch.ones(len(of_own), dtype=torch.bool)))
         return draws
+
+    def _approach_in(self, own: range, left_out: NDArray[np.int64]) -> Tensor:
+        """Kept until the window moves: several updates follow a step."""
+        if self._own_approach[0] != own:
+            approach = _approach(self._replay, own)
+            self._own_approach = (own, approach[~torch.isin(approach, torch.from_numpy(left_out))])
+        return self._own_approach[1]
+
+    def _rather(self, approach: Tensor, numbers: Tensor, generator: torch.Generator) -> Tensor:
+        """``numbers``, the wanted share of them replaced by draws from ``approach``, if that holds any."""
+        if not len(approach) or not len(numbers):
+            return numbers
+        chosen = torch.rand(len(numbers), generator=generator) < (self._config.approach_share or 0.0)
+        instead = torch.randint(len(approach), (len(numbers),), generator=generator)
+        return torch.where(chosen, approach[instead], numbers)
 
     def _fill(self, part: Batch, draw: _Draw, generator: torch.Generator) -> None:
         relabel, n_step, replay = self._config.relabel, self._config.n_step, draw.replay
@@ -201,17 +223,11 @@ class Sampler:
         return torch.where(relabelled[:, None], paid, rewards)
 
 
-def _approach(replay: Replay) -> Tensor:
-    """Numbers of the transitions before the first success of their episode. Raises ConfigurationError without one."""
-    window = replay.window(replay.transitions)
+def _approach(replay: Replay, window: range) -> Tensor:
+    """Numbers of the transitions of ``window`` that stand before the first success of their episode."""
     numbers = np.arange(window.start, window.stop)
     found = replay.first_success(*replay.spans(numbers, window))
-    approach = numbers[numbers < found]
-    if not approach.size:
-        raise ConfigurationError(
-            "sampling.approach_share: no episode of the prior data comes to a success: leave it out"
-        )
-    return torch.from_numpy(approach)
+    return torch.from_numpy(numbers[numbers < found])
 
 
 def _skipping(places: NDArray[np.int64], left_out: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ class OnTheJobSize(Config):
         default=("dt12_01", "megablock_01", "nema15_01", "europlug_01"),
         description="held-out kinds of the thesis' test parts; daib.md 4",
     )
-    offline_updates: PositiveInt = Field(default=4_000, description="of policy, Q and V on the data")
+    offline_updates: PositiveInt = Field(default=8_000, description="of policy, Q and V on the data")
     trials: PositiveInt = Field(default=200, description="of practice; daib.md 2.5")
     practice: PracticeConfig = Field(
         default=PracticeConfig(evaluate_every=50), description="looks of 20 draws; 25 % own, 75 % prior data"

@@ -28,7 +28,7 @@ from tenon.data.transitions import ImageSpec
 from tenon.rewards.base import RewardError
 from tenon.rewards.daib.calibration import Calibration, calibrate
 from tenon.rewards.daib.config import ClassifierConfig
-from tenon.rewards.daib.free_plug import FreePlug, free_plug_of
+from tenon.rewards.daib.free_plug import FreePlug, free_plug_of, knows_plug
 from tenon.rewards.daib.network import RewardNetwork
 from tenon.rewards.daib.training import TrainedNetwork, TrainingMetrics, image_spec, train_network
 
@@ -115,8 +115,9 @@ def train_classifier(
 ) -> RewardClassifier:
     """Trains and calibrates on the domains ``names`` (None: those of the split "train").
 
-    Network number k does not see fold k of their series; the calibration sees nothing else. only: pictures to train
-    on, where not all. Raises ConfigurationError.
+    Network number k does not see fold k of their series; the calibration sees nothing else, of that the domains with
+    as many episodes as a session learns a plug from, where there are any: thresholds of others are of worse plugs.
+    only: pictures to train on, where not all. Raises ConfigurationError.
     """
     if names is None:
         names = [name for name, split in zip(data.names, data.splits, strict=True) if split == "train"]
@@ -128,13 +129,19 @@ def train_classifier(
         seen = [name for name in names if name not in fold]
         derived = derived_seed(seed, "reward network", number)
         member = train_network(data, seen, config, derived, _of(on_metrics, number), only)
-        held_out = data.rows(fold)
+        held_out = data.rows(_like_sessions(data, fold, config))
         trained.append(member)
         rows.append(held_out)
         logits.append(logits_of((member.network,), config, data, held_out))
     order = np.argsort(np.concatenate(rows))
     calibration = calibrate(np.concatenate(logits)[order], data, np.concatenate(rows)[order], config.calibration)
     return RewardClassifier(tuple(m.network for m in trained), config, image_spec(data), calibration)
+
+
+def _like_sessions(data: LabelledImages, fold: Sequence[str], config: ClassifierConfig) -> Sequence[str]:
+    if config.sees == "picture":
+        return fold
+    return [name for name in fold if knows_plug(data, name)] or fold
 
 
 def deal_series(data: LabelledImages, names: Sequence[str], folds: int, seed: int) -> list[list[str]]:

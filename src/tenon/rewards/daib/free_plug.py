@@ -74,6 +74,11 @@ def free_plug_of(data: LabelledImages, name: str) -> FreePlug:
     return learn_free_plug(data.image[np.sort(np.concatenate(free_rows(data, name)[:EPISODES]))])
 
 
+def knows_plug(data: LabelledImages, name: str) -> bool:
+    """Whether this domain shows its free plug in as many episodes as a session learns it from."""
+    return len(free_rows(data, name)) >= EPISODES
+
+
 class FreePlugs:
     """Several free plugs of each domain, each learnt from a few episodes: for training, which shall not trust one."""
 
