@@ -26,12 +26,13 @@ from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.robot import DeviceConfig, RobotConfig
 from tenon.control.drivers import ArmFaultKind
-from tenon.simulation.valve_task import ValveTaskConfig
+from tenon.session.valve_job import valve_rad
+from tenon.simulation.valve_task import ValveTaskConfig, distance_rad
 from tenon_claw.config import DriverSettings as ClawSettings
 from tenon_claw.control_table import HardwareError
 from tenon_claw.emulator.stand import EmulatedClaw
 from tenon_graph import contract
-from tenon_graph.conversions import to_ns, to_stamp
+from tenon_graph.conversions import pose_from_msg, to_ns, to_stamp
 from tenon_mujoco.emulator_process import EmulatorProcess
 from tenon_session.testing.probe import Probe
 from tenon_session.testing.stage import Stage
@@ -43,6 +44,8 @@ STEPS_BEFORE = 3
 """Of an episode, before something happens."""
 WATCHED_S = 1.0
 DETECTOR_PERIOD_S = 0.02
+TURNED_RAD = 0.6
+"""Further than any episode of the valve begins."""
 CLAW_IDS = (10, 21, 32)
 """Three of its servos, one of each finger."""
 
@@ -178,6 +181,18 @@ def test_ur5(ur5: Lab, name: str) -> None:
 @pytest.mark.parametrize("name", SAWYER_ACCIDENTS)
 def test_sawyer(sawyer: Lab, name: str) -> None:
     befall(sawyer, SAWYER_ACCIDENTS[name])
+
+
+def test_claw_tells_how_far_it_has_turned_the_valve(claw: Lab) -> None:
+    probe = claw.probe
+    probe.listen(contract.TCP_POSE)
+    probe.wait_for(lambda: abs(claw.device.valve_rad) > TURNED_RAD, "the gait to turn the valve")
+
+    def agrees() -> bool:
+        told = probe.last(contract.TCP_POSE)
+        return told is not None and distance_rad(valve_rad(pose_from_msg(told.pose)), claw.device.valve_rad) < 0.1
+
+    probe.wait_for(agrees, "the pose of the valve")
 
 
 @pytest.mark.parametrize("name", CLAW_ACCIDENTS)
