@@ -389,7 +389,7 @@ def test_compass_without_known_ways_moves_nothing() -> None:
 
 
 def test_compass_asks_for_what_it_needs() -> None:
-    with pytest.raises(ConfigurationError, match=r"set sampling\.success_state: true"):
+    with pytest.raises(ConfigurationError, match=r"set sampling\.success_state: episode"):
         _learner().update(dataclasses.replace(_batch(), success_state=None))
 
 

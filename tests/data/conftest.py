@@ -82,6 +82,7 @@ class Ros:
             policy_version=7,
             reward_version="daib-3f2a",
             reward_logit=0.5 * step,
+            next_tcp_in_base_m=rng.normal(size=3).astype(np.float32),
             image=images[0],
             next_image=images[1],
         )

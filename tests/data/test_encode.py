@@ -40,6 +40,7 @@ def transition(**changes: Any) -> Transition:
         stamp_ns=1_234_567_890_123,
         reward_logit=-2.5,
         reward_version="abc",
+        next_tcp_in_base_m=np.array((0.5, -0.25, 0.125), np.float32),
     )
     return dataclasses.replace(made, **changes)
 

@@ -138,9 +138,10 @@ def test_recorded_goals_come_back_and_messages_without_them_are_read(recording, 
 
 def test_message_of_before_there_were_classifiers_is_read(ros) -> None:
     message = ros.transition(0, np.random.default_rng(0))
-    del message.reward_logit, message.reward_version
+    del message.reward_logit, message.reward_version, message.next_tcp_in_base_m
     transition = transition_from_message(message)
     assert np.isnan(transition.reward_logit) and transition.reward_version == ""
+    assert transition.next_tcp_in_base_m is None
 
 
 def test_recording_with_losses_is_left_out_and_told(recording, ros, caplog: pytest.LogCaptureFixture) -> None:

@@ -54,6 +54,7 @@ def transition_number(number: int, *, state_size: int = 3, action_size: int = 2)
         stamp_ns=number * 10**8,
         reward_logit=-0.25 * number,
         reward_version=f"daib-{number % 2}",
+        next_tcp_in_base_m=rng.normal(size=3).astype(np.float32) if number % 3 else None,
     )
 
 
@@ -75,6 +76,8 @@ def _assert_holds(replay: Replay, start: int, stop: int) -> None:
         for name in ("episode", "step", "truncated", "success", "policy_version", "stamp_ns", "reward_logit"):
             assert rows[name][index] == getattr(expected, name)
         assert replay.reward_version(int(rows["reward_version"][index])) == expected.reward_version
+        tcp = replay.values("next_tcp_in_base_m", np.array(number)).numpy()
+        np.testing.assert_array_equal(tcp, np.full(3, np.nan) if number % 3 == 0 else expected.next_tcp_in_base_m)
 
 
 def test_gather_returns_what_was_added(tmp_path: Path) -> None:
@@ -83,6 +86,18 @@ def test_gather_returns_what_was_added(tmp_path: Path) -> None:
     _assert_holds(replay, 0, 30)
     assert replay.transitions == 30
     assert replay.complete_episodes == 4
+
+
+def test_replay_of_before_the_place_of_the_tcp_was_stored_is_read_and_goes_on(tmp_path: Path) -> None:
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    replay.close()
+    (tmp_path / "next_tcp_in_base_m").unlink()
+    old = Replay.open(tmp_path, SPEC)
+    _fill(old, 0, 10)
+    old.close()
+    again = Replay.open(tmp_path, SPEC)
+    assert again.transitions == 10
+    assert again.values("next_tcp_in_base_m", np.arange(4)).isnan().all()
 
 
 def test_batch_tells_the_session_of_each_transition(tmp_path: Path) -> None:

@@ -430,7 +430,7 @@ def test_state_of_success_is_that_of_the_first_one_in_the_same_span(tmp_path: Pa
     successes = {2, 3, 11, 18, 24}
     steps = [dataclasses.replace(step, success=n in successes) for n, step in enumerate(OUT_OF_ORDER)]
     case = case_of(tmp_path, steps)
-    batch = draw(case, 400, until, success_state=True)
+    batch = draw(case, 400, until, success_state="episode")
     assert batch.success_state is not None
     window = range(len(steps) if until is None else until)
     for number, told in zip(batch.number.tolist(), batch.success_state.numpy(), strict=True):
@@ -460,8 +460,52 @@ def test_approach_share_draws_what_stands_before_the_first_success(tmp_path: Pat
     assert share == pytest.approx(0.75 + 0.25 * len(before) / len(steps), abs=0.03)
 
 
-def test_approach_share_of_data_without_success_is_refused(tmp_path: Path) -> None:
+def test_prior_data_without_success_are_drawn_uniformly_and_that_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_prior(tmp_path / "prior", SPEC, stream([4]))
-    prior = Replay.open(tmp_path / "prior", SPEC)
-    with pytest.raises(ConfigurationError, match="no episode of the prior data comes to a success"):
-        Sampler(case_of(tmp_path, []).replay, prior, SamplingConfig(approach_share=0.5), DISCOUNT)
+    prior, replay = Replay.open(tmp_path / "prior", SPEC), case_of(tmp_path, []).replay
+    sampler = Sampler(replay, prior, SamplingConfig(approach_share=0.5), DISCOUNT)
+    assert "no prior episode comes to a success" in caplog.text
+    assert set(sampler.sample(200, torch.Generator().manual_seed(0), until=0).number.tolist()) == {0, 1, 2, 3}
+
+
+def in_base(steps: list[Transition], goals: dict[int, np.ndarray]) -> list[Transition]:
+    """goals: by episode, where its state counts from."""
+    told = [s.next_observation.state + goals[s.episode] for s in steps]
+    return [dataclasses.replace(s, next_tcp_in_base_m=t.astype(np.float32)) for s, t in zip(steps, told, strict=True)]
+
+
+@pytest.mark.parametrize("false_one", [False, True])
+def test_successes_of_a_session_tell_every_episode_of_it_where_success_is(tmp_path: Path, false_one: bool) -> None:
+    """States count from another goal in each episode; the part stays. The median does not follow a false success."""
+    rng = np.random.default_rng(0)
+    part, goals = np.array([0.4, -0.1, 0.2]), {n: rng.normal(size=3) for n in range(7)}
+    solved = {(1, 3), (3, 2), (5, 4)} | ({(2, 1)} if false_one else set())
+    steps = []
+    for step in stream([5, 6, 4, 5, 3, 6]):
+        after = step.next_observation.state
+        if (step.episode, step.step) in solved - {(2, 1)}:
+            after = (part - goals[step.episode]).astype(np.float32)
+        seen = dataclasses.replace(step.next_observation, state=after)
+        success = (step.episode, step.step) in solved
+        steps.append(dataclasses.replace(step, next_observation=seen, success=success))
+    other = episode_of(6, 4, session="elsewhere")
+    case = case_of(tmp_path, in_base([*steps, *other], goals))
+    batch = draw(case, 400, success_state="session")
+    assert batch.success_state is not None
+    for number, told in zip(batch.number.tolist(), batch.success_state.numpy(), strict=True):
+        if case.steps[number].session == "elsewhere":
+            assert np.isnan(told).all()
+        else:
+            np.testing.assert_allclose(told, part - goals[case.steps[number].episode], atol=1e-5)
+
+
+def test_once_a_session_has_succeeded_its_approach_is_all_that_is_no_success(tmp_path: Path) -> None:
+    goals = {n: np.zeros(3) for n in range(3)}
+    steps = [dataclasses.replace(step, success=n == 7) for n, step in enumerate(stream([4, 6, 4]))]
+    case = case_of(tmp_path, in_base(steps, goals))
+    numbers = draw(case, 400, approach_share=1.0, success_state="session").number.tolist()
+    assert set(numbers) == set(range(14)) - {7}
+    numbers = draw(case, 400, approach_share=1.0, success_state="episode").number.tolist()
+    assert set(numbers) == {4, 5, 6}

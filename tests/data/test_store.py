@@ -31,6 +31,7 @@ def assert_identical(one: Transition, other: Transition) -> None:
         (one.next_observation.state, other.next_observation.state),
         (one.observation.image, other.observation.image),
         (one.next_observation.image, other.next_observation.image),
+        (one.next_tcp_in_base_m, other.next_tcp_in_base_m),
     ]
     for left, right in arrays:
         if left is None or right is None:

@@ -126,7 +126,8 @@ def test_reward_sees_pictures_alone_and_the_truth_is_counted_beside_it() -> None
     env.reset(seed=0)
     for action in ([-1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]):
         _, value, _, _, info = env.step(np.array(action))
-        assert (value, info) == (1.0, {"success": True, "reward_logit": 3.0, "reward_version": "r1"})
+        told = {"success": True, "reward_logit": 3.0, "reward_version": "r1", "tcp_in_base_m": None}
+        assert (value, info) == (1.0, told)
     (outcome,) = env.outcomes
     assert outcome.rewarded.success and not outcome.connected.success and outcome.exploits
     assert outcome.total_reward == 4.0 and outcome.touched

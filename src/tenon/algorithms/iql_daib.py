@@ -294,7 +294,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             return batch.observation.state.new_full((len(batch), 1), torch.nan)
         if batch.success_state is None:
             raise ConfigurationError(
-                "iql_daib: a compass needs the states of success: set sampling.success_state: true"
+                "iql_daib: a compass needs the states of success: set sampling.success_state: episode"
             )
         return (batch.success_state - batch.observation.state) * self.encoder.inverse_scale
 

@@ -52,7 +52,7 @@ def image_fields(image: ImageArray | None, stamp_ns: int) -> dict[str, Any]:
 def transition_fields(transition: Transition, *, train: bool) -> dict[str, Any]:
     """Of ``tenon_msgs/msg/Transition``: what ``transition_from_message`` reads. train: it is meant for a trainer."""
     seen, following = transition.observation, transition.next_observation
-    goal = following.achieved_goal
+    goal, tcp = following.achieved_goal, transition.next_tcp_in_base_m
     return {
         "header": header_fields(transition.stamp_ns),
         "session": transition.session,
@@ -72,6 +72,7 @@ def transition_fields(transition: Transition, *, train: bool) -> dict[str, Any]:
         "policy_version": transition.policy_version,
         "reward_version": transition.reward_version,
         "reward_logit": transition.reward_logit,
+        "next_tcp_in_base_m": [] if tcp is None else tcp.tolist(),
         "image": image_fields(seen.image, transition.stamp_ns),
         "next_image": image_fields(following.image, transition.stamp_ns),
     }

@@ -117,6 +117,7 @@ def _from_replay(directory: Path, spec: EnvironmentSpec) -> Iterator[Transition]
 def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
     batch, rows = replay.gather(numbers), replay.rows(numbers)
     images, next_images = batch.observation.image, batch.next_observation.image
+    tcp = replay.values("next_tcp_in_base_m", numbers.numpy())
     goals = None if replay.spec.observation.goal is None else replay.values("achieved_goal", numbers.numpy())
     for i, row in enumerate(rows):
         yield Transition(
@@ -140,6 +141,7 @@ def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
             stamp_ns=int(row["stamp_ns"]),
             reward_logit=float(row["reward_logit"]),
             reward_version=replay.reward_version(int(row["reward_version"])),
+            next_tcp_in_base_m=None if tcp[i].isnan().any() else tcp[i].numpy(),
         )
 
 

@@ -32,13 +32,14 @@ from tenon.data.mapped_array import MappedArray, StorageError, locked, write_bes
 from tenon.data.names import Names
 from tenon.data.replay_rows import CHECKED_BYTES, ROW, fill_row
 from tenon.data.spans import EpisodeSpans
-from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, check_transition
+from tenon.data.transitions import POSITION_SIZE, EnvironmentSpec, ImageArray, Transition, check_transition
 
 _log = logging.getLogger(__name__)
 
 _FORMAT = 3
 _HEADER = "replay.json"
 _COMMITTED, _FLUSHED = 0, 1
+_TCP = "next_tcp_in_base_m"
 
 
 class ReplayConfig(Config):
@@ -168,6 +169,7 @@ class Replay:
             "next_state": transition.next_observation.state,
             "terminated": transition.terminated,
             "achieved_goal": transition.next_observation.achieved_goal,
+            _TCP: np.nan if transition.next_tcp_in_base_m is None else transition.next_tcp_in_base_m,
         }
         for name, field in self._fields.items():
             field.array[slot] = values[name]
@@ -235,7 +237,15 @@ class Replay:
 
     def values(self, name: str, numbers: NDArray[np.int64]) -> Tensor:
         """The field ``name`` (reward, achieved_goal) of these transitions, with the shape of ``numbers`` in front."""
+        if name == _TCP and name not in self._fields:
+            return torch.full((*numbers.shape, POSITION_SIZE), torch.nan)
         return torch.from_numpy(self._fields[name].array[numbers % self._slots])
+
+    def successes(self, window: range) -> NDArray[np.int64]:
+        """Numbers of the transitions of ``window`` that reached success, in order."""
+        numbers = np.arange(window.start, window.stop)
+        reached: NDArray[np.int64] = numbers[self._rows.array["success"][numbers % self._slots]]
+        return reached
 
     def first_success(self, first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
         """The first transition from ``first`` to ``last``, (batch,) each, that reached success; -1 where none did."""
@@ -325,6 +335,9 @@ class Replay:
         }
         if self.spec.observation.goal is not None:
             shapes["achieved_goal"] = (self.spec.observation.goal.size,)
+        # Replays of before it was stored lack it.
+        if create or (self._directory / _TCP).exists():
+            shapes[_TCP] = (POSITION_SIZE,)
         return {
             name: MappedArray(self._directory / name, np.float32, self._slots, shape, create=create)
             for name, shape in shapes.items()

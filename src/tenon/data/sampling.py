@@ -5,6 +5,7 @@ Everything that is drawn is a function of the generator, the prior data and the 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,9 @@ from tenon.data.batch import Batch
 from tenon.data.goals import goal_reward
 from tenon.data.mapped_array import StorageError
 from tenon.data.replay import Replay
-from tenon.data.transitions import EnvironmentSpec
+from tenon.data.transitions import POSITION_SIZE, EnvironmentSpec
+
+_log = logging.getLogger(__name__)
 
 
 class RelabelConfig(Config):
@@ -63,10 +66,12 @@ class SamplingConfig(Config):
         description="share of the draws, own and prior, that stand before the first success of their episode; "
         "None: uniform. Most states of episodes that go on after success are at the goal; ours",
     )
-    success_state: bool = Field(
-        default=False,
-        description="also the state in which each transition's episode first succeeded, for methods that learn the way "
-        "there (compass_weight); ours",
+    success_state: Literal["none", "episode", "session"] = Field(
+        default="none",
+        description="hindsight, for methods that learn the way to success (compass). episode: the state in which each "
+        "transition's episode first succeeded. session: the same of prior data; of own ones, where their session's "
+        "successes stood, for tasks whose state begins with the TCP's position from a goal that each episode may show "
+        "elsewhere, while the part stays where it is; ours",
     )
 
 
@@ -96,8 +101,8 @@ class Sampler:
         if prior is not None and config.approach_share:
             self._prior_approach = _approach(prior, prior.window(prior.transitions))
             if not len(self._prior_approach):
-                raise ConfigurationError(
-                    "sampling.approach_share: no episode of the prior data comes to a success: leave it out"
+                _log.warning(
+                    "sampling.approach_share: no episode of the prior data comes to a success: drawn uniformly"
                 )
         self._own_approach: tuple[range, Tensor] = (range(0), torch.empty(0, dtype=torch.int64))
         self._offsets = np.arange(config.n_step)
@@ -110,7 +115,7 @@ class Sampler:
         nothing to draw from.
         """
         config, spec = self._config, self._replay.spec
-        batch = Batch.empty(count, spec, n_step=config.n_step, success_state=config.success_state)
+        batch = Batch.empty(count, spec, n_step=config.n_step, success_state=config.success_state != "none")
         start = 0
         for draw in self._draws(count, generator, until):
             stop = start + len(draw.numbers)
@@ -171,6 +176,8 @@ class Sampler:
         """Kept until the window moves: several updates follow a step."""
         if self._own_approach[0] != own:
             approach = _approach(self._replay, own)
+            if self._config.success_state == "session" and len(reached := self._replay.successes(own)):
+                approach = torch.from_numpy(np.setdiff1d(np.arange(own.start, own.stop), reached))
             self._own_approach = (own, approach[~torch.isin(approach, torch.from_numpy(left_out))])
         return self._own_approach[1]
 
@@ -194,6 +201,8 @@ class Sampler:
             found = replay.first_success(first, last)
             part.success_state.copy_(replay.values("next_state", np.maximum(found, first)))
             part.success_state[torch.from_numpy(found < 0)] = torch.nan
+            if self._config.success_state == "session" and replay is self._replay:
+                _of_session(part.success_state, replay, numbers, draw.window)
         ends = np.minimum(numbers + (n_step - 1), last)
         replay.gather_into(part, draw.numbers, torch.from_numpy(ends))
         relabelled = None
@@ -228,6 +237,27 @@ def _approach(replay: Replay, window: range) -> Tensor:
     numbers = np.arange(window.start, window.stop)
     found = replay.first_success(*replay.spans(numbers, window))
     return torch.from_numpy(numbers[numbers < found])
+
+
+def _of_session(success_state: Tensor, replay: Replay, numbers: NDArray[np.int64], window: range) -> None:
+    """Writes into ``success_state`` (batch, S) where the successes of each transition's session stood, if known.
+
+    It is the median of them, which a false one does not move. A state's origin is what the TCP's place says beyond it.
+    """
+    reached = replay.successes(window)
+    if not len(reached):
+        return
+    sessions, place = replay.rows(torch.from_numpy(reached))["session"], replay.values("next_tcp_in_base_m", reached)
+    after, own = replay.values("next_state", reached), replay.rows(torch.from_numpy(numbers))["session"]
+    origin = replay.values("next_tcp_in_base_m", numbers)
+    origin -= replay.values("next_state", numbers)[:, :POSITION_SIZE]
+    for session in np.unique(own):
+        of_session = torch.from_numpy(sessions == session) & ~place.isnan().any(dim=1)
+        rows = torch.from_numpy(own == session) & ~origin.isnan().any(dim=1)
+        if bool(of_session.any()):
+            told = after[of_session].median(dim=0).values.repeat(int(rows.sum()), 1)
+            told[:, :POSITION_SIZE] = place[of_session].median(dim=0).values - origin[rows]
+            success_state[rows] = told
 
 
 def _skipping(places: NDArray[np.int64], left_out: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -19,7 +19,9 @@ def transition_from_message(message: Any) -> Transition:
         action=float32_array(message.action),
         reward=float(message.reward),
         next_observation=Observation(
-            float32_array(message.next_state), _image_or_none(message.next_image), _goal_or_none(message)
+            float32_array(message.next_state),
+            _image_or_none(message.next_image),
+            _vector_or_none(message, "achieved_goal"),
         ),
         terminated=bool(message.terminated),
         truncated=bool(message.truncated),
@@ -27,17 +29,18 @@ def transition_from_message(message: Any) -> Transition:
         saturated=bool(message.saturated),
         policy_version=int(message.policy_version),
         stamp_ns=stamp_to_ns(message.header.stamp),
-        # Old recordings lack them: of before a person could take over, and of before there were classifiers.
+        # Old recordings lack them: of before a person could take over, of before there were classifiers or practice.
         human=bool(getattr(message, "human", False)),
         reward_logit=float(getattr(message, "reward_logit", math.nan)),
         reward_version=str(getattr(message, "reward_version", "")),
+        next_tcp_in_base_m=_vector_or_none(message, "next_tcp_in_base_m"),
     )
 
 
-def _goal_or_none(message: Any) -> FloatArray | None:
-    """Empty where the task has no goals; recordings of before there were any lack the field."""
-    goal = float32_array(getattr(message, "achieved_goal", ()))
-    return goal if goal.size else None
+def _vector_or_none(message: Any, name: str) -> FloatArray | None:
+    """Empty where there is none; recordings of before there were any lack the field."""
+    vector = float32_array(getattr(message, name, ()))
+    return vector if vector.size else None
 
 
 def _image_or_none(image: ImageMessage) -> ImageArray | None:

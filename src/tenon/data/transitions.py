@@ -20,6 +20,7 @@ ImageArray = NDArray[np.uint8]
 
 # A float32 that went over the wire as a clipped action may stand one rounding outside the box.
 _ACTION_TOLERANCE = 1e-5
+POSITION_SIZE = 3
 
 
 class TransitionError(ValueError):
@@ -116,7 +117,8 @@ class Transition:
     ended, nothing follows. truncated: time ran out, values continue. saturated: the command was clipped after the sum.
     human: a person drove; action is what they did in the learner's terms, the nearest one where saturated.
     reward_logit, reward_version: output and version of the classifier that paid, so that another one can pay old data
-    anew; NaN and empty for a formula.
+    anew; NaN and empty for a formula. next_tcp_in_base_m: (3,) of float32, where the arm says its TCP was at the next
+    observation; None where nobody says it. States tell the way to a goal that each episode may show elsewhere.
     """
 
     session: str
@@ -135,6 +137,7 @@ class Transition:
     stamp_ns: int = 0
     reward_logit: float = math.nan
     reward_version: str = ""
+    next_tcp_in_base_m: FloatArray | None = None
 
     @property
     def ended(self) -> bool:
@@ -156,6 +159,8 @@ def check_transition(transition: Transition, spec: EnvironmentSpec) -> None:
     _check_vector(transition.action, spec.action_size, f"{where}: action")
     if np.abs(transition.action).max() > 1.0 + _ACTION_TOLERANCE:
         raise TransitionError(f"{where}: action is {transition.action}: every entry must be in [-1, 1]")
+    if transition.next_tcp_in_base_m is not None:
+        _check_vector(transition.next_tcp_in_base_m, POSITION_SIZE, f"{where}: next_tcp_in_base_m")
     if not np.isfinite(transition.reward):
         raise TransitionError(f"{where}: reward is {transition.reward}: a finite number is needed")
 

@@ -113,7 +113,10 @@ class InsertionEnv(gymnasium.Env[InsertionObservation, Array]):  # type: ignore[
         return self._observation(self._state), {"episode": episode, "draw": draw}
 
     def step(self, action: Array) -> tuple[InsertionObservation, float, bool, bool, dict[str, Any]]:
-        """One control period. info: success, depth_m, peak_force_n, vertical_force_n (as the policy reads it)."""
+        """One control period.
+
+        info: success, depth_m, peak_force_n, vertical_force_n (as the policy reads it), tcp_in_base_m.
+        """
         residual, here = np.asarray(action, np.float64), self._state.tcp_in_base
         press_n = self._press_n(self._state)
         self.command = self.controller.command(here.position_m, self._goal.position_m, residual, press_n=press_n)
@@ -126,6 +129,7 @@ class InsertionEnv(gymnasium.Env[InsertionObservation, Array]):  # type: ignore[
             "depth_m": self.simulation.depth_m,
             "peak_force_n": self.simulation.peak_force_n,
             "vertical_force_n": self._press_n(self._state),
+            "tcp_in_base_m": self._state.tcp_in_base.position_m,
         }
         truncated = self._steps >= self.task.horizon_steps
         return self._observation(self._state), self._reward_now(connected=success), False, truncated, info

@@ -71,7 +71,7 @@ class JudgedInsertion:
         return raw, info
 
     def step(self, action: Any, /) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """``info`` holds what the reward says: success, reward_logit, reward_version."""
+        """``info`` holds what the reward says (success, reward_logit, reward_version) and where the arm says it is."""
         raw, value, terminated, truncated, info = self._env.step(action)
         outcome, success = self.outcomes[-1], bool(info["success"])
         outcome.connected.on_step(solved=success)
@@ -83,7 +83,7 @@ class JudgedInsertion:
             told = {"success": success, "reward_logit": judged.logit, "reward_version": judged.version}
         outcome.rewarded.on_step(solved=success)
         outcome.total_reward += value
-        return raw, value, terminated, truncated, told
+        return raw, value, terminated, truncated, told | {"tcp_in_base_m": info.get("tcp_in_base_m")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,8 @@ def run_episode(
     """The transitions of one episode as they happen; the next action is chosen when the next one is asked for.
 
     policy_version: that of ``actor`` at this moment. What ``info`` says of ``success``, ``reward_logit`` and
-    ``reward_version`` is kept with the transition; its ``human_action`` is what a person did in the stead of the actor.
+    ``reward_version`` and ``tcp_in_base_m`` is kept with the transition; its ``human_action`` is what a person did in
+    the stead of the actor.
     """
     given: dict[str, Any] = {} if reset.options is None else {"options": reset.options}
     raw, _ = env.reset(seed=reset.seed, **given)
@@ -153,7 +154,7 @@ def run_episode(
         version = policy_version()
         action = actor.act(observation, deterministic=deterministic)
         raw, reward, terminated, truncated, info = env.step(action)
-        by_hand = info.get("human_action")
+        by_hand, tcp = info.get("human_action"), info.get("tcp_in_base_m")
         transition = Transition(
             session=session,
             episode=episode,
@@ -169,6 +170,7 @@ def run_episode(
             human=by_hand is not None,
             reward_logit=float(info.get("reward_logit", math.nan)),
             reward_version=str(info.get("reward_version", "")),
+            next_tcp_in_base_m=None if tcp is None else np.asarray(tcp, dtype=np.float32),
         )
         yield transition
         observation, step, ended = transition.next_observation, step + 1, transition.ended

@@ -59,6 +59,8 @@ def transition_to_msg(
     msg.header.frame_id = "base"
     msg.state = transition.observation.payload.state
     msg.next_state = transition.next_observation.payload.state
+    tcp = transition.next_observation.payload.tcp_in_base.position
+    msg.next_tcp_in_base_m = array("f", (tcp.x, tcp.y, tcp.z))
     if spec.image is not None:
         msg.image = transition.observation.payload.image
         msg.next_image = transition.next_observation.payload.image
