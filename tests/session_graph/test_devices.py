@@ -37,7 +37,7 @@ from tenon_mujoco.emulator_process import EmulatorProcess
 from tenon_session.testing.probe import Probe
 from tenon_session.testing.stage import Stage
 
-pytestmark = [pytest.mark.session, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.session, pytest.mark.devices, pytest.mark.timeout(600)]
 
 ENDLESS = 1_000_000
 STEPS_BEFORE = 3
