@@ -466,7 +466,7 @@ def test_prior_data_without_success_are_drawn_uniformly_and_that_is_told(
     write_prior(tmp_path / "prior", SPEC, stream([4]))
     prior, replay = Replay.open(tmp_path / "prior", SPEC), case_of(tmp_path, []).replay
     sampler = Sampler(replay, prior, SamplingConfig(approach_share=0.5), DISCOUNT)
-    assert "no prior episode comes to a success" in caplog.text
+    assert "no episode of the prior data comes to a success" in caplog.text
     assert set(sampler.sample(200, torch.Generator().manual_seed(0), until=0).number.tolist()) == {0, 1, 2, 3}
 
 
