@@ -350,6 +350,33 @@ def test_encoders_tuned_in_practice_go_on_learning_and_pay_nothing_for_domains()
 READ = {"compass": {"hidden_size": 5, "read": True, "fine": 0.2}}
 
 
+def test_practice_acts_by_a_mean_of_the_weights_that_are_learnt() -> None:
+    rate = 0.1
+    learner = _learner(average_rate=rate, tuned_in_practice=["policy"])
+    plain = _learner(tuned_in_practice=["policy"])
+    for number in range(4):
+        learner.update(_batch(number))
+        plain.update(_batch(number))
+    mean = {name: value.clone() for name, value in plain.actor_network.state_dict().items()}
+    assert all(torch.equal(mean[name], value) for name, value in learner.actor_network.state_dict().items())
+    for number in range(4, 7):
+        learner.update(_batch(number, prior=4))
+        plain.update(_batch(number, prior=4))
+        for name, value in plain.actor_network.named_parameters():
+            mean[name] += rate * (value.detach() - mean[name])
+    for name, value in learner.actor_network.state_dict().items():
+        torch.testing.assert_close(value, mean[name])
+    assert not any(torch.equal(mean[name], value) for name, value in plain.actor_network.named_parameters())
+    # It goes on from a state as it was, and what is learnt does not depend on it.
+    other = _learner(seed=1, average_rate=rate, tuned_in_practice=["policy"])
+    other.load_state(learner.state())
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(other.actor_network.parameters(), learner.actor_network.parameters(), strict=True)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(learner.policy.parameters(), plain.policy.parameters(), strict=True))
+
+
 def test_networks_that_read_the_compass_share_the_encoder_and_see_state_and_way_alone() -> None:
     learner, batch = _learner(**READ), _batch()
     assert learner.encoder_of("critic") is learner.encoder_of("value") is learner.encoder

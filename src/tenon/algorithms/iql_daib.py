@@ -16,6 +16,7 @@ the domain heads learn behind the encoders' step instead of before it, so that a
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from tenon.algorithms.actor import ActorNetwork
 from tenon.algorithms.base import Algorithm
 from tenon.algorithms.bottleneck_branch import BottleneckBranch, nothing_paid, way_loss
 from tenon.algorithms.iql import IQLConfig, IQLMetrics, cosine_factor, expectile_loss, largest_value
@@ -72,6 +74,13 @@ class IQLDAIBConfig(IQLConfig):
         default=None, gt=0.0, description="Adam's step size for encoders; None: that of the network behind; ours"
     )
     tuning_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size for these; ours")
+    average_rate: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=1.0,
+        description="practice acts by a running mean of the policy's weights, which follows them by this share in each "
+        "update; None: by the weights themselves; ours (Polyak and Juditsky, 1992)",
+    )
     compass: CompassConfig | None = Field(default=None, description="needs sampling.success_state; None: none; ours")
     compass_weight: float = Field(
         default=10.0, gt=0.0, description="of each compass's mean squared error, in scaled states; ours"
@@ -140,6 +149,9 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         self._policy_vector = ParameterVector(self.policy)
         self._critic_vector = ParameterVector(self.critic, self.value)
         self.target_critic, self._target_vector = target_of(self.critic)
+        self._average: ActorNetwork | None = None
+        if config.average_rate is not None:
+            self._average = copy.deepcopy(super().actor_network).requires_grad_(False)
         self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
         self._value_maximum = largest_value(config, spec)
@@ -151,6 +163,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
                 "target_critic": self.target_critic,
                 **{f"{network}_encoder": encoders[network] for network in encoders if network != "policy"},
                 **{f"{b}_{m}": module for b, branch in self._branches.items() for m, module in branch.modules.items()},
+                **({} if self._average is None else {"average": self._average}),
             },
             optimizers={
                 "policy": self._policy_adam,
@@ -182,6 +195,11 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
     def learns(self, network: Network) -> bool:
         """Whether the next update trains this network's encoder."""
         return self.encoders_learn or network in self.config.tuned_in_practice
+
+    @property
+    def actor_network(self) -> ActorNetwork:
+        """The live encoder and policy, or in practice their running mean."""
+        return super().actor_network if self._average is None or self.encoders_learn else self._average
 
     def encoder_of(self, network: Network) -> BottleneckFeatures:
         """The live encoder of one network; that of the policy is ``encoder``."""
@@ -342,4 +360,16 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             elif not self.encoders_learn and self.learns(name):
                 branch.step(seen[name], None, learning_rate=tuning_rate)
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
+        if self._average is not None and self.config.average_rate is not None:
+            self._follow(self._average, 1.0 if self.encoders_learn else self.config.average_rate)
         self.updates += 1
+
+    @torch.no_grad()
+    def _follow(self, average: ActorNetwork, rate: float) -> None:
+        """Moves the mean towards the live networks; with rate 1, to them."""
+        live = super().actor_network
+        if rate == 1.0:
+            average.load_state_dict(live.state_dict())
+            return
+        for mean, value in zip(average.parameters(), live.parameters(), strict=True):
+            mean.lerp_(value, rate)

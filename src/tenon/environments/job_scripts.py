@@ -3,6 +3,9 @@
 Source: daib.md 2.6. Within 1 mm of the socket's axis it moves down, else towards the axis, and with probability 0.2 an
 action is noise. An episode of 20 steps shall hold both classes, and negatives that look like successes, so the script
 also makes detours (presses beside the hole, hovers over it, stops half way in) and pulls the plug out again.
+
+And it goes astray: a script that knows the way is low only where the socket is. What learns from that takes a low plug
+for one that is there already, presses where it erred, and never saw how to come away.
 """
 
 from __future__ import annotations
@@ -44,6 +47,14 @@ class JobScriptConfig(Config):
     )
     hover_m: Range = Field(default=(0.0005, 0.006), description="height over the mouth when it hovers")
     hover_off_m: float = Field(default=0.003, ge=0.0, description="distance from the axis when it hovers, at most")
+    astray_probability: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="of heading for a wrong place first, in an episode that begins free"
+    )
+    astray_m: Range = Field(default=(0.002, 0.015), description="distance of that place from the axis")
+    astray_hover_m: Range = Field(
+        default=(0.0005, 0.012), description="height over the mouth where it goes to in half of these; else it presses"
+    )
+    astray_steps: tuple[int, int] = Field(default=(3, 9), description="after so many steps it turns, if not there")
     partial: Range = Field(default=(0.1, 0.95), description="share of the depth that would be success, half way in")
     withdraw: Range = Field(default=(0.1, 1.1), description="share of the depth that it pulls the plug out")
     home_steps: tuple[int, int] = Field(default=(2, 8), description="after success it stays at least so long, included")
@@ -59,13 +70,14 @@ class JobScriptConfig(Config):
 class _Aim:
     """A place to go to. offset_m: from the socket's axis (x, y). depth_m: where to stop going down. stay: steps there.
 
-    until_success: it stays until the plug is in.
+    until_success: it stays until the plug is in. patience: steps until it gives up being late, None: as configured.
     """
 
     offset_m: tuple[float, float]
     depth_m: float
     stay: int
     until_success: bool = False
+    patience: int | None = None
 
 
 class JobScript:
@@ -80,7 +92,7 @@ class JobScript:
         self._positives = self._steps = 0
         self._depth_m = -np.inf
         self._detoured = False
-        self._aim_at(self._next_aim())
+        self._aim_at(self._first_aim())
 
     def act(self, observation: Observation) -> FloatArray:
         """The next action, in [-1, 1]. The observation itself is not needed."""
@@ -102,7 +114,8 @@ class JobScript:
         if not self._aim.until_success:
             self._waited += 1
             self._stayed += self._arrived()
-            if self._stayed > self._aim.stay or self._waited > self._config.patience_steps + self._aim.stay:
+            patience = self._config.patience_steps if self._aim.patience is None else self._aim.patience
+            if self._stayed > self._aim.stay or self._waited > patience + self._aim.stay:
                 self._aim_at(self._next_aim())
         elif inserted:
             self._stayed += 1
@@ -115,6 +128,16 @@ class JobScript:
 
     def _aim_at(self, aim: _Aim) -> None:
         self._aim, self._stayed, self._waited = aim, 0, 0
+
+    def _first_aim(self) -> _Aim:
+        """A wrong place now and then, unless the plug is in already; else the next aim."""
+        config, rng = self._config, self._rng
+        if self._touches() or rng.uniform() >= config.astray_probability:
+            return self._next_aim()
+        depth_m = np.inf if rng.uniform() < 0.5 else -rng.uniform(*config.astray_hover_m)
+        return _Aim(
+            self._around(rng.uniform(*config.astray_m)), depth_m, 0, patience=self._between(config.astray_steps)
+        )
 
     def _next_aim(self) -> _Aim:
         """A detour now and then, never two in a row; else the socket."""

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """p = sigmoid(logit / temperature). threshold_logit: at which p is p_on; p itself rounds to 1 where logits differ.
-    margin_logit: how far below the best of its session a success may be.
+    margin: how far below the typical best frame of its session a success may be, in scatters of these.
 
     What these gave where they were chosen, by the two-hit rule: false_positive_rate (of frames not inserted) and
     recall (of frames inserted, as the frame before), over ``frames`` frames of the held-out ``series``.
@@ -35,7 +35,7 @@ class Calibration:
     recall: float
     frames: int
     series: tuple[str, ...]
-    margin_logit: float = NEVER
+    margin: float = NEVER
 
     @property
     def threshold(self) -> float:
@@ -84,7 +84,7 @@ def calibrate(
         Calibration(
             temperature=scale,
             threshold_logit=threshold,
-            margin_logit=margin,
+            margin=margin,
             false_positive_rate=_share(scores.successes(threshold, margin), scores.negative),
             recall=_share(scores.successes(threshold, margin), scores.positive),
             frames=len(rows),
@@ -98,8 +98,7 @@ def calibrate(
 
 def _threshold(scores: Scores, margin: float, false_positive_rate: float) -> float:
     """The lowest with at most this share of false positives at this margin."""
-    near = scores.negative & (scores.score >= scores.best - margin)
-    passing = np.where(near[scores.negative], scores.score[scores.negative], -np.inf)
+    passing = np.where(scores.near(margin), scores.score, -np.inf)[scores.negative]
     return float(np.quantile(passing, 1.0 - false_positive_rate, method="higher"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,10 @@ def _network(stored: Checkpoint, prefix: str, image: ImageSpec, config: Classifi
 
 
 def _calibration(values: dict[str, Any]) -> Calibration:
+    if values.keys() != {field.name for field in fields(Calibration)}:
+        raise OtherCheckpointError(
+            "it was calibrated for another rule of success, by an earlier version: train it anew (tenon train daib)"
+        )
     return Calibration(**{**values, "series": tuple(values["series"])})
 
 

@@ -28,9 +28,9 @@ class CalibrationConfig(Config):
         default=0.35, gt=0.0, lt=1.0, description="of p_on; low, as the margin does most of the work"
     )
     margins: tuple[float, ...] = Field(
-        default=(NEVER, 4.0, 2.0, 1.5, 1.0, 0.75, 0.5, 0.35, 0.25),
+        default=(NEVER, 5.0, 4.0, 3.0, 2.5, 2.0, 1.75, 1.5, 1.25, 1.0, 0.75, 0.5),
         min_length=1,
-        description="logits that a success may be below the best of its session, to choose from; ours",
+        description="scatters that a success may be below the typical best frame of its session, to choose from; ours",
     )
 
 

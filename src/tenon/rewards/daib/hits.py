@@ -1,11 +1,13 @@
-"""When logits become a success: two consecutive frames above p_on, and near the best that the session has seen.
+"""When logits become a success: two consecutive frames above p_on that look as seated plugs of the session do.
 
-A seated plug is at an end stop, so its logit is the highest that its connector ever has; how high that is differs from
-connector to connector far more than it does from picture to picture. So the bar rises with the best two frames so far.
+A seated plug is at an end stop, so its logits are the highest that its connector ever has, and they lie close together;
+how high and how close differs from connector to connector far more than from picture to picture. So the bar is measured
+by the session's own best frames: as far below the typical one of them as its best is above, and a little more.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,49 +17,95 @@ from tenon.data.domains import LabelledImages
 
 NEVER = 1e3
 """A margin that no logit is short of: p_on alone decides, as in daib.md 2.5."""
+_NEAR_LOGIT = 0.75
+"""Frames this near the best are taken for seated, to tell what is typical."""
+_LEAST_SCATTER_LOGIT = 0.2
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
+class SessionBest:
+    """The best frames of one session: what is typical of them, and how far above that the very best is.
+
+    A frame's score is the lower of its logit and the one before.
+    """
+
+    def __init__(self) -> None:
+        self._near: list[float] = []
+
+    def take(self, score: float) -> None:
+        """One more frame; -inf for the first of an episode."""
+        if not np.isfinite(score) or (self._near and score < self._near[-1] - _NEAR_LOGIT):
+            return
+        insort(self._near, score)
+        del self._near[: bisect_left(self._near, self._near[-1] - _NEAR_LOGIT)]
+
+    @property
+    def typical(self) -> float:
+        """The median of those near the best, -inf before there is any."""
+        if not self._near:
+            return -np.inf
+        middle, odd = divmod(len(self._near), 2)
+        return self._near[middle] if odd else 0.5 * (self._near[middle - 1] + self._near[middle])
+
+    @property
+    def scatter(self) -> float:
+        """How far the best is above what is typical, in logits; never less than what a picture's noise does."""
+        return max(_LEAST_SCATTER_LOGIT, self._near[-1] - self.typical if self._near else 0.0)
+
+    def bar(self, margin: float) -> float:
+        """The lowest score that is one of them, ``margin`` scatters below what is typical."""
+        return self.typical - margin * self.scatter
+
+
 class TwoHits:
     """The rule for one session, frame by frame."""
 
-    def __init__(self, threshold_logit: float, margin_logit: float = NEVER):
-        self._threshold, self._margin = threshold_logit, margin_logit
-        self._best = self._before = -np.inf
+    def __init__(self, threshold_logit: float, margin: float = NEVER):
+        self._threshold, self._margin = threshold_logit, margin
+        self._best = SessionBest()
+        self._before = -np.inf
 
     def begin_episode(self) -> None:
-        """The next frame follows upon none; the best of the session stays."""
+        """The next frame follows upon none; the best of the session stay."""
         self._before = -np.inf
 
     def forget_best(self) -> None:
         """Logits from now on are not to be compared with those before."""
-        self._best = self._before = -np.inf
+        self._best = SessionBest()
+        self._before = -np.inf
 
     def next(self, logit: float) -> bool:
         """Whether this frame is a success."""
         score = min(logit, self._before)
-        self._before, self._best = logit, max(self._best, score)
-        return bool(score > self._threshold and score >= self._best - self._margin)
+        self._before = logit
+        self._best.take(score)
+        return bool(score > self._threshold and score >= self._best.bar(self._margin))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """The rule's numbers for pictures in order, each connector a session.
 
-    score: the lower of a frame's logit and the one before, -inf for an episode's first. best: the highest score of the
-    session so far. negative: a frame not inserted, with one before it. positive: inserted, as the one before it.
+    score: the lower of a frame's logit and the one before, -inf for an episode's first. typical, scatter: of the best
+    of the session so far. negative: a frame not inserted, with one before it. positive: inserted, as the one before it.
     """
 
     score: Floats
-    best: Floats
+    typical: Floats
+    scatter: Floats
     negative: NDArray[np.bool_]
     positive: NDArray[np.bool_]
 
-    def successes(self, threshold_logit: float, margin_logit: float) -> NDArray[np.bool_]:
+    def near(self, margin: float) -> NDArray[np.bool_]:
+        """Which frames look as seated plugs of their session do."""
+        near: NDArray[np.bool_] = np.isfinite(self.score) & (self.score >= self.typical - margin * self.scatter)
+        return near
+
+    def successes(self, threshold_logit: float, margin: float) -> NDArray[np.bool_]:
         """Which frames the rule calls successes."""
-        return (self.score > threshold_logit) & (self.score >= self.best - margin_logit)
+        return (self.score > threshold_logit) & self.near(margin)
 
 
 def score_frames(logit: NDArray[np.float32], data: LabelledImages, rows: Rows) -> Scores:
@@ -67,5 +115,10 @@ def score_frames(logit: NDArray[np.float32], data: LabelledImages, rows: Rows) -
     follows = np.append(False, same_episode & (np.diff(data.step[rows]) == 1))
     before, label_before = np.append(-np.inf, logit[:-1]), np.append(False, label[:-1])
     score = np.where(follows, np.minimum(logit, before), -np.inf)
-    best = np.concatenate([np.maximum.accumulate(score[domain == number]) for number in np.unique(domain)])
-    return Scores(score, best, follows & ~label, follows & label & label_before)
+    typical, scatter, best = np.empty_like(score), np.empty_like(score), SessionBest()
+    for row, value in enumerate(score.tolist()):
+        if row and domain[row] != domain[row - 1]:
+            best = SessionBest()
+        best.take(value)
+        typical[row], scatter[row] = best.typical, best.scatter
+    return Scores(score, typical, scatter, follows & ~label, follows & label & label_before)

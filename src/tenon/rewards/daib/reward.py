@@ -26,7 +26,7 @@ class ClassifierReward:
     def __init__(self, classifier: RewardClassifier):
         self._classifier = classifier
         self._version = classifier.version
-        self._rule = TwoHits(classifier.calibration.threshold_logit, classifier.calibration.margin_logit)
+        self._rule = TwoHits(classifier.calibration.threshold_logit, classifier.calibration.margin)
         self._free: FreePlug | None = None
         self._pictures: list[NDArray[np.uint8]] = []
         self._episodes = 0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tenon.data.labels import Flags, Frames, LabelError, marks_from_success
 from tenon.rewards.daib import RewardClassifier
 from tenon.rewards.daib.free_plug import EPISODES, FREE_STEPS, FreePlug, learn_free_plug
+from tenon.rewards.daib.hits import SessionBest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ def propose(
     """One proposal per episode, all of one connector under one camera. success: as far as it is known, of each episode
     (N,); left out, as recorded.
 
-    A frame is proposed as a success where it and a neighbour are above the threshold and near the best two frames of
+    A frame is proposed as a success where it and a neighbour are above the threshold and as good as the best frames of
     all episodes: the two-hit rule of the reward, without its delay of a frame. Raises LabelError where no episode
     begins with the plug free, RewardError for pictures of another size.
     """
@@ -60,9 +61,11 @@ def propose(
     known = [frames.success for frames in episodes] if success is None else success
     free = _free_plug(classifier, episodes, known)
     logits = [classifier.logits(frames.image, free) for frames in episodes]
-    best = max((float(_pairs(logit).max()) for logit in logits if len(logit) > 1), default=-np.inf)
+    best = SessionBest()
+    for score in np.concatenate([_pairs(logit) for logit in logits]).tolist():
+        best.take(score)
     calibration = classifier.calibration
-    lowest = max(calibration.threshold_logit, best - calibration.margin_logit)
+    lowest = max(calibration.threshold_logit, best.bar(calibration.margin))
     return [
         Proposal(logit, calibration.probability(logit), _without_single_frames(logit > lowest), classifier.version)
         for logit in logits

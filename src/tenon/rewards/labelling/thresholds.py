@@ -75,7 +75,7 @@ def labelled_frames(
 
 
 def precision_recall(classifier: RewardClassifier, data: LabelledImages, names: Sequence[str]) -> Curve:
-    """On the domains ``names``, which the classifier did not see, with its margin below the best of a session.
+    """On the domains ``names``, which the classifier did not see, with its margin below the best frames of a session.
 
     Raises ConfigurationError without frames of a kind.
     """
@@ -83,7 +83,7 @@ def precision_recall(classifier: RewardClassifier, data: LabelledImages, names: 
     logit = classifier.logits_of(data, rows)
     calibration = calibrate(logit, data, rows, classifier.config.calibration)
     scores = score_frames(logit, data, rows)
-    return _curve(scores, data.label[rows], classifier.calibration.margin_logit, calibration.temperature)
+    return _curve(scores, data.label[rows], classifier.calibration.margin, calibration.temperature)
 
 
 def recalibrated(
@@ -98,13 +98,13 @@ def recalibrated(
     logit = classifier.logits_of(data, rows)
     calibration = calibrate(logit, data, rows, classifier.config.calibration)
     if threshold_logit is not None:
-        own_margin = replace(calibration, margin_logit=classifier.calibration.margin_logit)
+        own_margin = replace(calibration, margin=classifier.calibration.margin)
         calibration = _at_threshold(own_margin, score_frames(logit, data, rows), threshold_logit)
     return replace(classifier, calibration=calibration)
 
 
-def _curve(scores: Scores, label: NDArray[np.bool_], margin_logit: float, temperature: float) -> Curve:
-    near = np.isfinite(scores.score) & (scores.score >= scores.best - margin_logit)
+def _curve(scores: Scores, label: NDArray[np.bool_], margin: float, temperature: float) -> Curve:
+    near = scores.near(margin)
     order = np.argsort(-scores.score[near], kind="stable")
     threshold, inserted = scores.score[near][order], label[near][order]
     positive = scores.positive[near][order]
@@ -118,7 +118,7 @@ def _curve(scores: Scores, label: NDArray[np.bool_], margin_logit: float, temper
 
 
 def _at_threshold(calibration: Calibration, scores: Scores, threshold_logit: float) -> Calibration:
-    success = scores.successes(threshold_logit, calibration.margin_logit)
+    success = scores.successes(threshold_logit, calibration.margin)
     return replace(
         calibration,
         threshold_logit=threshold_logit,
