@@ -169,6 +169,28 @@ def test_script_gives_both_classes(connector: str) -> None:
     assert np.mean((shares > 0) & (shares < 1)) >= 0.75
 
 
+def _lateral_where_low_m(astray_probability: float) -> np.ndarray:
+    """Distances from the axis in pictures of free plugs less than 6 mm over the mouth."""
+    config, distances = CollectionConfig(), []
+    script = config.script.model_copy(update={"astray_probability": astray_probability})
+    env = make_insertion("ur5", "job-far", connector=CONNECTORS[0])
+    for episode in range(24):
+        seed = episode_seed(config, CONNECTORS[0], episode)
+        played = play_episode(env, script, session=CONNECTORS[0], episode=episode, seed=seed, seated=False)
+        shown_m = env.simulation.estimated_goal_in_base.position_m - env.simulation.goal_in_base.position_m
+        offset_m = np.array([transition.next_observation.state[:3] for transition in played.transitions]) + shown_m
+        over_mouth_m = offset_m[:, 2] - env.connector.depth_m
+        low = (over_mouth_m > -0.0005) & (over_mouth_m < 0.006)
+        distances += np.hypot(offset_m[low, 0], offset_m[low, 1]).tolist()
+    env.close()
+    return np.array(distances)
+
+
+def test_script_that_goes_astray_shows_low_plugs_where_no_socket_is() -> None:
+    astray, sure = (_lateral_where_low_m(probability) for probability in (0.5, 0.0))
+    assert np.mean(astray > 0.003) > 2.0 * np.mean(sure > 0.003) > 0.0
+
+
 def test_plans_of_a_family_take_the_series_in_turn_and_keep_the_split() -> None:
     train, held_out = family_plans("fifty", "train"), family_plans("fifty", "held-out")
     series = [plan.domain.series for plan in train]
