@@ -14,8 +14,13 @@ $(VENV)/.stamp: pyproject.toml src/embedded_ros2/pyproject.toml scripts/setup.sh
 	VENV=$(VENV) scripts/setup.sh
 	touch $@
 
+# What starts graphs, devices or programs is given the machine to itself; all else runs side by side.
+ONE_BY_ONE = tests/session_graph tests/hardware tests/nodes tests/console tests/cli tests/benchmarks src/embedded_ros2/tests
+UNIT = $(PY) -m pytest -n auto --dist loadfile tests $(addprefix --ignore=,$(ONE_BY_ONE))
+SESSIONS = $(PY) -m pytest -m "not browser and not devices" $(ONE_BY_ONE)
+
 test: setup
-	$(PY) -m pytest -m "not browser and not devices"
+	status=0; $(UNIT) || status=1; $(SESSIONS) || status=1; exit $$status
 
 # The web console in headless Chromium, against a session that runs: minutes, and sensitive to other load.
 browser: setup
@@ -42,4 +47,4 @@ check: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -m "not browser and not devices"
+	$(MAKE) test

@@ -120,18 +120,45 @@ def test_one_bright_frame_alone_does_not_raise_the_bar() -> None:
     assert [rule.next(logit) for logit in (2.0, 9.0, 2.0, 2.0)] == [False, True, True, True]
 
 
+def test_frames_that_look_the_same_are_a_plug_at_rest_where_that_is_likelier() -> None:
+    """Seated plugs of one session look like 4, or like 1.3 on the other side of their play."""
+    for still in (True, False):
+        rule = TwoHits(0.5, margin=2.0, still=still)
+        for _ in range(20):
+            rule.next(4.0)
+        rule.begin_episode()
+        resting = [rule.next(logit) for logit in (1.32, 1.3, 1.28, 1.3, 1.5, 1.3, 1.3, -0.5, -0.5, -0.5, -0.5)]
+        assert resting == [False, False, still, still, *[False] * 7]
+        rule.begin_episode()
+        assert [rule.next(1.3) for _ in range(3)] == [False, False, still], "no frame of another episode counts"
+
+
 @pytest.mark.parametrize("margin", [NEVER, 0.7])
-def test_rule_and_scores_agree_on_random_episodes(margin: float) -> None:
+@pytest.mark.parametrize("still", [True, False])
+def test_rule_and_scores_agree_on_random_episodes(margin: float, still: bool) -> None:
     rng = np.random.default_rng(0)
     data = _episode([False] * 60, episodes=list(np.repeat([0, 1, 2], 20)), steps=list(range(20)) * 3)
-    logit = rng.normal(0, 1, 60).astype(np.float32)
-    rule, seen = TwoHits(0.2, margin), []
+    logit = np.repeat(rng.normal(0, 1, 20), 3).astype(np.float32) + rng.normal(0, 0.02, 60).astype(np.float32)
+    rule, seen = TwoHits(0.2, margin, still=still), []
     for row in range(60):
         if data.step[row] == 0:
             rule.begin_episode()
         seen.append(rule.next(float(logit[row])))
-    assert seen == score_frames(logit, data, np.arange(60)).successes(0.2, margin).tolist()
-    assert any(seen)
+    scores = score_frames(logit, data, np.arange(60))
+    assert seen == scores.successes(0.2, margin, still=still).tolist()
+    assert any(seen) and scores.still.any()
+
+
+def test_still_frames_count_only_where_few_of_them_are_false() -> None:
+    rng = np.random.default_rng(0)
+    data = _episode([False] * 400 + [True] * 400, episodes=[0] * 400 + [1] * 400, steps=[*range(400)] * 2)
+    seated = np.concatenate([np.full(200, 4.0), np.full(200, 1.3)]) + rng.normal(0, 0.01, 400)
+    moving, jammed = rng.uniform(-3.0, 2.0, 400), np.full(400, 1.0) + rng.normal(0, 0.01, 400)
+    config, rows = CalibrationConfig(false_positive_rate=0.01), np.arange(800)
+    honest = calibrate(np.concatenate([moving, seated]).astype(np.float32), data, rows, config)
+    assert honest.still and honest.recall > 0.9 and honest.false_positive_rate <= 0.01
+    lied_to = calibrate(np.concatenate([jammed, seated]).astype(np.float32), data, rows, config)
+    assert not lied_to.still and lied_to.false_positive_rate <= 0.01
 
 
 def test_each_connector_is_a_session_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,8 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """p = sigmoid(logit / temperature). threshold_logit: at which p is p_on; p itself rounds to 1 where logits differ.
-    margin: how far below the typical best frame of its session a success may be, in scatters of these.
+    margin: how far below the typical best frame of its session a success may be, in scatters of these. still: whether
+    frames that look the same are a success too.
 
     What these gave where they were chosen, by the two-hit rule: false_positive_rate (of frames not inserted) and
     recall (of frames inserted, as the frame before), over ``frames`` frames of the held-out ``series``.
@@ -36,6 +38,7 @@ class Calibration:
     frames: int
     series: tuple[str, ...]
     margin: float = NEVER
+    still: bool = False
 
     @property
     def threshold(self) -> float:
@@ -68,8 +71,8 @@ def calibrate(
 ) -> Calibration:
     """From the logits (N,) of the pictures ``rows``, in order, all of series that the network did not see.
 
-    Of all pairs of threshold and margin with at most the wanted share of false positives, the one with the highest
-    recall. Raises ConfigurationError where there are no frames of one kind to choose by.
+    Of all combinations of threshold, margin and still with at most the wanted share of false positives, the one with
+    the highest recall. Raises ConfigurationError where there are no frames of one kind to choose by.
     """
     scores = score_frames(logit, data, rows)
     series = tuple(sorted({data.series[d] for d in np.unique(data.domain[rows])}))
@@ -80,26 +83,33 @@ def calibrate(
         )
     scale = temperature(logit, data.label[rows])
     lowest = scale * math.log(config.lowest_threshold / (1.0 - config.lowest_threshold))
-    choices = [
-        Calibration(
-            temperature=scale,
-            threshold_logit=threshold,
-            margin=margin,
-            false_positive_rate=_share(scores.successes(threshold, margin), scores.negative),
-            recall=_share(scores.successes(threshold, margin), scores.positive),
-            frames=len(rows),
-            series=series,
-        )
-        for margin in config.margins
-        for threshold in [max(lowest, _threshold(scores, margin, config.false_positive_rate))]
-    ]
+    choices = []
+    for margin, still in itertools.product(config.margins, (False, True)):
+        threshold = max(lowest, _threshold(scores, margin, still, config.false_positive_rate))
+        success = scores.successes(threshold, margin, still=still)
+        false_positives = _share(success, scores.negative)
+        if not still or false_positives <= config.false_positive_rate:
+            choices.append(
+                Calibration(
+                    temperature=scale,
+                    threshold_logit=threshold,
+                    margin=margin,
+                    still=still,
+                    false_positive_rate=false_positives,
+                    recall=_share(success, scores.positive),
+                    frames=len(rows),
+                    series=series,
+                )
+            )
     return max(choices, key=lambda choice: choice.recall)
 
 
-def _threshold(scores: Scores, margin: float, false_positive_rate: float) -> float:
-    """The lowest with at most this share of false positives at this margin."""
-    passing = np.where(scores.near(margin), scores.score, -np.inf)[scores.negative]
-    return float(np.quantile(passing, 1.0 - false_positive_rate, method="higher"))
+def _threshold(scores: Scores, margin: float, still: bool, false_positive_rate: float) -> float:
+    """The lowest with at most this share of false positives; the highest score where none has."""
+    passing = np.where(scores.near(margin), scores.score, -np.inf)
+    passing = np.where(scores.still & still, np.inf, passing)[scores.negative]
+    lowest = np.quantile(passing, 1.0 - false_positive_rate, method="higher")
+    return float(min(lowest, scores.score.max()))
 
 
 def _share(chosen: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:

@@ -19,7 +19,7 @@ class CalibrationConfig(Config):
 
     folds: int = Field(default=5, ge=2, description="parts that the series are dealt into; one is held out")
     false_positive_rate: float = Field(
-        default=0.006,
+        default=0.008,
         gt=0.0,
         lt=0.5,
         description="share of not inserted pictures that may pass the two-hit rule; at most 0.05 in daib.md 2.5",
@@ -28,7 +28,7 @@ class CalibrationConfig(Config):
         default=0.35, gt=0.0, lt=1.0, description="of p_on; low, as the margin does most of the work"
     )
     margins: tuple[float, ...] = Field(
-        default=(NEVER, 5.0, 4.0, 3.0, 2.5, 2.0, 1.75, 1.5, 1.25, 1.0, 0.75, 0.5),
+        default=(NEVER, 8.0, 6.5, 5.0, 4.0, 3.0, 2.5, 2.0, 1.75, 1.5, 1.25, 1.0, 0.75, 0.5),
         min_length=1,
         description="scatters that a success may be below the typical best frame of its session, to choose from; ours",
     )

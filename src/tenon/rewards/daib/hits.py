@@ -3,11 +3,17 @@
 A seated plug is at an end stop, so its logits are the highest that its connector ever has, and they lie close together;
 how high and how close differs from connector to connector far more than from picture to picture. So the bar is measured
 by the session's own best frames: as far below the typical one of them as its best is above, and a little more.
+
+A plug at an end stop also looks the same from frame to frame, whatever the arm does, while one that is half way in
+moves. So three such frames are a success too where the network finds them likelier seated than not: a seated plug has
+play in its socket, and now and then looks otherwise on one side of it than on the other.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +26,10 @@ NEVER = 1e3
 _NEAR_LOGIT = 0.75
 """Frames this near the best are taken for seated, to tell what is typical."""
 _LEAST_SCATTER_LOGIT = 0.2
+STILL_FRAMES = 3
+"""So many frames that look the same are of a plug at rest."""
+_SAME_LOGIT = 0.1
+_LIKELIER_SEATED_LOGIT = 0.0
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -60,28 +70,34 @@ class SessionBest:
 
 
 class TwoHits:
-    """The rule for one session, frame by frame."""
+    """The rule for one session, frame by frame. still: whether frames that look the same count too."""
 
-    def __init__(self, threshold_logit: float, margin: float = NEVER):
-        self._threshold, self._margin = threshold_logit, margin
+    def __init__(self, threshold_logit: float, margin: float = NEVER, *, still: bool = False):
+        self._threshold, self._margin, self._still = threshold_logit, margin, still
         self._best = SessionBest()
-        self._before = -np.inf
+        self._last: deque[float] = deque(maxlen=STILL_FRAMES)
 
     def begin_episode(self) -> None:
         """The next frame follows upon none; the best of the session stay."""
-        self._before = -np.inf
+        self._last.clear()
 
     def forget_best(self) -> None:
         """Logits from now on are not to be compared with those before."""
         self._best = SessionBest()
-        self._before = -np.inf
+        self._last.clear()
 
     def next(self, logit: float) -> bool:
         """Whether this frame is a success."""
-        score = min(logit, self._before)
-        self._before = logit
+        score = min(logit, self._last[-1]) if self._last else -np.inf
+        self._last.append(logit)
         self._best.take(score)
-        return bool(score > self._threshold and score >= self._best.bar(self._margin))
+        hits = score > self._threshold and score >= self._best.bar(self._margin)
+        return bool(hits or (self._still and len(self._last) == STILL_FRAMES and is_still(self._last)))
+
+
+def is_still(logits: Sequence[float] | deque[float]) -> bool:
+    """Whether these frames in a row look like a plug that rests in its socket."""
+    return min(logits) > _LIKELIER_SEATED_LOGIT and max(logits) - min(logits) < _SAME_LOGIT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +105,14 @@ class Scores:
     """The rule's numbers for pictures in order, each connector a session.
 
     score: the lower of a frame's logit and the one before, -inf for an episode's first. typical, scatter: of the best
-    of the session so far. negative: a frame not inserted, with one before it. positive: inserted, as the one before it.
+    of the session so far. still: a success for its likeness to the two before it. negative: a frame not inserted, with
+    one before it. positive: inserted, as the one before it.
     """
 
     score: Floats
     typical: Floats
     scatter: Floats
+    still: NDArray[np.bool_]
     negative: NDArray[np.bool_]
     positive: NDArray[np.bool_]
 
@@ -103,9 +121,9 @@ class Scores:
         near: NDArray[np.bool_] = np.isfinite(self.score) & (self.score >= self.typical - margin * self.scatter)
         return near
 
-    def successes(self, threshold_logit: float, margin: float) -> NDArray[np.bool_]:
+    def successes(self, threshold_logit: float, margin: float, *, still: bool) -> NDArray[np.bool_]:
         """Which frames the rule calls successes."""
-        return (self.score > threshold_logit) & self.near(margin)
+        return ((self.score > threshold_logit) & self.near(margin)) | (self.still & still)
 
 
 def score_frames(logit: NDArray[np.float32], data: LabelledImages, rows: Rows) -> Scores:
@@ -121,4 +139,8 @@ def score_frames(logit: NDArray[np.float32], data: LabelledImages, rows: Rows) -
             best = SessionBest()
         best.take(value)
         typical[row], scatter[row] = best.typical, best.scatter
-    return Scores(score, typical, scatter, follows & ~label, follows & label & label_before)
+    still = np.zeros(len(logit), np.bool_)
+    for last in range(STILL_FRAMES - 1, len(logit)):
+        first = last - STILL_FRAMES + 1
+        still[last] = follows[first + 1 : last + 1].all() and is_still(logit[first : last + 1].tolist())
+    return Scores(score, typical, scatter, still, follows & ~label, follows & label & label_before)

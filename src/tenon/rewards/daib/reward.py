@@ -26,7 +26,8 @@ class ClassifierReward:
     def __init__(self, classifier: RewardClassifier):
         self._classifier = classifier
         self._version = classifier.version
-        self._rule = TwoHits(classifier.calibration.threshold_logit, classifier.calibration.margin)
+        chosen = classifier.calibration
+        self._rule = TwoHits(chosen.threshold_logit, chosen.margin, still=chosen.still)
         self._free: FreePlug | None = None
         self._pictures: list[NDArray[np.uint8]] = []
         self._episodes = 0

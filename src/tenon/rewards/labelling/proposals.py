@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tenon.data.labels import Flags, Frames, LabelError, marks_from_success
 from tenon.rewards.daib import RewardClassifier
 from tenon.rewards.daib.free_plug import EPISODES, FREE_STEPS, FreePlug, learn_free_plug
-from tenon.rewards.daib.hits import SessionBest
+from tenon.rewards.daib.hits import STILL_FRAMES, SessionBest, is_still
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ def propose(
     (N,); left out, as recorded.
 
     A frame is proposed as a success where it and a neighbour are above the threshold and as good as the best frames of
-    all episodes: the two-hit rule of the reward, without its delay of a frame. Raises LabelError where no episode
+    all episodes: the rule of the reward, without its delay of a frame or two. Raises LabelError where no episode
     begins with the plug free, RewardError for pictures of another size.
     """
     if not episodes:
@@ -67,7 +67,7 @@ def propose(
     calibration = classifier.calibration
     lowest = max(calibration.threshold_logit, best.bar(calibration.margin))
     return [
-        Proposal(logit, calibration.probability(logit), _without_single_frames(logit > lowest), classifier.version)
+        Proposal(logit, calibration.probability(logit), _seated(logit, lowest, calibration.still), classifier.version)
         for logit in logits
     ]
 
@@ -121,6 +121,15 @@ def _free_plug(classifier: RewardClassifier, episodes: Sequence[Frames], known: 
 def _pairs(logit: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N - 1,): the lower logit of each two consecutive frames."""
     return np.minimum(logit[1:], logit[:-1])
+
+
+def _seated(logit: NDArray[np.float32], lowest: float, still: bool) -> Flags:
+    """Frames above ``lowest`` beside another one, and those of runs that look the same, where these count."""
+    seated = _without_single_frames(logit > lowest)
+    for first in range(len(logit) - STILL_FRAMES + 1):
+        frames = slice(first, first + STILL_FRAMES)
+        seated[frames] |= still and is_still(logit[frames].tolist())
+    return seated
 
 
 def _without_single_frames(hits: Flags) -> Flags:

@@ -83,7 +83,7 @@ def precision_recall(classifier: RewardClassifier, data: LabelledImages, names: 
     logit = classifier.logits_of(data, rows)
     calibration = calibrate(logit, data, rows, classifier.config.calibration)
     scores = score_frames(logit, data, rows)
-    return _curve(scores, data.label[rows], classifier.calibration.margin, calibration.temperature)
+    return _curve(scores, data.label[rows], classifier.calibration, calibration.temperature)
 
 
 def recalibrated(
@@ -98,19 +98,22 @@ def recalibrated(
     logit = classifier.logits_of(data, rows)
     calibration = calibrate(logit, data, rows, classifier.config.calibration)
     if threshold_logit is not None:
-        own_margin = replace(calibration, margin=classifier.calibration.margin)
-        calibration = _at_threshold(own_margin, score_frames(logit, data, rows), threshold_logit)
+        own = classifier.calibration
+        own_rule = replace(calibration, margin=own.margin, still=own.still)
+        calibration = _at_threshold(own_rule, score_frames(logit, data, rows), threshold_logit)
     return replace(classifier, calibration=calibration)
 
 
-def _curve(scores: Scores, label: NDArray[np.bool_], margin: float, temperature: float) -> Curve:
-    near = scores.near(margin)
-    order = np.argsort(-scores.score[near], kind="stable")
-    threshold, inserted = scores.score[near][order], label[near][order]
-    positive = scores.positive[near][order]
+def _curve(scores: Scores, label: NDArray[np.bool_], rule: Calibration, temperature: float) -> Curve:
+    still = scores.still & rule.still
+    chosen = scores.near(rule.margin) | still
+    passes_below = np.where(still, np.inf, scores.score)[chosen]
+    order = np.argsort(-passes_below, kind="stable")
+    threshold, inserted, positive = passes_below[order], label[chosen][order], scores.positive[chosen][order]
     called = np.arange(1, len(order) + 1)
-    # A threshold lets all frames of the same score pass, or none: only the last of each counts.
-    last = np.append(np.diff(threshold) != 0.0, True) if len(order) else np.empty(0, np.bool_)
+    # A threshold lets all frames of the same score pass, or none: only the last of each counts. Still ones always pass.
+    last = np.append(threshold[1:] != threshold[:-1], True) if len(order) else np.empty(0, np.bool_)
+    last &= np.isfinite(threshold)
     recall = np.cumsum(positive) / max(int(scores.positive.sum()), 1)
     # The rule asks for more than the threshold.
     just_below = np.nextafter(threshold.astype(np.float32), np.float32(-np.inf)).astype(np.float64)
@@ -118,7 +121,7 @@ def _curve(scores: Scores, label: NDArray[np.bool_], margin: float, temperature:
 
 
 def _at_threshold(calibration: Calibration, scores: Scores, threshold_logit: float) -> Calibration:
-    success = scores.successes(threshold_logit, calibration.margin)
+    success = scores.successes(threshold_logit, calibration.margin, still=calibration.still)
     return replace(
         calibration,
         threshold_logit=threshold_logit,
