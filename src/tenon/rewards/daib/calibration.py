@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from tenon.rewards.daib.hits import NEVER, Scores, score_frames
 
 _BISECTIONS = 60
 _LOG_TEMPERATURE_BOUND = math.log(100.0)
+_OF_STILL_FRAMES = 0.5
 
 Floats = NDArray[np.float64]
 
@@ -71,8 +71,8 @@ def calibrate(
 ) -> Calibration:
     """From the logits (N,) of the pictures ``rows``, in order, all of series that the network did not see.
 
-    Of all combinations of threshold, margin and still with at most the wanted share of false positives, the one with
-    the highest recall. Raises ConfigurationError where there are no frames of one kind to choose by.
+    Frames that look the same count where false ones of them use up no more than half of the wanted share of false
+    positives. Of all pairs of threshold and margin with at most that share in all, the one with the highest recall. Raises ConfigurationError where there are no frames of one kind to choose by.
     """
     scores = score_frames(logit, data, rows)
     series = tuple(sorted({data.series[d] for d in np.unique(data.domain[rows])}))
@@ -83,24 +83,23 @@ def calibrate(
         )
     scale = temperature(logit, data.label[rows])
     lowest = scale * math.log(config.lowest_threshold / (1.0 - config.lowest_threshold))
+    still = _share(scores.still, scores.negative) <= _OF_STILL_FRAMES * config.false_positive_rate
     choices = []
-    for margin, still in itertools.product(config.margins, (False, True)):
+    for margin in config.margins:
         threshold = max(lowest, _threshold(scores, margin, still, config.false_positive_rate))
         success = scores.successes(threshold, margin, still=still)
-        false_positives = _share(success, scores.negative)
-        if not still or false_positives <= config.false_positive_rate:
-            choices.append(
-                Calibration(
-                    temperature=scale,
-                    threshold_logit=threshold,
-                    margin=margin,
-                    still=still,
-                    false_positive_rate=false_positives,
-                    recall=_share(success, scores.positive),
-                    frames=len(rows),
-                    series=series,
-                )
+        choices.append(
+            Calibration(
+                temperature=scale,
+                threshold_logit=threshold,
+                margin=margin,
+                still=still,
+                false_positive_rate=_share(success, scores.negative),
+                recall=_share(success, scores.positive),
+                frames=len(rows),
+                series=series,
             )
+        )
     return max(choices, key=lambda choice: choice.recall)
 
 
