@@ -1,7 +1,8 @@
 """On the job (Nair et al., 2023): a policy trained on many connectors practises on one that it never saw.
 
 Tables 5 and 6 of the thesis' chapter 10: scripted searches, the offline policy, and the same policy after practice
-whose only reward is a classifier of pictures that never saw the connector either. Success is counted by the truth.
+whose only reward is a classifier of pictures that never saw the connector either: the one that sessions take by default.
+Success is counted by the truth.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tenon.configuration.session import PracticeConfig
 from tenon.control.search import BASELINES
 from tenon.environments.baselines import evaluate_baseline
 from tenon.environments.insertion import InsertionEnv, make_insertion
+from tenon.experiments.daib_classifier import session_classifier
 from tenon.experiments.episodes import evaluation_seeds
 from tenon.experiments.experiment import Experiment, ExperimentError, Job, JobContext
 from tenon.experiments.on_the_job_folder import JobFolder
@@ -28,6 +30,7 @@ from tenon.rewards.daib import ClassifierReward
 from tenon.session.practice import Look
 
 OURS = "IQL with DAIB"
+_POLICY = "daib"
 DATA, FOLDER = "runs/fifty", "runs/on-the-job"
 SUCCESSES, OFFLINE = "successes", "offline"
 _NEWEST, _FIRST = 50, 10
@@ -80,7 +83,8 @@ class OnTheJob(Experiment[OnTheJobSize]):
         env = make_insertion(task=self.task, connector=context.job.setting, observation="image")
         try:
             if context.job.method == OURS:
-                return practice_rows(context, self.size, folder, env, reward="daib", policy="daib")
+                reward = session_classifier().variant
+                return practice_rows(context, self.size, folder, env, reward=reward, policy=_POLICY)
             return self._baseline(context, folder, env)
         finally:
             env.close()

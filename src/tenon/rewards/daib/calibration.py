@@ -72,7 +72,8 @@ def calibrate(
     """From the logits (N,) of the pictures ``rows``, in order, all of series that the network did not see.
 
     Frames that look the same count where false ones of them use up no more than half of the wanted share of false
-    positives. Of all pairs of threshold and margin with at most that share in all, the one with the highest recall. Raises ConfigurationError where there are no frames of one kind to choose by.
+    positives. Of all pairs of threshold and margin with at most that share in all, the one with the highest
+    recall. Raises ConfigurationError where there are no frames of one kind to choose by.
     """
     scores = score_frames(logit, data, rows)
     series = tuple(sorted({data.series[d] for d in np.unique(data.domain[rows])}))
