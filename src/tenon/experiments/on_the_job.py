@@ -1,8 +1,8 @@
 """On the job (Nair et al., 2023): a policy trained on many connectors practises on one that it never saw.
 
 Tables 5 and 6 of the thesis' chapter 10: scripted searches, the offline policy, and the same policy after practice
-whose only reward is a classifier of pictures that never saw the connector either: the one that sessions take by default.
-Success is counted by the truth.
+whose only reward is a classifier of pictures that never saw the connector either: the one that sessions take. Success
+is counted by the truth.
 """
 
 from __future__ import annotations
