@@ -144,7 +144,7 @@ def test_practice_looks_when_the_session_would_and_on_draws_of_their_own(start: 
     row = with_trials.replay.rows(torch.tensor([0]))[0]
     assert with_trials.replay.transitions == 10 * STEPS
     assert with_trials.replay.reward_version(int(row["reward_version"])) == "r1"
-    assert with_trials.updates == 10 * STEPS - 10
+    assert with_trials.updates == 2 * (10 * STEPS - 10)
     with_trials.close()
 
 
