@@ -133,7 +133,7 @@ def test_bar_of_a_session_does_not_outlive_a_change_of_the_plug(
     """While little is known of the plug, logits are no measure for later ones."""
     said = iter([0.0, 0.0, 0.0, 9.0, 9.0, *[0.0, 0.0, 0.0, 2.0, 2.0] * EPISODES])
     monkeypatch.setattr(RewardClassifier, "logits", lambda *arguments: np.array([next(said)], np.float32))
-    calibration = Calibration(1.0, 1.0, 0.0, 1.0, 10, ("series",), margin=0.5)
+    calibration = Calibration(1.0, 1.0, 0.0, 1.0, 10, ("series",), margin_logit=0.5)
     reward, successes = ClassifierReward(replace(untaught, calibration=calibration)), []
     for _ in range(EPISODES + 1):
         reward.begin_episode()

@@ -46,8 +46,8 @@ class Reader:
         return self.logits(data.image[rows], None)
 
 
-def reader(threshold_logit: float = THRESHOLD, margin: float = 1e3) -> RewardClassifier:
-    calibration = Calibration(1.0, threshold_logit, 0.0, 1.0, frames=1, series=("s",), margin=margin)
+def reader(threshold_logit: float = THRESHOLD, margin_logit: float = 1e3) -> RewardClassifier:
+    calibration = Calibration(1.0, threshold_logit, 0.0, 1.0, frames=1, series=("s",), margin_logit=margin_logit)
     return cast(RewardClassifier, Reader(calibration))
 
 
@@ -79,7 +79,7 @@ def test_a_proposal_begins_at_the_first_of_two_frames_that_look_done() -> None:
 
 def test_frames_far_below_the_best_of_all_episodes_are_no_success() -> None:
     good, poor = episode_of([-3.0] * 3 + [8.0, 8.0]), episode_of([-3.0] * 3 + [2.0, 2.0], number=1)
-    assert [p.marks for p in propose(reader(margin=1.5), [good, poor])] == [(3,), ()]
+    assert [p.marks for p in propose(reader(margin_logit=1.5), [good, poor])] == [(3,), ()]
     assert [p.marks for p in propose(reader(), [good, poor])] == [(3,), (3,)]
 
 
@@ -161,7 +161,7 @@ def test_a_person_may_choose_the_threshold_and_its_figures_are_those_of_the_labe
     changed = recalibrated(untaught, data, data.names, chosen)
     assert changed.calibration.threshold_logit == chosen
     assert changed.calibration.recall == pytest.approx(curve.at(chosen)[1])
-    assert changed.calibration.margin == untaught.calibration.margin
+    assert changed.calibration.margin_logit == untaught.calibration.margin_logit
     assert changed.calibration.series == ("held-out-series-0",) and changed.version != untaught.version
     by_itself = recalibrated(untaught, data, data.names)
     assert by_itself.calibration.false_positive_rate <= untaught.config.calibration.false_positive_rate

@@ -72,7 +72,7 @@ def _audited(classifier: RewardClassifier, data: LabelledImages, name: str) -> C
     if not scores.negative.any() or not scores.positive.any():
         raise ConfigurationError(f"{name}: has no pair of frames of one of the labels: collect more episodes of it")
     calibration = classifier.calibration
-    success = scores.successes(calibration.threshold_logit, calibration.margin, still=calibration.still)
+    success = scores.successes(calibration.threshold_logit, calibration.margin_logit, still=calibration.still)
     own = np.quantile(scores.score[scores.positive], 1.0 - ASKED_RECALL, method="lower")
     false = success & ~inserted
     return ConnectorAudit(

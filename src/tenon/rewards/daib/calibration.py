@@ -1,4 +1,4 @@
-"""Honest probabilities, and the threshold p_on of the two-hit rule, from pictures of series never trained on."""
+"""Honest probabilities, and the numbers of the rule of success, from pictures of series never trained on."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """p = sigmoid(logit / temperature). threshold_logit: at which p is p_on; p itself rounds to 1 where logits differ.
-    margin: how far below the typical best frame of its session a success may be, in scatters of these. still: whether
-    frames that look the same are a success too.
+    margin_logit: how far below the typical one of its session's best frames a success may be. still: whether frames
+    that look the same are a success too. tenon.rewards.daib.hits.
 
-    What these gave where they were chosen, by the two-hit rule: false_positive_rate (of frames not inserted) and
+    What these gave where they were chosen: false_positive_rate (of frames not inserted) and
     recall (of frames inserted, as the frame before), over ``frames`` frames of the held-out ``series``.
     """
 
@@ -37,7 +37,7 @@ class Calibration:
     recall: float
     frames: int
     series: tuple[str, ...]
-    margin: float = NEVER
+    margin_logit: float = NEVER
     still: bool = False
 
     @property
@@ -93,7 +93,7 @@ def calibrate(
             Calibration(
                 temperature=scale,
                 threshold_logit=threshold,
-                margin=margin,
+                margin_logit=margin,
                 still=still,
                 false_positive_rate=_share(success, scores.negative),
                 recall=_share(success, scores.positive),
@@ -105,11 +105,10 @@ def calibrate(
 
 
 def _threshold(scores: Scores, margin: float, still: bool, false_positive_rate: float) -> float:
-    """The lowest with at most this share of false positives; the highest score where none has."""
+    """The lowest with at most this share of false positives, still frames among them."""
     passing = np.where(scores.near(margin), scores.score, -np.inf)
     passing = np.where(scores.still & still, np.inf, passing)[scores.negative]
-    lowest = np.quantile(passing, 1.0 - false_positive_rate, method="higher")
-    return float(min(lowest, scores.score.max()))
+    return float(np.quantile(passing, 1.0 - false_positive_rate, method="higher"))
 
 
 def _share(chosen: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:

@@ -22,15 +22,15 @@ class CalibrationConfig(Config):
         default=0.008,
         gt=0.0,
         lt=0.5,
-        description="share of not inserted pictures that may pass the two-hit rule; at most 0.05 in daib.md 2.5",
+        description="share of not inserted pictures that may be called a success; at most 0.05 in daib.md 2.5",
     )
     lowest_threshold: float = Field(
         default=0.35, gt=0.0, lt=1.0, description="of p_on; low, as the margin does most of the work"
     )
     margins: tuple[float, ...] = Field(
-        default=(NEVER, 8.0, 6.5, 5.0, 4.0, 3.0, 2.5, 2.0, 1.75, 1.5, 1.25, 1.0, 0.75, 0.5),
+        default=(NEVER, 4.0, 3.0, 2.0, 1.75, 1.5, 1.4, 1.3, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25),
         min_length=1,
-        description="scatters that a success may be below the typical best frame of its session, to choose from; ours",
+        description="logits that a success may be below the typical one of its session's best, to choose from; ours",
     )
 
 

@@ -1,12 +1,11 @@
-"""When logits become a success: two consecutive frames above p_on that look as seated plugs of the session do.
+"""When logits become a success: the rule of success, for a session and for pictures that are judged afterwards.
 
-A seated plug is at an end stop, so its logits are the highest that its connector ever has, and they lie close together;
-how high and how close differs from connector to connector far more than from picture to picture. So the bar is measured
-by the session's own best frames: as far below the typical one of them as its best is above, and a little more.
+Two consecutive frames above p_on (daib.md 2.5) that look as seated plugs of the session do: a seated plug is at an end
+stop, so its logits are the highest that its connector ever has, but how high differs from connector to connector far
+more than from picture to picture. So the bar stands a margin below the typical one of the session's best frames.
 
-A plug at an end stop also looks the same from frame to frame, whatever the arm does, while one that is half way in
-moves. So three such frames are a success too where the network finds them likelier seated than not: a seated plug has
-play in its socket, and now and then looks otherwise on one side of it than on the other.
+Or three frames that look the same and likelier seated than not. A plug at an end stop rests, whatever the arm does,
+while one that is half way in moves; and it has play, on one side of which it may look otherwise than on the other.
 """
 
 from __future__ import annotations
@@ -22,10 +21,9 @@ from numpy.typing import NDArray
 from tenon.data.domains import LabelledImages
 
 NEVER = 1e3
-"""A margin that no logit is short of: p_on alone decides, as in daib.md 2.5."""
-_NEAR_LOGIT = 0.75
+"""A margin that no logit is short of: of two frames p_on alone decides, as in daib.md 2.5."""
+_NEAR_LOGIT = 1.0
 """Frames this near the best are taken for seated, to tell what is typical."""
-_LEAST_SCATTER_LOGIT = 0.2
 STILL_FRAMES = 3
 """So many frames that look the same are of a plug at rest."""
 _SAME_LOGIT = 0.1
@@ -36,10 +34,7 @@ Rows = NDArray[np.int64]
 
 
 class SessionBest:
-    """The best frames of one session: what is typical of them, and how far above that the very best is.
-
-    A frame's score is the lower of its logit and the one before.
-    """
+    """What is typical of the best frames of a session. A frame's score is the lower of its logit and the one before."""
 
     def __init__(self) -> None:
         self._near: list[float] = []
@@ -59,21 +54,12 @@ class SessionBest:
         middle, odd = divmod(len(self._near), 2)
         return self._near[middle] if odd else 0.5 * (self._near[middle - 1] + self._near[middle])
 
-    @property
-    def scatter(self) -> float:
-        """How far the best is above what is typical, in logits; never less than what a picture's noise does."""
-        return max(_LEAST_SCATTER_LOGIT, self._near[-1] - self.typical if self._near else 0.0)
-
-    def bar(self, margin: float) -> float:
-        """The lowest score that is one of them, ``margin`` scatters below what is typical."""
-        return self.typical - margin * self.scatter
-
 
 class TwoHits:
     """The rule for one session, frame by frame. still: whether frames that look the same count too."""
 
-    def __init__(self, threshold_logit: float, margin: float = NEVER, *, still: bool = False):
-        self._threshold, self._margin, self._still = threshold_logit, margin, still
+    def __init__(self, threshold_logit: float, margin_logit: float = NEVER, *, still: bool = False):
+        self._threshold, self._margin, self._still = threshold_logit, margin_logit, still
         self._best = SessionBest()
         self._last: deque[float] = deque(maxlen=STILL_FRAMES)
 
@@ -91,11 +77,11 @@ class TwoHits:
         score = min(logit, self._last[-1]) if self._last else -np.inf
         self._last.append(logit)
         self._best.take(score)
-        hits = score > self._threshold and score >= self._best.bar(self._margin)
+        hits = score > self._threshold and score >= self._best.typical - self._margin
         return bool(hits or (self._still and len(self._last) == STILL_FRAMES and is_still(self._last)))
 
 
-def is_still(logits: Sequence[float] | deque[float]) -> bool:
+def is_still(logits: Sequence[float]) -> bool:
     """Whether these frames in a row look like a plug that rests in its socket."""
     return min(logits) > _LIKELIER_SEATED_LOGIT and max(logits) - min(logits) < _SAME_LOGIT
 
@@ -104,26 +90,25 @@ def is_still(logits: Sequence[float] | deque[float]) -> bool:
 class Scores:
     """The rule's numbers for pictures in order, each connector a session.
 
-    score: the lower of a frame's logit and the one before, -inf for an episode's first. typical, scatter: of the best
-    of the session so far. still: a success for its likeness to the two before it. negative: a frame not inserted, with
-    one before it. positive: inserted, as the one before it.
+    score: the lower of a frame's logit and the one before, -inf for an episode's first. typical: of the best frames of
+    the session so far. still: a success for its likeness to the two before it. negative: a frame not inserted, with one
+    before it. positive: inserted, as the one before it.
     """
 
     score: Floats
     typical: Floats
-    scatter: Floats
     still: NDArray[np.bool_]
     negative: NDArray[np.bool_]
     positive: NDArray[np.bool_]
 
-    def near(self, margin: float) -> NDArray[np.bool_]:
+    def near(self, margin_logit: float) -> NDArray[np.bool_]:
         """Which frames look as seated plugs of their session do."""
-        near: NDArray[np.bool_] = np.isfinite(self.score) & (self.score >= self.typical - margin * self.scatter)
+        near: NDArray[np.bool_] = np.isfinite(self.score) & (self.score >= self.typical - margin_logit)
         return near
 
-    def successes(self, threshold_logit: float, margin: float, *, still: bool) -> NDArray[np.bool_]:
+    def successes(self, threshold_logit: float, margin_logit: float, *, still: bool) -> NDArray[np.bool_]:
         """Which frames the rule calls successes."""
-        return ((self.score > threshold_logit) & self.near(margin)) | (self.still & still)
+        return ((self.score > threshold_logit) & self.near(margin_logit)) | (self.still & still)
 
 
 def score_frames(logit: NDArray[np.float32], data: LabelledImages, rows: Rows) -> Scores:
@@ -133,14 +118,14 @@ def score_frames(logit: NDArray[np.float32], data: LabelledImages, rows: Rows) -
     follows = np.append(False, same_episode & (np.diff(data.step[rows]) == 1))
     before, label_before = np.append(-np.inf, logit[:-1]), np.append(False, label[:-1])
     score = np.where(follows, np.minimum(logit, before), -np.inf)
-    typical, scatter, best = np.empty_like(score), np.empty_like(score), SessionBest()
+    typical, best = np.empty_like(score), SessionBest()
     for row, value in enumerate(score.tolist()):
         if row and domain[row] != domain[row - 1]:
             best = SessionBest()
         best.take(value)
-        typical[row], scatter[row] = best.typical, best.scatter
+        typical[row] = best.typical
     still = np.zeros(len(logit), np.bool_)
     for last in range(STILL_FRAMES - 1, len(logit)):
         first = last - STILL_FRAMES + 1
         still[last] = follows[first + 1 : last + 1].all() and is_still(logit[first : last + 1].tolist())
-    return Scores(score, typical, scatter, still, follows & ~label, follows & label & label_before)
+    return Scores(score, typical, still, follows & ~label, follows & label & label_before)

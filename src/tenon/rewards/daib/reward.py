@@ -1,4 +1,4 @@
-"""The classifier's judgement as a reward: 1 where two consecutive pictures look inserted, else 0."""
+"""The classifier's judgement as a reward: 1 where the rule of tenon.rewards.daib.hits finds success, else 0."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ClassifierReward:
         self._classifier = classifier
         self._version = classifier.version
         chosen = classifier.calibration
-        self._rule = TwoHits(chosen.threshold_logit, chosen.margin, still=chosen.still)
+        self._rule = TwoHits(chosen.threshold_logit, chosen.margin_logit, still=chosen.still)
         self._free: FreePlug | None = None
         self._pictures: list[NDArray[np.uint8]] = []
         self._episodes = 0

@@ -65,7 +65,7 @@ def propose(
     for score in np.concatenate([_pairs(logit) for logit in logits]).tolist():
         best.take(score)
     calibration = classifier.calibration
-    lowest = max(calibration.threshold_logit, best.bar(calibration.margin))
+    lowest = max(calibration.threshold_logit, best.typical - calibration.margin_logit)
     return [
         Proposal(logit, calibration.probability(logit), _seated(logit, lowest, calibration.still), classifier.version)
         for logit in logits

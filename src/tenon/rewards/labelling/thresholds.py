@@ -99,14 +99,14 @@ def recalibrated(
     calibration = calibrate(logit, data, rows, classifier.config.calibration)
     if threshold_logit is not None:
         own = classifier.calibration
-        own_rule = replace(calibration, margin=own.margin, still=own.still)
+        own_rule = replace(calibration, margin_logit=own.margin_logit, still=own.still)
         calibration = _at_threshold(own_rule, score_frames(logit, data, rows), threshold_logit)
     return replace(classifier, calibration=calibration)
 
 
 def _curve(scores: Scores, label: NDArray[np.bool_], rule: Calibration, temperature: float) -> Curve:
     still = scores.still & rule.still
-    chosen = scores.near(rule.margin) | still
+    chosen = scores.near(rule.margin_logit) | still
     passes_below = np.where(still, np.inf, scores.score)[chosen]
     order = np.argsort(-passes_below, kind="stable")
     threshold, inserted, positive = passes_below[order], label[chosen][order], scores.positive[chosen][order]
@@ -121,7 +121,7 @@ def _curve(scores: Scores, label: NDArray[np.bool_], rule: Calibration, temperat
 
 
 def _at_threshold(calibration: Calibration, scores: Scores, threshold_logit: float) -> Calibration:
-    success = scores.successes(threshold_logit, calibration.margin, still=calibration.still)
+    success = scores.successes(threshold_logit, calibration.margin_logit, still=calibration.still)
     return replace(
         calibration,
         threshold_logit=threshold_logit,
