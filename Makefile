@@ -14,9 +14,9 @@ $(VENV)/.stamp: pyproject.toml src/embedded_ros2/pyproject.toml scripts/setup.sh
 	VENV=$(VENV) scripts/setup.sh
 	touch $@
 
-# What starts graphs, devices or programs is given the machine to itself; all else runs side by side.
+# What runs graphs, devices or consoles in real time is given the machine to itself; all else runs side by side.
 ONE_BY_ONE = tests/session_graph tests/hardware tests/nodes tests/console tests/cli tests/benchmarks src/embedded_ros2/tests
-UNIT = $(PY) -m pytest -n auto --dist loadfile tests $(addprefix --ignore=,$(ONE_BY_ONE))
+UNIT = $(PY) -m pytest -n auto --dist loadfile -m "not browser and not devices" tests $(addprefix --ignore=,$(ONE_BY_ONE))
 SESSIONS = $(PY) -m pytest -m "not browser and not devices" $(ONE_BY_ONE)
 
 test: setup

@@ -354,6 +354,7 @@ def test_practice_acts_by_a_mean_of_the_weights_that_are_learnt() -> None:
     rate = 0.1
     learner = _learner(average_rate=rate, tuned_in_practice=["policy"])
     plain = _learner(tuned_in_practice=["policy"])
+    held_from_the_start = learner.actor_network
     for number in range(4):
         learner.update(_batch(number))
         plain.update(_batch(number))
@@ -367,6 +368,7 @@ def test_practice_acts_by_a_mean_of_the_weights_that_are_learnt() -> None:
     for name, value in learner.actor_network.state_dict().items():
         torch.testing.assert_close(value, mean[name])
     assert not any(torch.equal(mean[name], value) for name, value in plain.actor_network.named_parameters())
+    assert held_from_the_start is learner.actor_network, "an actor that someone holds goes on with the mean"
     # It goes on from a state as it was, and what is learnt does not depend on it.
     other = _learner(seed=1, average_rate=rate, tuned_in_practice=["policy"])
     other.load_state(learner.state())

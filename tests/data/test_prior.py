@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +235,23 @@ def test_sealed_data_are_copied_as_they_are_while_another_training_reads_them(tm
     ]
     for file in ("state", "rows", "counters"):
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_copy_that_fails_names_one_cause_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_prior(tmp_path / "first", SPECS["state"], steps_of("state", 4))
+    copied: list[str] = []
+
+    def fail_from_the_second_on(source: str, target: str) -> None:
+        copied.append(source)
+        if len(copied) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    monkeypatch.setattr(shutil, "copytree", partial(shutil.copytree, copy_function=fail_from_the_second_on))
+    with pytest.raises(StorageError, match="No space left on device") as error:
+        write_prior(tmp_path / "second", SPECS["state"], tmp_path / "first")
+    assert len(copied) > 2 and str(error.value).count("No space left") == 1
+    assert not (tmp_path / "second").exists() and not (tmp_path / "second.new").exists()
 
 
 def test_sealed_data_of_another_task_are_refused_and_the_old_ones_stay(tmp_path: Path) -> None:

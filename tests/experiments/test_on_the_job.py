@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from tenon.data.transitions import EnvironmentSpec, ImageSpec, Observation, Obse
 from tenon.experiments.experiment import ExperimentError
 from tenon.experiments.on_the_job import OFFLINE, OURS, SUCCESSES, OnTheJob, OnTheJobFar, OnTheJobNear, OnTheJobSize
 from tenon.experiments.on_the_job_ablation import BOTH, COMBINATIONS, NEITHER, POLICY_ALONE, REWARD_ALONE, DAIBAblation
-from tenon.experiments.on_the_job_folder import policy_config
+from tenon.experiments.on_the_job_folder import JobFolder, policy_config
 from tenon.experiments.on_the_job_practice import CHOICE_SEED, JudgedInsertion, Practised, practise
 from tenon.experiments.results import Results, Row
 from tenon.rewards import RewardObservation, RewardResult
@@ -179,6 +180,15 @@ def test_policy_config_is_the_shipped_one_with_the_variant_asked_for() -> None:
     config = policy_config("erm", 77)
     assert (config.offline_updates, config.algorithm["encoder_updates"]) == (77, 77)
     assert (config.algorithm["policy_variant"], config.sampling.prior_share) == ("erm", 0.75)
+
+
+def test_policy_of_another_configuration_is_not_taken_silently(start: StartPoint, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "domains.json").write_text("{}")
+    shutil.copytree(start.prior.parent, tmp_path / "job" / "policy-erm-seed0")
+    (tmp_path / "job" / "cost.json").write_text('{"policy-erm-seed0": 1.0}')
+    with pytest.raises(ExperimentError, match=r"policy-erm-seed0: was trained with another configuration .*remove it"):
+        JobFolder(tmp_path / "job", tmp_path / "data").policy("erm", 0, 77)
 
 
 @pytest.mark.parametrize("kind", [OnTheJobNear, OnTheJobFar, DAIBAblation])

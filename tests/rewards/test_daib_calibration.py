@@ -129,11 +129,16 @@ def test_frames_that_look_the_same_are_a_plug_at_rest_where_that_is_likelier() -
 @pytest.mark.parametrize("still", [True, False])
 def test_rule_and_scores_agree_on_random_episodes(margin: float, still: bool) -> None:
     rng = np.random.default_rng(0)
-    data = _episode([False] * 60, episodes=list(np.repeat([0, 1, 2], 20)), steps=list(range(20)) * 3)
+    steps = [*range(20), *range(8), *range(10, 22), *range(20)]
+    data = _episode([False] * 60, episodes=list(np.repeat([0, 1, 2], 20)), steps=steps)
+    domain = np.repeat([0, 0, 1], 20)
+    data = replace(data, domain=domain, names=("a", "b"), series=("a", "b"), mounts=("", ""), splits=("train",) * 2)
     logit = np.repeat(rng.normal(0, 1, 20), 3).astype(np.float32) + rng.normal(0, 0.02, 60).astype(np.float32)
     rule, seen = TwoHits(0.2, margin, still=still), []
     for row in range(60):
-        if data.step[row] == 0:
+        if row == 40:
+            rule = TwoHits(0.2, margin, still=still)
+        if row in (0, 20, 28, 40):
             rule.begin_episode()
         seen.append(rule.next(float(logit[row])))
     scores = score_frames(logit, data, np.arange(60))

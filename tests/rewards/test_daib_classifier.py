@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenon.data.checkpoint import CheckpointError, load_checkpoint
+from tenon.data.checkpoint import CheckpointError, OtherCheckpointError, load_checkpoint, save_checkpoint
 from tenon.data.domains import LabelledImages
 from tenon.data.prior import read_prior, write_prior
 from tenon.data.transitions import (
@@ -30,6 +30,7 @@ from tenon.rewards.daib import (
     train_classifier,
 )
 from tenon.rewards.daib.calibration import Calibration
+from tenon.rewards.daib.classifier import METHOD
 from tenon.rewards.daib.free_plug import EPISODES, FREE_STEPS, free_plug_of, learn_free_plug
 from tenon.rewards.daib.hits import score_frames
 from tenon.rewards.daib.saliency import Shown, contact_sheet, occlusion_map
@@ -147,6 +148,15 @@ def test_classifier_of_pictures_alone_needs_no_free_plug(drawn: LabelledImages, 
     alone = train_classifier(replace(drawn, offset_m=np.zeros_like(drawn.offset_m)), config, seed=0)
     first, other = (alone.logits(drawn.image[:5], learn_free_plug(drawn.image[k : k + 2])) for k in (0, 70))
     np.testing.assert_array_equal(first, other)
+
+
+def test_classifier_of_an_earlier_rule_is_refused_with_what_to_do(tmp_path: Path, untaught: RewardClassifier) -> None:
+    untaught.save(tmp_path / "own")
+    stored = load_checkpoint(tmp_path / "own", method=METHOD)
+    calibration = {key: value for key, value in stored.values["calibration"].items() if key != "still"}
+    save_checkpoint(tmp_path / "old", replace(stored, values={**stored.values, "calibration": calibration}))
+    with pytest.raises(OtherCheckpointError, match="tenon train daib"):
+        RewardClassifier.load(tmp_path / "old")
 
 
 def _transitions(drawn: LabelledImages, count: int = 30) -> list[Transition]:

@@ -46,8 +46,10 @@ class Reader:
         return self.logits(data.image[rows], None)
 
 
-def reader(threshold_logit: float = THRESHOLD, margin_logit: float = 1e3) -> RewardClassifier:
-    calibration = Calibration(1.0, threshold_logit, 0.0, 1.0, frames=1, series=("s",), margin_logit=margin_logit)
+def reader(threshold_logit: float = THRESHOLD, margin_logit: float = 1e3, still: bool = False) -> RewardClassifier:
+    calibration = Calibration(
+        1.0, threshold_logit, 0.0, 1.0, frames=1, series=("s",), margin_logit=margin_logit, still=still
+    )
     return cast(RewardClassifier, Reader(calibration))
 
 
@@ -81,6 +83,12 @@ def test_frames_far_below_the_best_of_all_episodes_are_no_success() -> None:
     good, poor = episode_of([-3.0] * 3 + [8.0, 8.0]), episode_of([-3.0] * 3 + [2.0, 2.0], number=1)
     assert [p.marks for p in propose(reader(margin_logit=1.5), [good, poor])] == [(3,), ()]
     assert [p.marks for p in propose(reader(), [good, poor])] == [(3,), (3,)]
+
+
+def test_frames_that_look_the_same_are_proposed_too_where_they_count() -> None:
+    resting = episode_of([-3.0] * 3 + [8.0, 8.0, -3.0, 1.0, 1.0, 1.0, -3.0])
+    assert propose(reader(margin_logit=1.5, still=True), [resting])[0].marks == (3, 5, 6, 9)
+    assert propose(reader(margin_logit=1.5), [resting])[0].marks == (3, 5)
 
 
 def test_where_no_episode_begins_with_a_free_plug_it_says_what_to_do() -> None:
@@ -120,26 +128,31 @@ def held_out() -> LabelledImages:
     return labelled_frames([first, second], success, name="mine", series="mine")
 
 
-def brute_force(data: LabelledImages, logit: NDArray[np.float32], threshold: float) -> tuple[float, float]:
-    """Precision and recall of "both frames are above the threshold", counted one by one."""
+def brute_force(
+    data: LabelledImages, logit: NDArray[np.float32], threshold: float, *, still: bool
+) -> tuple[float, float]:
+    """Precision and recall of "both frames are above the threshold, or the last three look the same", one by one."""
     called = right = found = positive = 0
     for k in range(1, len(logit)):
         if data.episode[k] != data.episode[k - 1]:
             continue
-        is_called = min(logit[k], logit[k - 1]) > threshold
+        last = logit[k - 2 : k + 1] if k > 1 and data.episode[k - 2] == data.episode[k] else logit[:0]
+        rests = len(last) == 3 and last.min() > 0.0 and last.max() - last.min() < 0.1
+        is_called = min(logit[k], logit[k - 1]) > threshold or (still and rests)
         is_positive = bool(data.label[k] and data.label[k - 1])
         called, positive = called + is_called, positive + is_positive
         right, found = right + (is_called and bool(data.label[k])), found + (is_called and is_positive)
     return right / called, found / positive
 
 
-def test_precision_and_recall_are_those_counted_one_by_one(held_out: LabelledImages) -> None:
-    classifier = reader()
+@pytest.mark.parametrize("still", [False, True])
+def test_precision_and_recall_are_those_counted_one_by_one(held_out: LabelledImages, still: bool) -> None:
+    classifier = reader(still=still)
     curve = precision_recall(classifier, held_out, ["mine"])
     logit = classifier.logits_of(held_out, np.arange(len(held_out)))
     assert len(curve.precision) >= 5
     for threshold, precision, recall in zip(curve.threshold_logit, curve.precision, curve.recall, strict=True):
-        assert (precision, recall) == pytest.approx(brute_force(held_out, logit, float(threshold)))
+        assert (precision, recall) == pytest.approx(brute_force(held_out, logit, float(threshold), still=still))
         assert curve.at(float(threshold)) == (precision, recall)
 
 

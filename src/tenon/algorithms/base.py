@@ -144,11 +144,11 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
 
     @property
     def actor_network(self) -> ActorNetwork:
-        """The live encoder and policy."""
+        """Encoder and policy as they act, now and after further updates."""
         return ActorNetwork(self.encoder, self.policy)
 
     def actor(self, rng: np.random.Generator) -> Actor:
-        """An actor on the live networks, which explores with ``rng``."""
+        """An actor on ``actor_network``, which explores with ``rng``."""
         return Actor(self.actor_network, self.spec, rng)
 
     def act(self, observation: Observation, *, deterministic: bool) -> FloatArray:

@@ -198,8 +198,8 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
 
     @property
     def actor_network(self) -> ActorNetwork:
-        """The live encoder and policy, or in practice their running mean."""
-        return super().actor_network if self._average is None or self.encoders_learn else self._average
+        """Encoder and policy, or their running mean: one object, offline and in practice."""
+        return super().actor_network if self._average is None else self._average
 
     def encoder_of(self, network: Network) -> BottleneckFeatures:
         """The live encoder of one network; that of the policy is ``encoder``."""
@@ -366,7 +366,7 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
 
     @torch.no_grad()
     def _follow(self, average: ActorNetwork, rate: float) -> None:
-        """Moves the mean towards the live networks; with rate 1, to them."""
+        """Moves the mean towards the networks that learn; with rate 1, to them."""
         live = super().actor_network
         if rate == 1.0:
             average.load_state_dict(live.state_dict())

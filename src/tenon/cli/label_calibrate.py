@@ -60,6 +60,8 @@ class Calibrate:
                 elif self.threshold is not None:
                     logit = float(np.log(self.threshold / (1.0 - self.threshold))) * curve.temperature
                 changed = recalibrated(classifier, data, names, logit)
+                if logit is None:
+                    curve = precision_recall(changed, data, names)
             calibration = changed.calibration
             precision, recall = curve.at(calibration.threshold_logit)
             if self.picture is not None:

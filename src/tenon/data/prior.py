@@ -76,7 +76,11 @@ def write_prior(directory: Path, spec: EnvironmentSpec, data: Iterable[Transitio
 def _copy(source: Path, building: Path, spec: EnvironmentSpec) -> int:
     try:
         shutil.copytree(source, building)
-    except (OSError, shutil.Error) as error:
+    except shutil.Error as error:
+        # It lists every file; the first one says why.
+        _, _, why = error.args[0][0]
+        raise StorageError(f"{building}: cannot be copied from {source}: {why}") from error
+    except OSError as error:
         raise StorageError(f"{building}: cannot be copied from {source}: {error}") from error
     replay = Replay.open(building, spec)
     replay.close()

@@ -34,6 +34,8 @@ _POLICY = "daib"
 DATA, FOLDER = "runs/fifty", "runs/on-the-job"
 SUCCESSES, OFFLINE = "successes", "offline"
 _NEWEST, _FIRST = 50, 10
+MINUTES_PER_TRIAL = 0.03
+"""Of one core, with two updates a step, looks included."""
 
 
 class OnTheJobSize(Config):
@@ -75,7 +77,11 @@ class OnTheJob(Experiment[OnTheJobSize]):
 
     def jobs(self, seeds: int) -> list[Job]:
         connectors = self.size.connectors
-        ours = [Job(OURS, connector, seed, 3.0) for seed in range(seeds) for connector in connectors]
+        ours = [
+            Job(OURS, connector, seed, MINUTES_PER_TRIAL * self.size.trials)
+            for seed in range(seeds)
+            for connector in connectors
+        ]
         return [*ours, *(Job(name, connector, 0, 0.2) for name in BASELINES for connector in connectors)]
 
     def run(self, context: JobContext) -> list[Row]:

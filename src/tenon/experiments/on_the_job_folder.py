@@ -10,7 +10,7 @@
     FOLDER/cost.json         CPU seconds that each of them took
 
 What is missing is made by the run that asks first; others wait for it. A classifier or a localiser that is there
-already (`tenon train daib --out FOLDER/reward-daib`) is taken as it is.
+already (`tenon train daib --out FOLDER/reward-erm`) is taken as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tenon.algorithms.localise import Localiser, LocaliserConfig, train_localiser
-from tenon.configuration import load_yaml, parse
+from tenon.configuration import differences, load_yaml, parse
 from tenon.configuration.resolve import ConfigKind, load_named, resolve
 from tenon.data.domains import INDEX, LabelledImages, folder_lock, labelled_images, read_index, read_task
 from tenon.data.mapped_array import write_beside
@@ -65,17 +65,28 @@ class JobFolder:
         return Localiser.load(self._made("localiser", make))
 
     def policy(self, variant: str, seed: int, updates: int) -> StartPoint:
-        """The end of an offline training whose policy has this bottleneck."""
+        """The end of an offline training whose policy has this bottleneck.
+
+        Raises ExperimentError where it is there already, made with another configuration: practice takes that.
+        """
+        config = policy_config(variant, updates)
 
         def make(place: Path) -> None:
-            spec, config = read_task(self.data), policy_config(variant, updates)
+            spec = read_task(self.data)
             trainer = Trainer.open(config, spec, place, seed=seed, prior=self.data)
             try:
                 trainer.train_offline()
             finally:
                 trainer.close()
 
-        return find_start(self._made(f"policy-{variant}-seed{seed}", make))
+        start = find_start(self._made(f"policy-{variant}-seed{seed}", make))
+        own = TrainerConfig(**start.trainer)
+        if own != config:
+            raise ExperimentError(
+                f"{start.prior.parent}: was trained with another configuration than {POLICY_CONFIG} has now "
+                f"({differences(own, config)}): remove it, or name another folder"
+            )
+        return start
 
     def _pictures(self) -> LabelledImages:
         return labelled_images(self.data)

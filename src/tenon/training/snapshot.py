@@ -39,7 +39,7 @@ class PolicySnapshot:
 
 
 def take_snapshot(learner: Algorithm[Any, Any]) -> PolicySnapshot:
-    """The learner's encoder and policy as they are now."""
+    """The learner's encoder and policy as they act now."""
     manifest = {
         "format": _FORMAT,
         "method": learner.name,

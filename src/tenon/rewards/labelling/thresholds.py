@@ -91,8 +91,9 @@ def recalibrated(
 ) -> RewardClassifier:
     """The same networks with temperature and threshold from the domains ``names``, which they did not see.
 
-    threshold_logit: chosen by a person, from ``precision_recall``; left out, it and the margin are chosen as in
-    training, by the share of false positives. Raises ConfigurationError without frames of a kind.
+    threshold_logit: chosen by a person, from ``precision_recall``; left out, it, the margin and whether still frames
+    count are chosen as in training, by the share of false positives. Raises ConfigurationError without frames of a
+    kind.
     """
     rows = data.rows(names)
     logit = classifier.logits_of(data, rows)
