@@ -21,7 +21,7 @@ ASKED_RECALL = 0.9
 class ConnectorAudit:
     """One connector, or the mean over several.
 
-    accuracy: at p = 0.5, both labels weighing the same. recall, false_positive_rate: by the two-hit rule, of
+    accuracy: at p = 0.5, both labels weighing the same. recall, false_positive_rate: by the rule of success, of
     frames inserted as the frame before, and of frames not inserted. false_positives_at_recall: of the same, with the
     threshold at which this connector alone would have ASKED_RECALL. false_episodes: share of episodes with a false
     success in them.

@@ -52,7 +52,7 @@ class ClassifierConfig(Config):
     calibration: CalibrationConfig = Field(default=CalibrationConfig(), description="temperature and threshold")
     head_hidden_size: int = Field(default=64, ge=1, description="of R(z)")
     members: int = Field(default=1, ge=1, description="networks whose logits are averaged, each with a fold held out")
-    steps: int = Field(default=1_000, ge=1, description="of the encoder; 4,000 in daib.md 8.1, as good here")
+    steps: int = Field(default=1_000, ge=1, description="of the encoder; 4,000 in daib.md 8.1")
     batch_size: int = Field(default=64, ge=2, description="pictures; daib.md 8.1")
     learning_rate: float = Field(default=1e-3, gt=0.0, description="of Adam, at the start; falls to 0 by a cosine")
     balanced: bool = Field(

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Precision and recall of the two-hit rule over its threshold, for frames that have one before them.
+    """Precision and recall of the rule of success over its threshold, for frames that have one before them.
 
     threshold_logit (K,): falling. precision (K,): of frames called successes. recall (K,): of frames inserted, as the
     frame before. temperature: turns a logit into a probability.
