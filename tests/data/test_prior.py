@@ -6,7 +6,6 @@ import dataclasses
 import errno
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from tenon.data.episodes import EpisodeError, EpisodeOutcome
 from tenon.data.mapped_array import StorageError
 from tenon.data.prior import read_prior, write_prior
-from tenon.data.replay import Replay, ReplayConfig
+from tenon.data.replay import FRAMES, Replay, ReplayConfig
 from tenon.data.transition_messages import transition_from_message
 from tenon.data.transitions import (
     EnvironmentSpec,
@@ -237,6 +236,33 @@ def test_sealed_data_are_copied_as_they_are_while_another_training_reads_them(tm
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
 
+def test_pictures_of_sealed_data_are_shared_and_nobody_can_change_them(tmp_path: Path) -> None:
+    write_prior(tmp_path / "first", SPECS["image"], steps_of("image", 12))
+    before = (tmp_path / "first" / FRAMES).read_bytes()
+    write_prior(tmp_path / "second", SPECS["image"], tmp_path / "first")
+    assert (tmp_path / "first" / FRAMES).samefile(tmp_path / "second" / FRAMES)
+    second = Replay.open(tmp_path / "second", SPECS["image"])
+    with pytest.raises(StorageError, match="is sealed"):
+        second.add(steps_of("image", 13)[12])
+    assert second._frames is not None
+    second._frames.array[:] = 7
+    second.close()
+    assert (tmp_path / "first" / FRAMES).read_bytes() == before
+    shutil.rmtree(tmp_path / "first")
+    assert len(list(read_prior(tmp_path / "second", SPECS["image"]))) == 12
+
+
+def test_where_the_disk_has_no_links_pictures_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(source: str, target: str) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
+
+    monkeypatch.setattr(os, "link", no_link)
+    write_prior(tmp_path / "first", SPECS["image"], steps_of("image", 12))
+    write_prior(tmp_path / "second", SPECS["image"], tmp_path / "first")
+    assert not (tmp_path / "first" / FRAMES).samefile(tmp_path / "second" / FRAMES)
+    assert (tmp_path / "first" / FRAMES).read_bytes() == (tmp_path / "second" / FRAMES).read_bytes()
+
+
 def test_copy_that_fails_names_one_cause_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_prior(tmp_path / "first", SPECS["state"], steps_of("state", 4))
     copied: list[str] = []
@@ -247,7 +273,7 @@ def test_copy_that_fails_names_one_cause_and_leaves_nothing(tmp_path: Path, monk
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
         Path(target).write_bytes(Path(source).read_bytes())
 
-    monkeypatch.setattr(shutil, "copytree", partial(shutil.copytree, copy_function=fail_from_the_second_on))
+    monkeypatch.setattr(shutil, "copy2", fail_from_the_second_on)
     with pytest.raises(StorageError, match="No space left on device") as error:
         write_prior(tmp_path / "second", SPECS["state"], tmp_path / "first")
     assert len(copied) > 2 and str(error.value).count("No space left") == 1

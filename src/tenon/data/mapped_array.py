@@ -24,9 +24,20 @@ class MappedArray:
 
     Storing to a mapped page for which the disk has no block kills the process. ``reserve`` takes the blocks first, and
     a full disk is an error that can be handled.
+
+    sealed: the file is never written to, so that folders may share it; what is stored to the array stays in memory.
     """
 
-    def __init__(self, path: Path, dtype: DTypeLike, rows: int, row_shape: tuple[int, ...] = (), *, create: bool):
+    def __init__(
+        self,
+        path: Path,
+        dtype: DTypeLike,
+        rows: int,
+        row_shape: tuple[int, ...] = (),
+        *,
+        create: bool,
+        sealed: bool = False,
+    ):
         self.path = path
         self._row_bytes = int(np.dtype(dtype).itemsize * np.prod(row_shape, dtype=np.int64))
         self._size = rows * self._row_bytes
@@ -45,7 +56,7 @@ class MappedArray:
                 f"{path}: {seen}, {self._size} bytes are needed: the file was cut off or removed. Restore it, or move "
                 f"the folder away to start afresh"
             )
-        self._map = np.memmap(path, dtype=dtype, mode="r+", shape=(rows, *row_shape))
+        self._map = np.memmap(path, dtype=dtype, mode="c" if sealed else "r+", shape=(rows, *row_shape))
         self.array: NDArray[Any] = np.asarray(self._map)
 
     def reserve(self, rows: int) -> None:

@@ -7,6 +7,7 @@ their source does.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from tenon.data.domains import is_domain_folder, read_domains, read_index
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError, sync_folder
-from tenon.data.replay import Replay, ReplayConfig
+from tenon.data.replay import FRAMES, Replay, ReplayConfig
 from tenon.data.store import EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, Observation, Transition, TransitionError
 
@@ -53,8 +54,9 @@ def write_prior(directory: Path, spec: EnvironmentSpec, data: Iterable[Transitio
     """Stores ``data`` as the sealed replay ``directory`` and returns how many transitions they are.
 
     data: transitions, or the folder that ``read_prior`` finds them in; a sealed replay is copied file by file, also
-    while others read it. It is there as a whole or not at all, and survives a power cut afterwards; one that was there
-    is replaced. Raises TransitionError, StorageError or EpisodeError, with nothing changed.
+    while others read it, its pictures by a link where the disk has links. It is there as a whole or not at all, and
+    survives a power cut afterwards; one that was there is replaced. Raises TransitionError, StorageError or
+    EpisodeError, with nothing changed.
     """
     building = directory.with_name(directory.name + ".new")
     shutil.rmtree(building, ignore_errors=True)
@@ -75,7 +77,7 @@ def write_prior(directory: Path, spec: EnvironmentSpec, data: Iterable[Transitio
 
 def _copy(source: Path, building: Path, spec: EnvironmentSpec) -> int:
     try:
-        shutil.copytree(source, building)
+        shutil.copytree(source, building, copy_function=_linked_or_copied)
     except shutil.Error as error:
         # It lists every file; the first one says why.
         _, _, why = error.args[0][0]
@@ -85,6 +87,17 @@ def _copy(source: Path, building: Path, spec: EnvironmentSpec) -> int:
     replay = Replay.open(building, spec)
     replay.close()
     return replay.transitions
+
+
+def _linked_or_copied(source: str, target: str) -> None:
+    """Pictures, nearly all of it, are shared where the disk can: nobody writes to those of a sealed replay."""
+    if Path(source).name == FRAMES:
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            pass  # Another disk, or one without links.
+    shutil.copy2(source, target)
 
 
 def _store(building: Path, spec: EnvironmentSpec, transitions: Iterable[Transition]) -> int:

@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = 3
 _HEADER = "replay.json"
+FRAMES = "frames"
 _COMMITTED, _FLUSHED = 0, 1
 _TCP = "next_tcp_in_base_m"
 
@@ -93,7 +94,7 @@ class Replay:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = locked(directory)
-        self._check_header()
+        self._sealed = self._check_header().sealed
         self._slots, self._frame_slots = self.config.slots, self.config.frame_slots
         # The counters come last when a folder is made: where they are, everything else must be.
         create = not (directory / "counters").exists()
@@ -154,6 +155,8 @@ class Replay:
         Raises TransitionError when it does not fit the task, StorageError when the disk is full; both leave all as it
         was. After a kill -9 at any moment the transition is there as a whole or not at all.
         """
+        if self._sealed:
+            raise StorageError(f"{self._directory}: is sealed, it gets no more transitions: add to another folder")
         check_transition(transition, self.spec)
         number = self.transitions
         slot = number % self._slots
@@ -312,17 +315,21 @@ class Replay:
         write_beside(self._directory / _HEADER, header.model_dump_json(indent=2).encode())
         self._lock.close()
 
-    def _check_header(self) -> None:
+    def _check_header(self) -> _Header:
+        """What the folder says of itself, once it is sure to be what is asked for; written where nothing stands yet."""
         path = self._directory / _HEADER
         own = _Header(format=_FORMAT, spec=self.spec, config=self.config)
         if not path.exists():
             write_beside(path, own.model_dump_json(indent=2).encode())
-            return
-        seen = _read_header(path).model_copy(update={"sealed": False})
-        if seen != own:
+            return own
+        seen = _read_header(path)
+        unsealed = seen.model_copy(update={"sealed": False})
+        if unsealed != own:
             raise StorageError(
-                f"{path}: holds a replay with {differences(seen, own)}: use the same configuration or another folder"
+                f"{path}: holds a replay with {differences(unsealed, own)}: use the same configuration or another "
+                f"folder"
             )
+        return seen
 
     def _open_fields(self, *, create: bool) -> dict[str, MappedArray]:
         state, action = (self.spec.observation.state_size,), (self.spec.action_size,)
@@ -347,7 +354,8 @@ class Replay:
         image = self.spec.observation.image
         if image is None:
             return None
-        return MappedArray(self._directory / "frames", np.uint8, self._frame_slots, image.shape, create=create)
+        path = self._directory / FRAMES
+        return MappedArray(path, np.uint8, self._frame_slots, image.shape, create=create, sealed=self._sealed)
 
     def _mapped(self) -> list[MappedArray]:
         return [*self._fields.values(), self._rows, *([self._frames] if self._frames else [])]
