@@ -74,7 +74,7 @@ class PracticeConfig(Config):
     episodes of an evaluation (20 in daib.md 5). target: share of successes with which practice ends. target_times:
     evaluations in a row that must reach it. deterministic: evaluations act by the policy's mean.
     prior_share: of every batch, from the data that the policy was trained on (daib.md 2.5). warmup_transitions: own
-    ones before the first update. updates_per_transition: 1 in daib.md 3; 2 masters in 200 trials what 1 does not.
+    ones before the first update. updates_per_transition: 1 in daib.md 3; why 2: docs/results/on-the-job.md.
     """
 
     evaluate_every: PositiveInt = 25
