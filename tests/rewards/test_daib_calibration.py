@@ -1,4 +1,4 @@
-"""Temperature and threshold against brute force, and the two-hit rule by hand."""
+"""Temperature and threshold against brute force, and the rule of success by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenon.configuration import ConfigurationError
 from tenon.data.domains import LabelledImages
 from tenon.rewards.daib.calibration import calibrate, temperature
 from tenon.rewards.daib.config import CalibrationConfig
-from tenon.rewards.daib.hits import NEVER, SessionBest, TwoHits, score_frames
+from tenon.rewards.daib.hits import NEVER, SessionBest, SuccessRule, score_frames
 
 
 def _episode(
@@ -68,7 +68,7 @@ def test_score_of_a_frame_is_the_lower_of_two_and_never_crosses_an_episode_or_a_
 
 
 def test_rule_needs_two_frames_in_a_row_and_forgets_at_an_episodes_begin() -> None:
-    rule = TwoHits(1.0)
+    rule = SuccessRule(1.0)
     seen = [rule.next(logit) for logit in (2.0, 0.0, 2.0, 2.0, 2.0, 1.0, 2.0)]
     assert seen == [False, False, False, True, True, False, False]
     rule.begin_episode()
@@ -76,7 +76,7 @@ def test_rule_needs_two_frames_in_a_row_and_forgets_at_an_episodes_begin() -> No
 
 
 def test_bar_rises_with_the_best_of_the_session_and_stays_over_episodes() -> None:
-    rule = TwoHits(1.0, margin_logit=0.2)
+    rule = SuccessRule(1.0, margin_logit=0.2)
     seen = [rule.next(logit) for logit in (2.0, 2.0, *[3.0] * 8, 2.4, 2.4)]
     assert seen == [False, *[True] * 9, False, False]
     rule.begin_episode()
@@ -104,18 +104,18 @@ def test_best_frames_that_come_later_and_higher_take_the_place_of_those_before()
 
 def test_before_any_frame_no_bar_is_passed() -> None:
     assert SessionBest().typical == -np.inf
-    assert TwoHits(-np.inf).next(1.0) is False
+    assert SuccessRule(-np.inf).next(1.0) is False
 
 
 def test_one_bright_frame_alone_does_not_raise_the_bar() -> None:
-    rule = TwoHits(1.0, margin_logit=0.5)
+    rule = SuccessRule(1.0, margin_logit=0.5)
     assert [rule.next(logit) for logit in (2.0, 9.0, 2.0, 2.0)] == [False, True, True, True]
 
 
 def test_frames_that_look_the_same_are_a_plug_at_rest_where_that_is_likelier() -> None:
     """Seated plugs of one session look like 4, or like 1.3 on the other side of their play."""
     for still in (True, False):
-        rule = TwoHits(0.5, margin_logit=1.0, still=still)
+        rule = SuccessRule(0.5, margin_logit=1.0, still=still)
         for _ in range(20):
             rule.next(4.0)
         rule.begin_episode()
@@ -134,10 +134,10 @@ def test_rule_and_scores_agree_on_random_episodes(margin: float, still: bool) ->
     domain = np.repeat([0, 0, 1], 20)
     data = replace(data, domain=domain, names=("a", "b"), series=("a", "b"), mounts=("", ""), splits=("train",) * 2)
     logit = np.repeat(rng.normal(0, 1, 20), 3).astype(np.float32) + rng.normal(0, 0.02, 60).astype(np.float32)
-    rule, seen = TwoHits(0.2, margin, still=still), []
+    rule, seen = SuccessRule(0.2, margin, still=still), []
     for row in range(60):
         if row == 40:
-            rule = TwoHits(0.2, margin, still=still)
+            rule = SuccessRule(0.2, margin, still=still)
         if row in (0, 20, 28, 40):
             rule.begin_episode()
         seen.append(rule.next(float(logit[row])))

@@ -55,7 +55,7 @@ class SessionBest:
         return self._near[middle] if odd else 0.5 * (self._near[middle - 1] + self._near[middle])
 
 
-class TwoHits:
+class SuccessRule:
     """The rule for one session, frame by frame. still: whether frames that look the same count too."""
 
     def __init__(self, threshold_logit: float, margin_logit: float = NEVER, *, still: bool = False):

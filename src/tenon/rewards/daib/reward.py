@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tenon.rewards.base import RewardError, RewardObservation, RewardResult
 from tenon.rewards.daib.classifier import RewardClassifier
 from tenon.rewards.daib.free_plug import EPISODES, FREE_STEPS, FreePlug, learn_free_plug
-from tenon.rewards.daib.hits import TwoHits
+from tenon.rewards.daib.hits import SuccessRule
 
 
 class ClassifierReward:
@@ -27,7 +27,7 @@ class ClassifierReward:
         self._classifier = classifier
         self._version = classifier.version
         chosen = classifier.calibration
-        self._rule = TwoHits(chosen.threshold_logit, chosen.margin_logit, still=chosen.still)
+        self._rule = SuccessRule(chosen.threshold_logit, chosen.margin_logit, still=chosen.still)
         self._free: FreePlug | None = None
         self._pictures: list[NDArray[np.uint8]] = []
         self._episodes = 0
