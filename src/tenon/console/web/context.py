@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from nicegui import ui
 
@@ -18,6 +18,8 @@ Answer = TypeVar("Answer")
 Refresh = Callable[[ConsoleView], None]
 SAID_MS = 6000
 COMPLAINT_MS = 15000
+SAID_AT: Final = "bottom-right"
+"""Beside the alerts, which lie at the bottom left, and clear of the stop button."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ async def ask(call: Callable[[], str], *, what: str) -> bool:
     try:
         said = await asyncio.to_thread(call)
     except OperatorError as error:
-        ui.notify(str(error), type="negative", timeout=COMPLAINT_MS, multi_line=True, close_button=True)
+        ui.notify(
+            str(error), type="negative", position=SAID_AT, timeout=COMPLAINT_MS, multi_line=True, close_button=True
+        )
         return False
-    ui.notify(f"{what}: {said}" if said else what, type="positive", timeout=SAID_MS)
+    ui.notify(f"{what}: {said}" if said else what, type="positive", position=SAID_AT, timeout=SAID_MS)
     return True

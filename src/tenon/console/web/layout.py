@@ -71,24 +71,26 @@ def _header(path: str) -> Refresh:
 
 
 def _alerts(context: Context) -> Refresh:
-    shown: list[Alert] = []
+    shown: dict[tuple[Alert, bool], ui.element] = {}
     place = ui.element("div").classes("t-alerts")
 
     def refresh(view: ConsoleView) -> None:
-        now = alerts(view)
-        if now == shown:
-            return
-        shown[:] = now
-        place.clear()
-        with place:
-            for alert in now:
-                _alert(context, alert, clears=can_clear(view))
+        """Makes anew only what has changed: a button that is exchanged under the pointer is not pressed."""
+        clears = can_clear(view)
+        now = [(alert, clears and alert.level is Level.FAULT) for alert in alerts(view)]
+        for key in [key for key in shown if key not in now]:
+            shown.pop(key).delete()
+        for index, key in enumerate(now):
+            if key not in shown:
+                with place:
+                    shown[key] = _alert(context, *key)
+                shown[key].move(target_index=index)
 
     return refresh
 
 
-def _alert(context: Context, alert: Alert, *, clears: bool) -> None:
-    with ui.element("div").classes("t-alert").props(f'data-level="{alert.level.value}" role="alert"'):
+def _alert(context: Context, alert: Alert, clears: bool) -> ui.element:
+    with ui.element("div").classes("t-alert").props(f'data-level="{alert.level.value}" role="alert"') as element:
         ui.label(alert.subject.replace("_", " ") if alert.level is Level.FAULT else alert.subject).classes("subject")
         with ui.element("div").classes("text"):
             ui.label(alert.seen)
@@ -100,6 +102,7 @@ def _alert(context: Context, alert: Alert, *, clears: bool) -> None:
                 clear = ui.button("Clear fault", on_click=lambda: ask(operator.clear_fault, what="fault"))
                 clear.props("unelevated color=negative")
             ui.button("Resume", on_click=lambda: ask(operator.resume, what="session")).props("outline color=negative")
+    return element
 
 
 def can_start(view: ConsoleView) -> bool:
