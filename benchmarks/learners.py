@@ -81,8 +81,13 @@ class Worker:
 
 
 @contextlib.contextmanager
-def workers(case: Case, pythons: dict[str, str], directory: Path, device: str) -> Iterator[list[Worker]]:
-    """One for each library in ``pythons``, started one after the other and ended together."""
+def workers(
+    case: Case, pythons: dict[str, str], directory: Path, device: str, cores: set[int]
+) -> Iterator[list[Worker]]:
+    """One for each library in ``pythons``, started one after the other and ended together.
+
+    cores: all of a process's threads stay on these. XLA keeps a pool of threads whatever it is told.
+    """
     with contextlib.ExitStack() as stack:
         started = []
         for library, python in pythons.items():
@@ -102,17 +107,20 @@ def workers(case: Case, pythons: dict[str, str], directory: Path, device: str) -
                 text=True,
                 env={**os.environ, **ONE_THREAD},
             )
+            os.sched_setaffinity(process.pid, cores)  # before it has threads, which take it over
             stack.callback(_stop, process)
             started.append(Worker(process, library))
         yield started
 
 
-def measure(case: Case, pythons: dict[str, str], counts: Counts, device: str) -> list[Measured]:
+def measure(
+    case: Case, pythons: dict[str, str], counts: Counts, device: str, cores: set[int]
+) -> list[Measured]:
     """All libraries on ``case``, in rounds that take turns."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         write(directory, case)
-        with workers(case, pythons, directory, device) as started:
+        with workers(case, pythons, directory, device, cores) as started:
             results = {worker.library: Measured.of(case, worker.library, worker.standing) for worker in started}
             present = [worker for worker in started if results[worker.library].missing is None]
             for _ in range(counts.rounds):
@@ -144,6 +152,7 @@ def main(
     cases = [replace(case, episodes=QUICK_EPISODES) for case in CASES] if quick else list(CASES)
     pythons = {library: str(peers_python or sys.executable) for library in LIBRARIES}
     pythons["tenon"] = sys.executable
+    cores = {max(os.sched_getaffinity(0))}
     machine = {
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -155,7 +164,7 @@ def main(
         if only and case.name not in only:
             results += _measured_before(case, counts, json_file)
             continue
-        results += measure(case, pythons, counts, device)
+        results += measure(case, pythons, counts, device, cores)
         write_tables(results[-len(pythons) :], sys.stdout)
     report: dict[str, Any] = {
         "machine": machine,

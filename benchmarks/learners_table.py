@@ -19,7 +19,7 @@ UPDATES_OVER_SB3, UPDATES_OVER_FASTEST, IMAGES_OVER_FASTEST, REPLAY_OVER_FRAMES 
 HEAD = """# The learners
 
 Written by `python benchmarks/learners.py --markdown docs/results/learners.md`; `benchmarks/README.md` says what is
-timed. Rates are medians over the rounds, with the lowest and highest round; ratios are of medians. One thread each.
+timed. Rates are medians over the rounds, with the lowest and highest round; ratios are of medians. One core each.
 """
 COLUMNS = ("library", "updates/s", "rounds", "CPU ms an update", "Tenon is", "batches/s", "rounds", "Tenon is")
 
