@@ -5,7 +5,16 @@ SEED ?= 0
 export MUJOCO_GL ?= egl
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup test browser devices demo reproduce check format docs clean
+.PHONY: setup ros2 test browser devices demo data reproduce check format
+
+# A ROS 2 that is sourced is used once the packages are built for it and sourced as well; else the embedded one.
+ifeq ($(wildcard $(addsuffix /share/tenon_session,$(subst :, ,$(AMENT_PREFIX_PATH)))),)
+ifneq ($(AMENT_PREFIX_PATH),)
+$(info [make] ROS 2 $(ROS_DISTRO) is sourced, Tenon's packages are not: the embedded ROS 2 is used. To use it: make ros2)
+endif
+unexport PYTHONPATH
+unexport AMENT_PREFIX_PATH
+endif
 
 setup: $(VENV)/.stamp
 
@@ -13,6 +22,9 @@ setup: $(VENV)/.stamp
 $(VENV)/.stamp: pyproject.toml src/embedded_ros2/pyproject.toml scripts/setup.sh
 	VENV=$(VENV) scripts/setup.sh
 	touch $@
+
+ros2: setup
+	VENV=$(VENV) PYTHONPATH="$(PYTHONPATH)" AMENT_PREFIX_PATH="$(AMENT_PREFIX_PATH)" scripts/ros2.sh
 
 # What runs graphs, devices or consoles in real time is given the machine to itself; all else runs side by side.
 ONE_BY_ONE = tests/session_graph tests/hardware tests/nodes tests/console tests/cli tests/benchmarks src/embedded_ros2/tests
@@ -33,9 +45,15 @@ devices: setup
 demo: setup
 	$(VENV)/bin/tenon demo --seed $(SEED)
 
+# What the experiments on the job learn from: many connectors with little of each, and those that are held out.
+data: setup
+	$(VENV)/bin/tenon collect --out runs/fifty --train-per-series 80 --episodes-per-connector 4
+	$(VENV)/bin/tenon collect --out runs/fifty
+
 # All experiments, or NAME=iql-maze; OPTIONS=--seeds=5. Goes on where it was interrupted.
-NAME ?= residual-bias insertion-table demos-her-pick awac-drawer iql-maze
-reproduce: setup
+NAME ?= residual-bias insertion-table demos-her-pick awac-drawer awac-valve iql-maze intervention $(ON_THE_JOB)
+ON_THE_JOB = daib-classifier on-the-job-far on-the-job-near daib-ablation
+reproduce: $(if $(filter $(ON_THE_JOB),$(NAME)),data,setup)
 	status=0; for name in $(NAME); do $(VENV)/bin/tenon reproduce $$name $(OPTIONS) || status=1; done; exit $$status
 
 format: setup

@@ -113,9 +113,7 @@ def workers(
         yield started
 
 
-def measure(
-    case: Case, pythons: dict[str, str], counts: Counts, device: str, cores: set[int]
-) -> list[Measured]:
+def measure(case: Case, pythons: dict[str, str], counts: Counts, device: str, cores: set[int]) -> list[Measured]:
     """All libraries on ``case``, in rounds that take turns."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)

@@ -12,7 +12,9 @@ say() { printf '[setup] %s\n' "$*"; }
 fail() { printf '[setup] error: %s\n' "$*" >&2; exit 1; }
 
 find_python() {
-    for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+    local ros_python=
+    [ -z "${ROS_DISTRO:-}" ] || ros_python=/usr/bin/python3  # the only one that can import its rclpy
+    for candidate in "${PYTHON:-}" "$ros_python" python3.11 python3.12 python3.13 python3; do
         [ -n "$candidate" ] && command -v "$candidate" >/dev/null || continue
         if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null; then
             command -v "$candidate"

@@ -85,10 +85,19 @@ def test_embedded_ros_is_recognised() -> None:
     assert "embedded" in finding.seen
 
 
-def test_real_ros_is_recognised() -> None:
+def test_real_ros_is_recognised_and_what_is_not_built_for_it_is_named(tmp_path: Path) -> None:
     origin = "/opt/ros/jazzy/lib/python3.11/site-packages/rclpy/__init__.py"
-    finding = only(software.check_ros({"ROS_DISTRO": "jazzy"}, origin))
-    assert "real ROS 2 (jazzy)" in finding.seen
+    environment = {"ROS_DISTRO": "jazzy", "AMENT_PREFIX_PATH": f"/opt/ros/jazzy:{tmp_path}"}
+    real, packages, middleware = software.check_ros(environment, origin)
+    assert "real ROS 2 (jazzy)" in real.seen
+    assert packages.severity is Severity.ERROR
+    assert "tenon_msgs, tenon_session" in packages.seen
+    assert "make ros2" in packages.remedy
+    assert middleware.severity is Severity.WARNING
+    for package in software.ROS_PACKAGES:
+        (tmp_path / "share" / package).mkdir(parents=True)
+    environment["RMW_IMPLEMENTATION"] = "rmw_zenoh_cpp"
+    assert all(found.severity is not Severity.ERROR for found in software.check_ros(environment, origin))
 
 
 def test_ros_for_another_python_is_the_trap_that_it_is(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -189,3 +190,42 @@ def test_embedded_launcher_is_used_without_a_real_ros() -> None:
     assert graph.uses_embedded_ros()
     command = graph.launch_command(Path("a.launch.yaml"), {"robot": "ur5"})
     assert command[1:] == ["-m", "embedded_ros2.launch", "a.launch.yaml", "robot:=ur5"]
+
+
+@pytest.fixture
+def real_ros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As where a real ROS 2 runs on rmw_zenoh_cpp, with a router's executable that a test writes; returns its path."""
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    for name in ("ZENOH_SESSION_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RMW_IMPLEMENTATION", graph.ZENOH)
+    monkeypatch.setattr(graph, "uses_embedded_ros", lambda: False)
+    monkeypatch.setattr(graph, "ROUTER_PORT", port)
+    monkeypatch.setattr("ament_index_python.packages.get_package_prefix", lambda package: str(tmp_path))
+    executable = tmp_path / "lib" / graph.ZENOH / "rmw_zenohd"
+    executable.parent.mkdir(parents=True)
+    return executable
+
+
+def write_router(executable: Path, body: str) -> None:
+    executable.write_text(f"#!{sys.executable}\n{body}")
+    executable.chmod(0o755)
+
+
+def test_router_of_a_real_ros_is_brought_up_and_taken_down(real_ros: Path) -> None:
+    listening = f"socket.create_server(('localhost', {graph.ROUTER_PORT}))"
+    write_router(real_ros, f"import signal, socket\nserver = {listening}\nsignal.pause()\n")
+    with graph.router():
+        socket.create_connection(("localhost", graph.ROUTER_PORT)).close()
+        with graph.router():  # one that listens is left alone
+            pass
+        socket.create_connection(("localhost", graph.ROUTER_PORT)).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("localhost", graph.ROUTER_PORT))
+
+
+def test_router_of_a_real_ros_that_ends_is_told(real_ros: Path) -> None:
+    write_router(real_ros, "raise SystemExit(3)\n")
+    with pytest.raises(graph.GraphError, match="no Zenoh router listens on port"), graph.router():
+        pass

@@ -11,7 +11,7 @@ import runpy
 import sys
 from pathlib import Path
 
-SHIM = Path(__file__).resolve().parents[1] / "intera_shim"
+SHIM = Path(__file__).resolve().parent / "intera_shim"
 FACADE = SHIM / "ros1_facade"
 """rospy and ROS 1 message packages. Never in a process with rclpy, where these names are ROS 2's."""
 USAGE = "usage: python -m tenon_sawyer.shim SCRIPT [ARGUMENTS]"

@@ -25,7 +25,7 @@ _PROVIDED_DIRECTORY = os.path.join(_HERE, "provided")
 _SHARE_DIRECTORY = os.path.join(_HERE, "share")
 _PROVIDED = frozenset(("rclpy", "ament_index_python", "rosidl_runtime_py"))
 _KINDS = ("msg", "srv", "action")
-_EXTENSION = "rclpy._rclpy_pybind11"
+_EXTENSIONS = ("rclpy._rclpy_pybind11", "rclpy._rclpy_nanobind")
 
 # Packages outside the shipped ones are looked for in workspaces only under such names: a look costs milliseconds and
 # may load entry points, which is nothing to do for each optional import that fails.
@@ -37,14 +37,15 @@ class EmbeddedFinder(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> "ModuleSpec | None":
         parent, _, name = fullname.rpartition(".")
-        if fullname == _EXTENSION:
-            _refuse_foreign_rclpy()
+        if fullname in _EXTENSIONS:
+            _refuse_foreign_rclpy(fullname)
         if parent:
             loader = getattr(getattr(sys.modules.get(parent), "__spec__", None), "loader", None)
             return self._kind_spec(fullname, parent, name) if isinstance(loader, _InterfaceLoader) else None
         if name not in _PROVIDED and not self._is_interface_package(name):
             return None
         if self._is_real_ros_importable():
+            _refuse_unbuilt_package(name)
             return None
         from importlib.machinery import ModuleSpec, PathFinder
 
@@ -104,6 +105,18 @@ def install() -> None:
         sys.meta_path.append(EmbeddedFinder())
 
 
+def _refuse_unbuilt_package(name: str) -> None:
+    """A real rclpy is in use, which knows the interfaces of a workspace only once it is built: says how."""
+    if name in _PROVIDED or os.path.isdir(os.path.join(_SHARE_DIRECTORY, name)):
+        return
+    distribution = os.environ.get("ROS_DISTRO", "unknown")
+    raise ImportError(
+        f"a real ROS 2 ({distribution}) is in use, and {name} is not built for it. Build the workspace (make ros2) and "
+        "source its install/setup.bash, or take the directories of ROS 2 out of PYTHONPATH to use the embedded one.",
+        name=name,
+    )
+
+
 def _foreign_rclpy() -> tuple[str, str] | None:
     """Directory and Python version of an rclpy that the sourced ROS 2 has for another interpreter."""
     own = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -138,12 +151,12 @@ def _warn_of_foreign_ros() -> None:
         )
 
 
-def _refuse_foreign_rclpy() -> None:
+def _refuse_foreign_rclpy(extension: str) -> None:
     """A real rclpy is being imported and has no extension module for this interpreter: says why."""
     found = _foreign_rclpy()
     if found:
         raise ImportError(
             f"{_mismatch_text(*found)}. Run {found[1]} to use it, or take its directories out of PYTHONPATH to use the "
             "embedded ROS 2.",
-            name=_EXTENSION,
+            name=extension,
         )

@@ -117,6 +117,15 @@ def test_real_messages_win_where_there_is_a_real_rclpy(real_ros):
     assert output("import std_msgs.msg; print(std_msgs.msg.String)", real_ros) == "real String"
 
 
+def test_package_that_is_not_built_for_a_real_ros_is_refused_with_the_way_out(tmp_path, real_ros):
+    write(tmp_path / "source/lab_msgs/msg/Bolt.msg", "float64 torque\n")
+    write(tmp_path / "source/lab_msgs/package.xml", "<package><name>lab_msgs</name></package>")
+    result = run("import lab_msgs.msg", real_ros, EMBEDDED_ROS2_WORKSPACES=str(tmp_path / "source"), ROS_DISTRO="jazzy")
+    assert result.returncode == 1
+    assert "a real ROS 2 (jazzy) is in use, and lab_msgs is not built for it" in result.stderr
+    assert "make ros2" in result.stderr
+
+
 def test_real_rclpy_found_by_another_finder_counts(tmp_path, real_ros):
     code = (
         "import importlib.util\n"

@@ -35,16 +35,19 @@ class Launch:
 
 
 def _run(command: list[str]) -> int:
-    """Runs the launcher in the foreground; Ctrl-C in the terminal reaches it by itself, SIGTERM is passed on."""
+    """Runs the launcher in the foreground; Ctrl-C in the terminal reaches it by itself, SIGTERM is passed on as the
+    same, at which ros2 launch ends its nodes."""
     import signal
     import subprocess
 
     from tenon_session.graph import die_with_parent
 
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=die_with_parent())
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=die_with_parent(signal.SIGINT)
+    )
     previous = {
         signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT)),
     }
     try:
         status = process.wait()

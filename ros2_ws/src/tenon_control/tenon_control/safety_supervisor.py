@@ -42,7 +42,7 @@ class SafetySupervisorNode(GraphNode):
         self._joiner = StateJoiner(self, self._on_state, newest_only=True)
         self.subscribe(contract.ARM_STATE, self._on_arm)
         self.subscribe(contract.CAMERA_IMAGE, self._on_image)
-        self.subscribe(contract.COMMAND_REFERENCE, self._on_reference)
+        self.subscribe(contract.COMMAND_REFERENCE, self._on_reference, depth=1)
         self.create_service(Trigger, contract.CLEAR_FAULT_SERVICE, self._on_clear)
         self.create_service(Trigger, contract.SAFETY_STOP_SERVICE, self._on_stop)
         self.create_timer(session.control_period_s / TICKS_PER_CONTROL_PERIOD, self._on_tick)

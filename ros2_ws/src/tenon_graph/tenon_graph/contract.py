@@ -49,6 +49,9 @@ LATEST = _qos(1, reliable=False)
 """What a person does at this moment: the last one counts, an old one must never come late."""
 COMMAND = _qos(1, reliable=True)
 """Commands: only the newest, never lost."""
+FOLLOWED = _qos(10, reliable=True)
+"""Commands of which some reader must not miss one: a writer that keeps one alone may replace, on DDS, what is not yet
+acknowledged. Whoever wants only the newest reads with depth 1."""
 STREAM = QoSProfile(history=HistoryPolicy.KEEP_ALL, depth=0, reliability=ReliabilityPolicy.RELIABLE)
 """Streams that learning reads: every sample counts, so a publisher waits rather than drop one."""
 STREAM_OF_FRAMES = _qos(100, reliable=True)
@@ -84,7 +87,7 @@ TCP_POSE = Topic("tcp/pose", PoseStamped, SENSOR, "state rate")
 TCP_WRENCH = Topic("tcp/wrench", WrenchStamped, SENSOR, "state rate")
 TASK_ELECTRICAL = Topic("task/electrical", ElectricalState, SENSOR, "control rate or faster")
 OBSERVATION = Topic("observation", Observation, STREAM, "control rate")
-POLICY_ACTION = Topic("policy/action", PolicyAction, COMMAND, "control rate while a policy runs")
+POLICY_ACTION = Topic("policy/action", PolicyAction, FOLLOWED, "control rate while a policy runs")
 POLICY_WEIGHTS = Topic("policy/weights", PolicyWeights, LATCHED, "every few gradient steps")
 REWARD = Topic("reward", Reward, STREAM, "control rate while an episode runs")
 RESIDUAL_COMMAND = Topic("residual/command", ResidualCommand, STREAM, "control rate while an episode runs")
@@ -95,7 +98,7 @@ TELEOP_TWIST = Topic("teleop/twist", TwistStamped, LATEST, "20 Hz or faster whil
 """Velocity of the TCP in axes of the base, m/s and rad/s, cut to the speeds of config/teleop/console.yaml; a person who
 lets go sends nothing more. Time of arrival counts, not the stamp."""
 TELEOP_STATE = Topic("teleop/state", TeleopState, LATCHED, "on change")
-COMMAND_REFERENCE = Topic("command/reference", Reference, COMMAND, "control rate")
+COMMAND_REFERENCE = Topic("command/reference", Reference, FOLLOWED, "control rate")
 COMMAND_SAFE = Topic("command/safe", Reference, COMMAND, "control rate")
 JOINT_COMMAND = Topic("joint_command", ArmCommand, SENSOR, "state rate")
 ARM_STATE = Topic("arm/state", ArmState, LATCHED, "on change")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,21 @@ def type_name(cls: Any) -> str:
 
 
 def type_hash(cls: Any) -> str:
-    """RIHS01 hash where the installation tells it, else empty."""
+    """RIHS01 hash where the installation tells it, else empty: a real ROS 2 has it beside the definition, as JSON."""
     try:
         from embedded_ros2.interfaces import interface_id
 
         return str(interface_id(cls).type_hash)
     except (ImportError, TypeError, AttributeError):
+        package, kind, name = type_name(cls).split("/")
+        return _stored_hash(Path(get_package_share_directory(package)) / kind / f"{name}.json")
+
+
+def _stored_hash(description: Path) -> str:
+    try:
+        hashes = json.loads(description.read_text())["type_hashes"]
+        return str(hashes[0]["hash_string"])
+    except (OSError, ValueError, LookupError, TypeError):
         return ""
 
 

@@ -97,8 +97,8 @@ def spin_and_drain(node: Node, serve: Callable[[Executor], None] = serve_next) -
     while not told.is_set():
         serve(executor)
     deadline_s = time.monotonic() + DRAIN_S
-    while (remaining_s := deadline_s - time.monotonic()) > 0.0:
-        executor.spin_once(timeout_sec=remaining_s)
+    while time.monotonic() < deadline_s:
+        executor.spin_once(timeout_sec=POLL_S)  # rclpy begins its round anew when the time-out is another
     executor.shutdown()
 
 

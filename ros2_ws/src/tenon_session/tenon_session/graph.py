@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,8 @@ from typing import IO
 
 import psutil
 
+from tenon_session.introspection import uses_embedded_ros
+
 READY_TIMEOUT_S = 90.0
 """Torch alone takes several seconds to import on a small machine, and all nodes import at once."""
 STOP_TIMEOUT_S = 20.0
@@ -27,6 +30,11 @@ KILL_TIMEOUT_S = 5.0
 POLL_S = 0.05
 TAIL_LINES = 15
 LAUNCH_LOG = "launch"
+ZENOH = "rmw_zenoh_cpp"
+ROUTER_PORT = 7447
+ROUTER_TIMEOUT_S = 10.0
+_OWN_ROUTER = frozenset(("ZENOH_SESSION_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE"))
+"""Whoever sets these says where the router is."""
 
 _PR_SET_PDEATHSIG = 1
 # What ros2 launch and the embedded launcher write: "[name-1] text" or "[name] text" for a line of a node, and of its
@@ -35,8 +43,8 @@ _NODE_LINE = re.compile(r"^\[(?!DEBUG|INFO|WARN|ERROR|CRITICAL)(?P<process>[\w.-
 _NAME = r"\[(?P<process>[\w.-]+?)(?:-\d+)?\]"
 _STARTED = re.compile(rf"{_NAME}:? (?:process )?started with pid \[(?P<pid>\d+)\]")
 _ENDED = re.compile(
-    rf"{_NAME}:? (?:process has died \[pid \d+, exit code |ended with exit code |ended with signal )(?P<how>-?\w+)"
-    r"(?P<stopped> after it was stopped)?"
+    rf"{_NAME}:? (?:process has finished cleanly|(?:process has died \[pid \d+, exit code |ended with exit code |"
+    r"ended with signal )(?P<how>-?\w+))(?P<stopped> after it was stopped)?"
 )
 
 
@@ -86,7 +94,7 @@ class SessionGraph:
                 text=True,
                 errors="replace",
                 start_new_session=True,  # Ctrl-C in the terminal is for the command, which stops the session in order
-                preexec_fn=die_with_parent(),
+                preexec_fn=die_with_parent(signal.SIGINT),  # ros2 launch leaves its nodes alone at SIGTERM
             )
         except OSError as error:
             raise GraphError(f"cannot start {self._command[0]}: {error}") from error
@@ -199,13 +207,6 @@ def launcher() -> list[str]:
     return [ros2, "launch"]
 
 
-def uses_embedded_ros() -> bool:
-    """Whether ``import rclpy`` gives the embedded one."""
-    import rclpy
-
-    return "embedded_ros2" in Path(rclpy.__file__).parts
-
-
 def _environment(log_directory: Path) -> dict[str, str]:
     environment = {
         **os.environ,
@@ -253,7 +254,7 @@ class _Logs:
             with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already
                 self.started[started["process"]] = psutil.Process(int(started["pid"]))
         if ended is not None and not ended["stopped"]:
-            how = ended["how"]
+            how = ended["how"] or "0"
             status = -signal.Signals[how] if how.startswith("SIG") else int(how)
             self.dead.append(DeadProcess(ended["process"], status))
 
@@ -277,29 +278,76 @@ class _Logs:
 
 @contextlib.contextmanager
 def router() -> Iterator[None]:
-    """Keeps a router up for the embedded ROS 2 while the context lasts; one that runs already is left alone.
+    """Keeps a Zenoh router up while the context lasts, where one is needed; one that runs already is left alone.
 
-    A real ROS 2 has its own means. Raises embedded_ros2.router.RouterError when something else holds the port.
+    A real ROS 2 needs one with rmw_zenoh alone, and brings its own. Raises embedded_ros2.router.RouterError when
+    something else holds the port, GraphError when ROS's router cannot be started.
     """
-    started = None
-    if uses_embedded_ros():
-        from embedded_ros2.router import ensure_router
+    with contextlib.ExitStack() as stack:
+        if uses_embedded_ros():
+            from embedded_ros2.router import ensure_router
 
-        started = ensure_router()
+            started = ensure_router()
+            if started is not None:
+                stack.callback(started.close)
+        elif os.environ.get("RMW_IMPLEMENTATION") == ZENOH and not _OWN_ROUTER.intersection(os.environ):
+            stack.enter_context(_router_of_ros())
+        yield
+
+
+@contextlib.contextmanager
+def _router_of_ros() -> Iterator[None]:
+    """``rmw_zenohd`` on its port of this machine: without it no node finds another."""
+    if _is_listening():
+        yield
+        return
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
     try:
+        process = subprocess.Popen(
+            [Path(get_package_prefix(ZENOH)) / "lib" / ZENOH / "rmw_zenohd"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent(),
+        )
+    except (PackageNotFoundError, OSError) as error:
+        raise GraphError(f"the Zenoh router of ROS 2 cannot be started: {error}") from error
+    try:
+        deadline_s = time.monotonic() + ROUTER_TIMEOUT_S
+        while not _is_listening():
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                raise GraphError(
+                    f"no Zenoh router listens on port {ROUTER_PORT}, and none came up: run `ros2 run {ZENOH} "
+                    f"rmw_zenohd` in another shell to see why. Without it no node finds another"
+                )
+            time.sleep(POLL_S)
         yield
     finally:
-        if started is not None:
-            started.close()
+        process.terminate()
+        try:
+            process.wait(KILL_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
-def die_with_parent() -> Callable[[], None]:
-    """What the child does before it becomes the launcher: ask the kernel for SIGTERM when its parent dies."""
+def _is_listening() -> bool:
+    try:
+        socket.create_connection(("localhost", ROUTER_PORT), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """What the child does before it becomes another program: ask the kernel for a signal when its parent dies."""
     libc = ctypes.CDLL(None)
     parent = os.getpid()
 
     def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        libc.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it died before the kernel was asked
             os._exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import struct
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
@@ -25,12 +26,21 @@ NS_PER_S = 1_000_000_000
 SETTLE_S = 0.3
 """The graph counts as known once it has not changed for this long."""
 SETTLE_LIMIT_S = 3.0
+DISCOVERY_S = 2.0
+"""A middleware without a router knows nobody at first, which looks like a graph that does not change."""
 POLL_S = 0.05
+SPIN_S = 0.1
+"""How soon a thread that spins notices that it shall end."""
 SEQUENCE_SHOWN = 64
 """Longer arrays are cut when a message is shown."""
 SUBSCRIPTION_DEPTH = 100
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROBE_TIMEOUT_MS = 2000
+
+
+def uses_embedded_ros() -> bool:
+    """Whether ``import rclpy`` gives the embedded one."""
+    return "embedded_ros2" in Path(rclpy.__file__).parts
 
 
 @contextmanager
@@ -46,24 +56,25 @@ def spinning_node(create: Callable[[], Node]) -> Iterator[Node]:
         node = create()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        thread = threading.Thread(target=_spin, args=(executor,), name=f"{node.get_name()} executor", daemon=True)
+        ended = threading.Event()
+        thread = threading.Thread(target=_spin, args=(executor, ended), name=f"{node.get_name()} executor", daemon=True)
         thread.start()
         try:
             yield node
         finally:
-            executor.shutdown()
+            ended.set()
             thread.join()
+            executor.shutdown()  # rclpy's does not wait for a spin that is under way
             node.destroy_node()
     finally:
         if is_outermost:
             rclpy.try_shutdown()
 
 
-def _spin(executor: SingleThreadedExecutor) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        return
+def _spin(executor: SingleThreadedExecutor, ended: threading.Event) -> None:
+    with contextlib.suppress(ExternalShutdownException):
+        while not ended.is_set():
+            executor.spin_once(timeout_sec=SPIN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +89,10 @@ class TopicInfo:
 
 def settle(node: Node, limit_s: float = SETTLE_LIMIT_S) -> None:
     """Waits until what the node knows of the graph has stopped changing."""
-    deadline = time.monotonic() + limit_s
-    seen, since = _graph_of(node), time.monotonic()
-    while time.monotonic() < deadline and time.monotonic() - since < SETTLE_S:
+    begin = time.monotonic()
+    least_s = 0.0 if uses_embedded_ros() else DISCOVERY_S
+    seen, since = _graph_of(node), begin
+    while (now_s := time.monotonic()) < begin + limit_s and (now_s - since < SETTLE_S or now_s < begin + least_s):
         time.sleep(POLL_S)
         now = _graph_of(node)
         if now != seen:
@@ -102,7 +114,10 @@ def other_nodes(node: Node) -> list[str]:
 
 def list_topics(node: Node) -> list[TopicInfo]:
     """All topics, by name; the node's own endpoints do not count."""
-    own = {name for name, _ in node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())}
+    try:
+        own = {name for name, _ in node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())}
+    except NodeNameNonExistentError:  # a graph that does not know even the node that asks
+        own = set()
     infos = []
     for name, types in node.get_topic_names_and_types():
         if "/_" in name:  # hidden by convention, such as the topics of actions
@@ -192,7 +207,7 @@ class Endpoint:
 
 def router_endpoint() -> Endpoint | None:
     """The router's address on this machine; None where a real ROS 2 is in use, or the router is on another machine."""
-    if "embedded_ros2" not in Path(rclpy.__file__).parts:
+    if not uses_embedded_ros():
         return None
     from embedded_ros2.rmw.zenoh.configuration import router_endpoints, session_config
 

@@ -32,6 +32,8 @@ QUEUED_STATES, QUEUED_IMAGES, QUEUED = 100, 30, 1000
 pictures, two of an arm's states; latched topics but the session's state keep what the contract says."""
 GATHER_S = 0.005
 """How long messages gather before they are taken: to be woken for each would cost more than to record it."""
+SILENT_TURNS = 4
+"""rclpy's executor spends single turns on the clock, a timer, a service, or on finding a round at its end."""
 PUBLICATION_NUMBER = "publication_sequence_number"
 
 
@@ -73,10 +75,12 @@ class RecorderNode(GraphNode):
         """One turn: waits for a message, and takes it with those that came meanwhile."""
         serve_next(executor)
         time.sleep(GATHER_S)
+        silent = 0
         for _ in range(QUEUED):
             heard = self._heard
             executor.spin_once(timeout_sec=0.0)
-            if self._heard == heard:
+            silent = silent + 1 if self._heard == heard else 0
+            if silent > SILENT_TURNS:
                 return
 
     def _new_sorter(self) -> EpisodeSorter[SessionState, EpisodeSummary]:

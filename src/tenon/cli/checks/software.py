@@ -22,6 +22,10 @@ WIRE = "eclipse-zenoh"
 REPORTED = ("torch", "mujoco", "numpy", "gymnasium", "mcap", WIRE)
 """Packages whose version decides whether a session runs; the supported range is that of the installed metadata."""
 
+ROS_PACKAGES = ("tenon_msgs", "tenon_session")
+"""Without the first nothing can be imported, without the second nothing can be launched."""
+RMW = "rmw_zenoh_cpp"
+
 GPU_QUERY_TIMEOUT_S = 10.0
 
 VersionOf = Callable[[str], str]
@@ -126,9 +130,24 @@ def check_ros(environment: Mapping[str, str], rclpy_origin: str | None) -> list[
     else:
         distribution = environment.get("ROS_DISTRO", "unknown distribution")
         findings.append(ok("rclpy", f"real ROS 2 ({distribution}) at {Path(rclpy_origin).parent}"))
+        findings += _check_real_ros(environment)
     rmw = environment.get("RMW_IMPLEMENTATION")
     if rmw is not None:
         findings.append(info("RMW_IMPLEMENTATION", rmw))
+    return findings
+
+
+def _check_real_ros(environment: Mapping[str, str]) -> list[Finding]:
+    """Whether Tenon's packages are built for it, and whether its middleware is the one that the graph was made for."""
+    prefixes = [Path(prefix) for prefix in environment.get("AMENT_PREFIX_PATH", "").split(":") if prefix]
+    missing = [name for name in ROS_PACKAGES if not any((prefix / "share" / name).is_dir() for prefix in prefixes)]
+    findings = []
+    if missing:
+        seen = f"not built for this ROS 2, or not sourced: {', '.join(missing)}"
+        findings.append(error("ROS 2 packages", seen, "make ros2, then source install/setup.bash"))
+    if environment.get("RMW_IMPLEMENTATION") != RMW:
+        remedy = f"export RMW_IMPLEMENTATION={RMW}"
+        findings.append(warning("RMW_IMPLEMENTATION", f"another middleware than {RMW}, which is not known", remedy))
     return findings
 
 

@@ -11,6 +11,7 @@ from . import _names
 from ._node_entities import NodeEntities
 from ._node_graph import NodeGraph
 from ._node_parameters import NodeParameters
+from ._rclpy_pybind11 import NodeNameNonExistentError as NodeNameNonExistentError
 from ._ros_arguments import RosArguments, parameter_overrides, parse_arguments, remap_name, remap_node
 from ._rosout import RosoutPublisher
 from ._unsupported import UnsupportedFeature

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds Tenon's packages for the ROS 2 that is sourced. Nodes run in the virtual environment's Python, which has torch.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+VENV=${VENV:-.venv}
+
+say() { printf '[ros2] %s\n' "$*"; }
+fail() { printf '[ros2] error: %s\n' "$*" >&2; exit 1; }
+
+[ -n "${AMENT_PREFIX_PATH:-}" ] || fail "no ROS 2 is sourced. Type: source /opt/ros/DISTRO/setup.bash, then make ros2"
+"$VENV/bin/python" - <<'PYTHON' || fail "$VENV cannot import the rclpy of ROS 2 ${ROS_DISTRO:-}: it has another Python. Type: rm -r $VENV && PYTHON=/usr/bin/python3 make setup, then make ros2"
+import sys, rclpy
+sys.exit("embedded_ros2" in rclpy.__file__)
+PYTHON
+# colcon starts the packages' setup.py, and with it the nodes, with its own Python; from 80 on setuptools refuses the
+# way in which it installs by links.
+"$VENV/bin/pip" install --quiet colcon-common-extensions colcon-ros 'setuptools<80'
+say "tenon_msgs and the nodes, into install/"
+"$VENV/bin/python" -m colcon build --base-paths ros2_ws/src hardware --symlink-install "$@"
+say "ready. In this shell: source install/setup.bash; then as always: $VENV/bin/tenon session run"
