@@ -115,7 +115,7 @@ def test_missing_ray_is_answered_with_the_line_to_type(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     assert entry.main(["reproduce", "residual-bias", "--cluster", "--out", str(tmp_path)]) == 2
-    assert "pip install 'tenon[cluster]'" in capsys.readouterr().err
+    assert "pip install -e '.[cluster]'" in capsys.readouterr().err
 
 
 def test_points_of_a_training_are_told_with_their_interval(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,16 @@ def test_used_directory_is_refused(tmp_path: Path) -> None:
         runs.create(tmp_path, Settings())
 
 
+def test_next_free_directory_and_the_newest_used_one_are_found(tmp_path: Path) -> None:
+    base = tmp_path / "sim"
+    assert runs.first_free(base) == runs.newest(base) == base
+    for name in ("sim", "sim-2"):
+        assert runs.first_free(base).name == name
+        runs.create(runs.first_free(base), Settings())
+        assert runs.newest(base).name == name
+    assert runs.first_free(base).name == "sim-3"
+
+
 def test_foreign_directory_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.pdf").touch()
     with pytest.raises(UsageError, match="no run of Tenon"):

@@ -141,3 +141,19 @@ def test_options_offer_what_a_session_knows() -> None:
     # A run that a person drives is `tenon record`.
     assert {*typing.get_args(Controller), "teleop"} == set(typing.get_args(ControllerName))
     assert set(typing.get_args(Reward)) == set(typing.get_args(RewardName))
+
+
+def test_learner_that_the_trainer_would_refuse_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(["--task", "usb", "--controller", "policy", "--algorithm", "iql_daib"], tmp_path / "run", capsys)
+    assert "there are no prior data" in said
+
+
+def test_connector_in_millimetres_is_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.yaml"
+    plug = {"shape": "rectangle", "width_m": 12, "height_m": 4.5}
+    file.write_text(yaml.safe_dump({**CONNECTOR, "plug": plug, "depth_m": 8.5}))
+    said = refused(["--session", "job", "--connector", str(file)], tmp_path / "run", capsys)
+    assert "lengths are in metres, 12 mm is 0.012" in said
+    assert "got {" not in said

@@ -101,7 +101,7 @@ def test_every_claw_turns_the_valve(robot: str) -> None:
 def test_an_arm_is_no_claw_and_a_claw_no_arm() -> None:
     with pytest.raises(ConfigurationError, match="task 'valve' is for a claw, robot 'sim' is an arm"):
         load_setup("valve", {"robot": "sim"})
-    with pytest.raises(ConfigurationError, match="arms: 'claw' is unknown"):
+    with pytest.raises(ConfigurationError, match="task 'hard' is for an arm, robot 'claw' is a claw"):
         load_setup("sim", {"robot": "claw"})
     with pytest.raises(ConfigurationError, match="this is for an arm with a plug; task 'valve' is a claw's"):
         _ = load_setup("valve").connector

@@ -16,7 +16,7 @@ def create_camera(config: CameraConfig) -> Camera:
     except ImportError as error:
         raise CameraError(
             CameraFault.REFUSED,
-            f"camera {config.name!r}: librealsense cannot be loaded ({error}): pip install 'tenon[realsense]', and on "
+            f"camera {config.name!r}: librealsense cannot be loaded ({error}): pip install -e '.[realsense]', and on "
             "Debian or Ubuntu sudo apt-get install libusb-1.0-0",
         ) from error
     return RealsenseDriver(config)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenon.data.exchange.trajectory import ExportReport, Trajectory
     from tenon.data.transitions import EnvironmentSpec
 
-_NEEDED = "pip install 'tenon[datasets]'"
+_NEEDED = "pip install -e '.[datasets]'"
 
 
 @dataclass(frozen=True)

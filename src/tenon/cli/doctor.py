@@ -100,10 +100,15 @@ def collect(checks: Sequence[tuple[str, Check]]) -> list[Finding]:
     """Runs the checks one after the other, with a progress bar. A check that breaks is a finding itself."""
     from rich.progress import track
 
+    from tenon.configuration import ConfigurationError
+
     findings: list[Finding] = []
     for name, check in track(checks, description="looking", console=ERR, transient=True):
         try:
             findings.extend(check())
+        except ConfigurationError as problem:
+            said = error("configuration", str(problem), "mend the file, or name another")
+            findings += [] if said in findings else [said]
         except Exception as failure:  # a doctor must survive whatever it finds
             seen = f"the check itself failed: {type(failure).__name__}: {failure}"
             findings.append(error(name, seen, "see the other findings first, then report this one"))

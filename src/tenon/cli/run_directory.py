@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,26 @@ def new_run_directory(root: Path, deed: str, subject: str, now_s: float) -> Path
     """A fresh name under ``root``, made of what is done and when it began."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now_s))
     return root / f"{deed}_{subject}_{stamp}"
+
+
+def first_free(path: Path) -> Path:
+    """``path``, or where that holds a session ``path-2``, ``path-3``, ...: whichever holds none yet."""
+    return next(each for each in _numbered(path) if not (each / SESSION_FILE).exists())
+
+
+def newest(path: Path) -> Path:
+    """The last one that ``first_free`` gave; ``path`` where there is none."""
+    found = path
+    for each in _numbered(path):
+        if not (each / SESSION_FILE).exists():
+            return found
+        found = each
+    raise AssertionError("numbers do not end")
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
 
 
 def require_unused(path: Path) -> None:

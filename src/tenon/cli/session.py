@@ -63,9 +63,10 @@ class Run:
     teleop: str | None = None
     """Device by which you may take over: a file in config/teleop (spacemouse, gamepad, keyboard, console)."""
     run_directory: Path | None = None
-    """Where episodes, replay, checkpoints and logs go, where not where the session says."""
+    """Where episodes, replay, checkpoints and logs go. Default: where the session says, and where a session is there
+    already, beside it with the next number."""
     resume: Flag = False
-    """Go on with the run in the run directory from its last durable state."""
+    """Go on with the run in the run directory (default: the newest of the session's) from its last durable state."""
     json: Path | None = None
     """Also write the result to this file."""
 
@@ -80,6 +81,7 @@ class Run:
         create_reward(setup)  # what these lack is said here, not by a node while the others come up
         create_searches(setup)
         if not self.resume:
+            _check_training(setup)
             runs.require_unused(path)
         with runs.locked(path):
             write = runs.write_session if self.resume else runs.create
@@ -95,12 +97,17 @@ class Run:
             raise UsageError("--target is of practice: name a policy to start from with --finetune")
 
     def _setup(self) -> SessionSetup:
+        from tenon.cli import run_directory as runs
         from tenon.cli.finetune import finetuned
+        from tenon.configuration.resolve import resolve_session
         from tenon.session.setup import load_setup
 
         wanted = self._wanted()
         if self.resume:
             return self._stored_setup(wanted)
+        if self.run_directory is None:
+            session = self._session() if self.finetune is None else self.session or PRACTICE_SESSION
+            wanted["run_directory"] = runs.first_free(resolve_session(session, wanted).run_directory)
         if self.finetune is not None:
             return finetuned(self.session or PRACTICE_SESSION, wanted, self.finetune, target=self.target)
         return load_setup(self._session(), wanted)
@@ -121,7 +128,7 @@ class Run:
         path = self.run_directory
         if path is None or self.session is not None:
             named = load_setup(self._session(), wanted).config
-            wanted, path = {"name": named.name, **wanted}, named.run_directory
+            wanted, path = {"name": named.name, **wanted}, runs.newest(named.run_directory)
         stored = runs.stored_session(path, wanted)
         changes: dict[str, Any] = {"episodes": stored["episodes"], "run_directory": path}
         if (path / ALGORITHM_FILE).is_file():
@@ -158,7 +165,7 @@ class Run:
             raise CommandError(f"all {done} episodes of {path} are done: ask for more with --episodes")
         note(f"run directory: {path}" + (f" (goes on after {done} episodes)" if done else ""))
         trainer = config.controller in LEARNED
-        with _hint_at_resume(path), running_session(setup, session_file, watched=True, trainer=trainer) as session:
+        with _hint_at_resume(setup), running_session(setup, session_file, watched=True, trainer=trainer) as session:
             outcome = session.run(plan, f"{config.name}: {config.task}", done_before=done if self.resume else None)
         return self._report(setup, outcome, time.monotonic() - started_s)
 
@@ -173,7 +180,7 @@ class Run:
         assert practice is not None  # run has seen to it
         note(f"run directory: {path}")
         prepare_training(setup)
-        with _hint_at_resume(path), running_session(setup, session_file, watched=True) as session:
+        with _hint_at_resume(setup), running_session(setup, session_file, watched=True) as session:
             report = Practice(session, setup, practice, Recordings(EpisodeStore(setup.episodes_directory))).run()
         OUT.print(report.to_markdown(), markup=False, soft_wrap=True)
         note(f"policy: {path / BEST_FOLDER}")
@@ -204,12 +211,28 @@ def _episodes_done(setup: SessionSetup, plan: SessionPlan) -> int:
     return episodes_done(EpisodeStore(setup.episodes_directory), plan)
 
 
+def _check_training(setup: SessionSetup) -> None:
+    """What the trainer would refuse once the graph is up. Raises ConfigurationError."""
+    from tenon.configuration import parse
+    from tenon.configuration.session import LEARNED
+    from tenon.training.config import TrainerConfig
+    from tenon.training.trainer import check_data
+
+    session = setup.config
+    if session.controller in LEARNED and session.practice is None:  # practice hands in its own data
+        config = parse(TrainerConfig, dict(setup.algorithm), where=f"algorithm {session.algorithm}")
+        check_data(config, setup.environment_spec, has_prior=session.prior_data is not None)
+
+
 @contextmanager
-def _hint_at_resume(path: Path) -> Iterator[None]:
+def _hint_at_resume(setup: SessionSetup) -> Iterator[None]:
+    """Where there is something to go on with."""
     try:
         yield
     except (KeyboardInterrupt, CommandError):
-        note(f"what was finished is kept. To go on: tenon session run --resume --run-directory {path}")
+        if any(setup.episodes_directory.glob("episode_*")):
+            path = setup.config.run_directory
+            note(f"what was finished is kept. To go on: tenon session run --resume --run-directory {path}")
         raise
 
 

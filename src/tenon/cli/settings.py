@@ -26,13 +26,31 @@ NODES = (
     "session_manager",
 )
 """Without these, and the controller of its kind of work, a session does not begin."""
-EMULATOR_NODE = "emulated_stand"
+EMULATOR_NODE, CAMERA_NODE = "emulated_stand", "camera_node"
 
 
 def nodes_of(setup: SessionSetup, *, trainer: bool) -> list[str]:
     """The nodes that a session's graph consists of."""
     chosen = [setup.job.controller_node, *(name for name in NODES if trainer or name != TRAINER_NODE)]
-    return chosen if setup.robot.emulator is None else [*chosen, EMULATOR_NODE]
+    return [*chosen, *beside_the_arm(setup)[1]]
+
+
+def beside_the_arm(setup: SessionSetup) -> tuple[dict[str, str], list[str]]:
+    """What a robot needs beside its driver: arguments of a launch file, and the nodes that it then starts.
+
+    A simulated camera belongs to the simulated arm; of real ones the first is started, the one that policies see.
+    """
+    arguments, nodes = {}, []
+    if setup.robot.emulator is not None:
+        arguments["emulator"] = "true"
+        nodes.append(EMULATOR_NODE)
+    files = [setup.robot.cameras.get(name, name) for name in setup.config.cameras]
+    cameras = zip(files, setup.stand.cameras, strict=True)
+    real = next((file for file, camera in cameras if camera.source != "simulation"), None)
+    if real is not None:
+        arguments |= {"real_camera": "true", "camera": real}
+        nodes.append(CAMERA_NODE)
+    return arguments, nodes
 
 
 def launch_file() -> Path:
@@ -48,8 +66,8 @@ def launch_arguments(session_file: Path, setup: SessionSetup, *, trainer: bool) 
         "session": str(session_file.absolute()),
         "run_directory": str(setup.run_directory),
         "trainer": "true" if trainer else "false",
-        "emulator": "false" if setup.robot.emulator is None else "true",
         "controller_node": setup.job.controller_node,
+        **beside_the_arm(setup)[0],
         **({} if isinstance(setup.stand, Stand) else {"stand_package": setup.robot.driver.package}),
     }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tenon.cli.console import note
 from tenon.cli.errors import CommandError, UsageError
-from tenon.cli.settings import EMULATOR_NODE
+from tenon.cli.settings import beside_the_arm
 
 if TYPE_CHECKING:
     from tenon.control.teaching import TaughtPose
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tenon_session.teaching import TeachingNode
 
 LAUNCH_FILE = Path("launch", "arm.launch.yaml")
-ARM_NODE, CAMERA_NODE = "arm_driver", "camera_node"
+ARM_NODE = "arm_driver"
 HAND_TIMEOUT_S = 30.0
 RESTING_M_S = 0.001
 NEAR_M = 0.004
@@ -125,28 +125,14 @@ def taught_stand(setup: SessionSetup, session: str) -> Iterator[TaughtStand]:
             assert isinstance(node, TeachingNode)
             settle(node)
             if not any(name.rsplit("/", 1)[-1] == ARM_NODE for name in node.nodes()):
-                arguments, nodes = _launched(setup, parameters)
+                beside, nodes = beside_the_arm(setup)
                 logs = Path(stack.enter_context(TemporaryDirectory(prefix="tenon_calibrate_")))
-                graph = SessionGraph(_launch_file(), arguments, logs)
+                graph = SessionGraph(_launch_file(), {**parameters, **beside}, logs)
                 stack.enter_context(graph)
-                graph.wait_until_ready(nodes, node.nodes)
+                graph.wait_until_ready([ARM_NODE, *nodes], node.nodes)
             yield TaughtStand(setup, node, is_simulated(setup.insertion_stand))
     except (GraphError, RouterError, StandError) as error:
         raise CommandError(str(error)) from error
-
-
-def _launched(setup: SessionSetup, parameters: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Arguments of the launch file, and the nodes that it then starts."""
-    arguments, nodes = dict(parameters), [ARM_NODE]
-    if setup.robot.emulator is not None:
-        arguments["emulator"] = "true"
-        nodes.append(EMULATOR_NODE)
-    real = [camera.name for camera in setup.stand.cameras if camera.source != "simulation"]
-    if real:
-        arguments["real_camera"] = "true"
-        arguments["camera"] = setup.robot.cameras.get(real[0], real[0])
-        nodes.append(CAMERA_NODE)
-    return arguments, nodes
 
 
 def _launch_file() -> Path:

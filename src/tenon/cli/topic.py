@@ -103,20 +103,20 @@ class Hz:
 
         if self.window < 2:
             raise UsageError(f"--window {self.window}: a rate needs 2 messages or more")
+        end_s = None if self.duration is None else time.monotonic() + self.duration
         with introspection.spinning_node(_create_node) as node:
-            type_name = _wait_for_type(node, self.topic)
+            type_name = _wait_for_type(node, self.topic, end_s)
             stamped = not self.wall and _usage(introspection.has_header, type_name)
             meters = _Meters(introspection.RateMeter(self.window), introspection.RateMeter(self.window), stamped)
             _usage(introspection.subscribe, node, self.topic, type_name, meters.on_message, raw=True)
-            return self._report(meters)
+            return self._report(meters, end_s)
 
-    def _report(self, meters: _Meters) -> int:
-        end = None if self.duration is None else time.monotonic() + self.duration
+    def _report(self, meters: _Meters, end_s: float | None) -> int:
         while True:
-            time.sleep(REPORT_PERIOD_S if end is None else max(0.0, min(REPORT_PERIOD_S, end - time.monotonic())))
+            time.sleep(REPORT_PERIOD_S if end_s is None else max(0.0, min(REPORT_PERIOD_S, end_s - time.monotonic())))
             line = meters.line()
             write_line(line or f"no messages on {self.topic} yet")
-            if end is not None and time.monotonic() >= end:
+            if end_s is not None and time.monotonic() >= end_s:
                 return SUCCESS if line is not None else FAILURE
 
 
@@ -153,15 +153,20 @@ def _create_node() -> Any:
     return Node(NODE_NAME, start_parameter_services=False, enable_rosout=False)
 
 
-def _wait_for_type(node: Any, topic: str) -> str:
+def _wait_for_type(node: Any, topic: str, until_s: float | None = None) -> str:
+    """until_s: of time.monotonic. Raises CommandError when the topic has not come by then."""
     from tenon_session import introspection
 
     def say() -> None:
         note(f"{introspection.absolute_name(topic)} is not on the graph yet; waiting (tenon topic list shows what is)")
 
-    type_name = _usage(introspection.resolve_topic, node, topic, say, lambda: False)
-    assert isinstance(type_name, str)
-    return type_name
+    def is_over() -> bool:
+        return until_s is not None and time.monotonic() >= until_s
+
+    type_name = _usage(introspection.resolve_topic, node, topic, say, is_over)
+    if type_name is None:
+        raise CommandError(f"{introspection.absolute_name(topic)} has not come within the time that was given")
+    return str(type_name)
 
 
 def _usage(function: Any, *arguments: Any, **options: Any) -> Any:

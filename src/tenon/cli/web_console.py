@@ -31,7 +31,7 @@ class Console:
             from tenon.console.guard import token_for
             from tenon_console.console import serve
         except ModuleNotFoundError as error:
-            raise UsageError(f"the console needs {error.name}: pip install 'tenon[console]'") from error
+            raise UsageError(f"the console needs {error.name}: pip install -e '.[console]'") from error
         config = load_console(typed(host=self.host, port=self.port, runs=self.runs))
         token = token_for(config, os.environ)
 

@@ -76,16 +76,19 @@ def differences(seen: Config, own: Config) -> str:
 def _describe(error: ValidationError, model: type[BaseModel], where: str) -> str:
     lines = []
     for item in error.errors():
-        location = ".".join(str(part) for part in item["loc"]) or "(top level)"
+        location = ".".join(str(part) for part in item["loc"])
+        place = f"{where}: {location}" if location else where
         if item["type"] == "extra_forbidden":
             allowed = _keys_at(model, item["loc"][:-1])
             near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            lines.append(f"{where}: {location}: unknown key. Allowed here: {', '.join(allowed)}{hint}")
+            lines.append(f"{place}: unknown key. Allowed here: {', '.join(allowed)}{hint}")
         elif item["type"] == "missing":
-            lines.append(f"{where}: {location}: is missing")
+            lines.append(f"{place}: is missing")
         else:
-            lines.append(f"{where}: {location}: {item['msg']} (got {item.get('input')!r})")
+            # What is wrong between several keys is said by the message; their whole mapping would only hide it.
+            seen = "" if isinstance(item.get("input"), dict) else f" (got {item.get('input')!r})"
+            lines.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{seen}")
     return "\n".join(lines)
 
 

@@ -200,6 +200,8 @@ def _is_whole(path: Path) -> bool:
 def _read_manifest(path: Path) -> _Manifest:
     try:
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DamagedCheckpointError(f"{path.parent}: no checkpoint is here ({path.name} is missing)") from error
     except OSError as error:
         raise DamagedCheckpointError(f"{path}: cannot be read: {error}. Take an earlier checkpoint") from error
     try:
@@ -217,6 +219,8 @@ def _read_manifest(path: Path) -> _Manifest:
 def _read_tensors(path: Path, manifest: _Manifest) -> dict[str, Tensor]:
     try:
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DamagedCheckpointError(f"{path.parent}: no checkpoint is here ({path.name} is missing)") from error
     except OSError as error:
         raise DamagedCheckpointError(f"{path}: cannot be read: {error}. Take an earlier checkpoint") from error
     if len(content) != manifest.tensors_bytes:

@@ -194,6 +194,8 @@ def read_episode(path: Path) -> Episode:
     layout = episodes.layout_from_name(path)
     if layout is None or episodes.is_part(path):
         raise EpisodeError(f"{path} is no finished episode: a directory like episode_000123 is needed")
+    if not path.is_dir():
+        raise EpisodeError(f"{path}: no such directory; `tenon dataset info {path.parent}` shows what is there")
     file = layout.finished_file
     with _open_reader(file) as reader:
         records = {record.name: record.metadata for record in reader.iter_metadata()}

@@ -15,7 +15,7 @@ from typing import Any
 from tenon.experiments.experiment import ExperimentError, Job, JobResult
 from tenon.experiments.runner import AnyExperiment, RunObserver, perform, reason_of, store
 
-INSTALL = "pip install 'tenon[cluster]'"
+INSTALL = "pip install -e '.[cluster]'"
 
 
 class RayCluster:

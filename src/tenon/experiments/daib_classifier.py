@@ -20,8 +20,9 @@ from pydantic import Field, PositiveInt
 from tenon.algorithms.randomness import derived_seed
 from tenon.configuration import Config
 from tenon.configuration.resolve import ConfigKind, load_named
-from tenon.data.domains import LabelledImages, labelled_images
+from tenon.data.domains import INDEX, LabelledImages, labelled_images
 from tenon.experiments.experiment import Experiment, ExperimentError, Job, JobContext
+from tenon.experiments.on_the_job_folder import NO_DATA
 from tenon.experiments.report import table
 from tenon.experiments.results import Condition, Results, Row, at_least, at_most
 from tenon.experiments.statistics import MeanInterval, mean_interval
@@ -85,6 +86,10 @@ class DaibClassifier(Experiment[DaibClassifierSize]):
 
     def with_data(self, folder: Path) -> DaibClassifier:
         return type(self)(self.size.model_copy(update={"data": str(folder)}))
+
+    def require(self) -> None:
+        if not (Path(self.size.data) / INDEX).is_file():
+            raise ExperimentError(NO_DATA.format(data=self.size.data))
 
     def jobs(self, seeds: int) -> list[Job]:
         minutes = self.size.classifier.steps * self.size.classifier.members * 4e-4

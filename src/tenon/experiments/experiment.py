@@ -174,6 +174,9 @@ class Experiment(ABC, Generic[SizeT]):
         """The same on data of a person's own. Raises ExperimentError where an experiment makes its data itself."""
         raise ExperimentError(f"{self.name} makes its own data: run it without --data {folder}")
 
+    def require(self) -> None:
+        """Before anything runs: raises ExperimentError where what it is made from is missing."""
+
     @abstractmethod
     def jobs(self, seeds: int) -> list[Job]:
         """All runs, for seeds 0, 1, ..."""

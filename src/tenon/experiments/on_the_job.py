@@ -53,6 +53,10 @@ class OnTheJobSize(Config):
         default=PracticeConfig(evaluate_every=50), description="looks of 20 draws; 25 % own, 75 % prior data"
     )
 
+    def on_data(self, data: Path) -> OnTheJobSize:
+        """On data of a person's own, with a folder beside them for what is trained on them."""
+        return self.model_copy(update={"data": str(data), "folder": f"{data}-on-the-job"})
+
     def shared(self) -> JobFolder:
         """Raises ExperimentError where the data are missing."""
         return JobFolder(Path(self.folder), Path(self.data))
@@ -74,6 +78,12 @@ class OnTheJob(Experiment[OnTheJobSize]):
         raise ExperimentError(
             f"{cls.name} --full: the small size has the paper's trials already. Run it without --full"
         )
+
+    def with_data(self, folder: Path) -> OnTheJob:
+        return type(self)(self.size.on_data(folder))
+
+    def require(self) -> None:
+        self.size.shared()
 
     def jobs(self, seeds: int) -> list[Job]:
         connectors = self.size.connectors

@@ -6,6 +6,7 @@ The thesis leaves out the combination of a plain reward with a DAIB policy; here
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from tenon.environments.insertion import make_insertion
@@ -48,6 +49,12 @@ class DAIBAblation(Experiment[OnTheJobSize]):
     def full(cls) -> DAIBAblation:
         """The paper's trials."""
         return cls(OnTheJobSize())
+
+    def with_data(self, folder: Path) -> DAIBAblation:
+        return type(self)(self.size.on_data(folder))
+
+    def require(self) -> None:
+        self.size.shared()
 
     def jobs(self, seeds: int) -> list[Job]:
         return [

@@ -33,6 +33,10 @@ from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
 
 POLICY_CONFIG, REWARD_CONFIG = "iql_daib", "daib"
+NO_DATA = (
+    "{data}: holds no data of connectors. First: `tenon collect --out {data} --train-per-series 80 "
+    "--episodes-per-connector 4`, then `tenon collect --out {data}` (make data does both)"
+)
 _COST = "cost.json"
 _REWARD_SEED = _LOCALISER_SEED = 0
 
@@ -43,7 +47,7 @@ class JobFolder:
     def __init__(self, root: Path, data: Path) -> None:
         self.root, self.data = root, data
         if not (data / INDEX).is_file():
-            raise ExperimentError(f"{data}: holds no data of connectors: `tenon collect --out {data}` first")
+            raise ExperimentError(NO_DATA.format(data=data))
 
     def classifier(self, variant: str) -> RewardClassifier:
         """Of ``variant`` (daib, erm, ...), trained on the series to train on."""

@@ -10,7 +10,7 @@ from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import ConfigurationError, parse
 from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
-from tenon.configuration.resolve import ConfigKind, load_named
+from tenon.configuration.resolve import ConfigKind, load_named, names
 from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SEARCHES, ControllerName, SessionConfig
@@ -46,6 +46,12 @@ def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
     """Loads what a session names and checks that it fits together. Raises ConfigurationError."""
     task = load_named(InsertionTaskConfig, ConfigKind.TASKS, session.task, root=root)
     robot = load_named(RobotConfig, ConfigKind.ROBOTS, session.robot, root=root)
+    hands = names(ConfigKind.HANDS, root=root)
+    if robot.arm in hands:
+        raise ConfigurationError(
+            f"task {session.task!r} is for an arm, robot {session.robot!r} is a claw: choose `--task valve`, or "
+            "another robot"
+        )
     cameras = [robot.cameras.get(name, name) for name in session.cameras]
     stand = Stand(
         session=session,

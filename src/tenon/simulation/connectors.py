@@ -27,6 +27,8 @@ from tenon.simulation.looks import (
 )
 from tenon.simulation.profiles import AnyProfile, Bounds, Loop, Profile, RoundConfig, bounds_of
 
+LONGEST_M = 0.5
+"""Nothing that a person plugs in is larger: a number above it was meant in millimetres."""
 RECESS_ROOM_M = 0.001
 """A collar that goes into a recess has so much room on every side."""
 
@@ -107,6 +109,9 @@ class ConnectorConfig(Config):
     def _socket_is_possible(self) -> ConnectorConfig:
         """Also with its chamfer: what grows may meet its neighbour."""
         mouth = bounds_of(*self.opening.grown(self.lead_in_m).outlines())
+        longest_m = max(mouth.right - mouth.left, mouth.upper - mouth.lower, self.depth_m)
+        if longest_m > LONGEST_M:
+            raise ValueError(f"a socket of {longest_m:.3g} m: lengths are in metres, 12 mm is 0.012")
         panel = self.panel
         edge = Bounds(-panel.width_m / 2, -panel.height_m / 2, panel.width_m / 2, panel.height_m / 2)
         face = mouth if self.housing is None else self.face

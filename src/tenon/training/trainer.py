@@ -75,7 +75,7 @@ class Trainer:
     def __init__(
         self, config: TrainerConfig, spec: EnvironmentSpec, directory: Path, *, seed: int, prior_transitions: int = 0
     ):
-        _check_data(config, spec, has_prior=prior_transitions > 0)
+        check_data(config, spec, has_prior=prior_transitions > 0)
         self.config = config
         self.spec = spec
         self.seed = seed
@@ -117,7 +117,7 @@ class Trainer:
             raise TrainerError(
                 f"{directory}: holds checkpoints, but no {_DESCRIPTION}: restore it, or choose another folder"
             )
-        _check_data(config, spec, has_prior=prior is not None)
+        check_data(config, spec, has_prior=prior is not None)
         state = None if initial is None else _initial_state(initial, config, spec, seed)
         count = 0
         if prior is not None:
@@ -348,7 +348,7 @@ def _read_description(directory: Path) -> _Description:
         raise StorageError(f"{path}: is damaged: {error}. Restore it from the session's configuration") from error
 
 
-def _check_data(config: TrainerConfig, spec: EnvironmentSpec, *, has_prior: bool) -> None:
+def check_data(config: TrainerConfig, spec: EnvironmentSpec, *, has_prior: bool) -> None:
     """Raises ConfigurationError for a configuration that wants what is not there."""
     check_sampling(config.sampling, spec, has_prior=has_prior)
     if config.offline_updates and not has_prior:

@@ -49,7 +49,7 @@ def _check_library(package: str) -> list[Finding]:
     try:
         importlib.import_module(module)
     except ImportError as failure:
-        return [error("vendor library", f"{distribution}: {failure}", f"pip install 'tenon[{extra}]'")]
+        return [error("vendor library", f"{distribution}: {failure}", f"pip install -e '.[{extra}]'")]
     version = importlib.metadata.version(distribution)
     return [ok("vendor library", f"{distribution} {version}")]
 

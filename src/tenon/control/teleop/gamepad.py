@@ -63,6 +63,6 @@ def _load() -> Any:
     try:
         import pygame
     except ImportError as error:
-        raise DeviceError("a gamepad needs pygame: pip install 'tenon[teleop]'") from error
+        raise DeviceError("a gamepad needs pygame: pip install -e '.[teleop]'") from error
     pygame.display.init()
     return pygame

@@ -14,7 +14,7 @@ REPORTS_PER_READ = 64
 """A device sends translation, rotation and buttons apart, each up to a few hundred times a second: all that waits is
 taken, so that what is read is the newest."""
 
-_INSTALL = "pip install 'tenon[teleop]', and on Debian or Ubuntu: sudo apt-get install libhidapi-hidraw0"
+_INSTALL = "pip install -e '.[teleop]', and on Debian or Ubuntu: sudo apt-get install libhidapi-hidraw0"
 _PERMISSION = (
     "see that it is plugged in, and that this user may read it: docs/teleoperation.md has the udev rule to add"
 )
