@@ -26,8 +26,8 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--connector", "usb_a_99"), "usb_a_01"),
-        (("--connector", CONNECTOR, "--split", "held-out"), "--split held-out has"),
+        (("--connector", "usb_a_99"), "did you mean 'usb_a_"),
+        (("--connector", CONNECTOR, "--split", "held-out"), "connectors of --split held-out"),
         (("--episodes-per-connector", "0"), "1 or more"),
         (("--train-per-series", "0"), "1 or more"),
         (("--jobs", "0"), "1 or more"),

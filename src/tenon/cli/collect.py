@@ -83,6 +83,7 @@ class Collect:
 
     def _plans(self) -> list[DomainPlan]:
         """The connectors to collect, the series taking turns. Raises UsageError for a name that is not among them."""
+        from tenon.configuration.resolve import nearest
         from tenon.environments.family_plans import family_plans
 
         wanted: Split | None = None if self.split == "all" else self.split
@@ -90,7 +91,11 @@ class Collect:
         known = [plan.name for plan in plans]
         unknown = sorted(set(self.connector) - set(known))
         if unknown:
-            raise UsageError(f"--connector {', '.join(unknown)}: --split {self.split} has {', '.join(known)}")
+            hint = nearest(unknown[0], known)
+            raise UsageError(
+                f"--connector {', '.join(unknown)}: not among the {len(known)} connectors of --split {self.split}"
+                f"{hint}; `tenon connectors list` shows them"
+            )
         return [plan for plan in plans if not self.connector or plan.name in self.connector]
 
 

@@ -6,7 +6,7 @@ import difflib
 import enum
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,9 @@ def resolve(kind: ConfigKind, name: str | Path, *, root: Path | None = None) -> 
     if os.sep in text or text.endswith(_SUFFIXES):
         path = Path(text).expanduser()
         if not path.is_file():
-            raise ConfigurationError(f"{kind}: {path}: no such file{_nearest(text, known)}")
+            raise ConfigurationError(f"{kind}: {path}: no such file{nearest(text, known)}")
         return path
-    hint = _nearest(text, [*known, *(other.rpartition("/")[2] for other in known)])
+    hint = nearest(text, [*known, *(other.rpartition("/")[2] for other in known)])
     raise ConfigurationError(f"{kind}: {text!r} is unknown. There are: {_listed(known) or 'none'}{hint}")
 
 
@@ -93,7 +93,8 @@ def _listed(known: list[str]) -> str:
     return ", ".join([*own, *(f"{folder}/ ({count} files)" for folder, count in sorted(folders.items()))])
 
 
-def _nearest(text: str, known: list[str]) -> str:
+def nearest(text: str, known: Sequence[str]) -> str:
+    """A question that names what was probably meant, to be put behind a message; empty where nothing is near."""
     near = difflib.get_close_matches(text, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
