@@ -11,9 +11,9 @@ export OMP_NUM_THREADS ?= 1
 ifeq ($(wildcard $(addsuffix /share/tenon_session,$(subst :, ,$(AMENT_PREFIX_PATH)))),)
 ifneq ($(AMENT_PREFIX_PATH),)
 $(info [make] ROS 2 $(ROS_DISTRO) is sourced, Tenon's packages are not: the embedded ROS 2 is used. To use it: make ros2)
-endif
 unexport PYTHONPATH
 unexport AMENT_PREFIX_PATH
+endif
 endif
 
 setup: $(VENV)/.stamp

@@ -107,8 +107,8 @@ def workers(
                 text=True,
                 env={**os.environ, **ONE_THREAD},
             )
-            os.sched_setaffinity(process.pid, cores)  # before it has threads, which take it over
             stack.callback(_stop, process)
+            os.sched_setaffinity(process.pid, cores)  # before it has threads, which take it over
             started.append(Worker(process, library))
         yield started
 

@@ -8,7 +8,7 @@ say() { printf '[ros2] %s\n' "$*"; }
 fail() { printf '[ros2] error: %s\n' "$*" >&2; exit 1; }
 
 [ -n "${AMENT_PREFIX_PATH:-}" ] || fail "no ROS 2 is sourced. Type: source /opt/ros/DISTRO/setup.bash, then make ros2"
-"$VENV/bin/python" - <<'PYTHON' || fail "$VENV cannot import the rclpy of ROS 2 ${ROS_DISTRO:-}: it has another Python. Type: rm -r $VENV && PYTHON=/usr/bin/python3 make setup, then make ros2"
+"$VENV/bin/python" - <<'PYTHON' || fail "$VENV cannot import the rclpy of ROS 2 ${ROS_DISTRO:-}: it was made with another Python, or ROS's PYTHONPATH is not set. Type: rm -r $VENV && PYTHON=/usr/bin/python3 make setup, then make ros2"
 import sys, rclpy
 sys.exit("embedded_ros2" in rclpy.__file__)
 PYTHON
@@ -16,5 +16,7 @@ PYTHON
 # way in which it installs by links.
 "$VENV/bin/pip" install --quiet colcon-common-extensions colcon-ros 'setuptools<80'
 say "tenon_msgs and the nodes, into install/"
-"$VENV/bin/python" -m colcon build --base-paths ros2_ws/src hardware --symlink-install "$@"
+# The generators of messages need Debian packages that this environment does not see.
+"$VENV/bin/python" -m colcon build --base-paths ros2_ws/src hardware --symlink-install \
+    --cmake-args -DPython3_EXECUTABLE=/usr/bin/python3 "$@"
 say "ready. In this shell: source install/setup.bash; then as always: $VENV/bin/tenon session run"

@@ -16,6 +16,7 @@ import pytest
 from tenon.cli import doctor
 from tenon.cli.checks import files, graphics, machine, network, software
 from tenon.cli.checks.finding import Finding, Severity, error, ok
+from tenon.configuration import ConfigurationError
 
 Tenon = Callable[..., subprocess.CompletedProcess[str]]
 Usage = collections.namedtuple("Usage", "total used free")
@@ -108,6 +109,15 @@ def test_ros_for_another_python_is_the_trap_that_it_is(tmp_path: Path) -> None:
         assert findings[0].severity is Severity.WARNING
         assert "Python 3.8" in findings[0].seen
         assert "python3.8" in findings[0].remedy
+
+
+def test_wrong_name_is_told_once_and_not_as_a_failure_of_the_doctor() -> None:
+    def check() -> list[Finding]:
+        raise ConfigurationError("robots: 'ur10' is unknown")
+
+    (finding,) = doctor.collect([("robot", check), ("camera", check)])
+    assert (finding.check, finding.severity) == ("configuration", Severity.ERROR)
+    assert finding.seen == "robots: 'ur10' is unknown"
 
 
 # --- graphics ---------------------------------------------------------------------------------------------------------

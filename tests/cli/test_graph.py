@@ -123,6 +123,14 @@ def test_node_that_dies_is_named_with_status_and_last_words(fake_graph: Callable
         running.wait_until_ready(["eye", "hand"], lambda: ["/hand"], timeout_s=TIMEOUT_S)
 
 
+def test_node_that_ends_without_an_error_is_missed_too(fake_graph: Callable[..., SessionGraph]) -> None:
+    with (
+        fake_graph(nodes="eye,hand", dies="eye", status="0") as running,
+        pytest.raises(GraphError, match=r"node eye has died \(exit status 0\)"),
+    ):
+        running.wait_until_ready(["eye", "hand"], lambda: ["/hand"], timeout_s=TIMEOUT_S)
+
+
 def test_launcher_that_dies_is_reported(fake_graph: Callable[..., SessionGraph]) -> None:
     with fake_graph(nodes="eye") as running:
         wait_until(lambda: len(running.processes()) == 1, "the child")
@@ -223,6 +231,18 @@ def test_router_of_a_real_ros_is_brought_up_and_taken_down(real_ros: Path) -> No
         socket.create_connection(("localhost", graph.ROUTER_PORT)).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("localhost", graph.ROUTER_PORT))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ZENOH_SESSION_CONFIG_URI", "lab.json5"), ("ZENOH_CONFIG_OVERRIDE", 'connect/endpoints=["tcp/lab:7447"]')],
+)
+def test_router_that_a_person_has_named_is_left_alone(
+    real_ros: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with graph.router():  # there is no executable that could be started
+        pass
 
 
 def test_router_of_a_real_ros_that_ends_is_told(real_ros: Path) -> None:

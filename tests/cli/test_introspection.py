@@ -34,6 +34,12 @@ def test_empty_graph_is_said(tenon: Tenon, router: None) -> None:
     assert "no topics" in run.stderr
 
 
+def test_rate_of_a_topic_that_never_comes_ends_in_time(tenon: Tenon, talker: None) -> None:
+    run = tenon("topic", "hz", "observation", "--duration", "0.2")
+    assert run.returncode == 1
+    assert "/observation has not come within the time" in run.stderr
+
+
 def test_echo_once_shows_one_message_as_yaml(tenon: Tenon, talker: None) -> None:
     run = tenon("topic", "echo", "joint_states", "--once")
     assert run.returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,23 @@ def test_used_directory_is_refused(tmp_path: Path) -> None:
 def test_next_free_directory_and_the_newest_used_one_are_found(tmp_path: Path) -> None:
     base = tmp_path / "sim"
     assert runs.first_free(base) == runs.newest(base) == base
-    for name in ("sim", "sim-2"):
+    for name in ("sim", "sim-2", "sim-3"):
         assert runs.first_free(base).name == name
         runs.create(runs.first_free(base), Settings())
         assert runs.newest(base).name == name
+    runs.create(tmp_path / "sim-old", Settings())
+    shutil.rmtree(tmp_path / "sim")
+    shutil.rmtree(tmp_path / "sim-2")
+    assert runs.newest(base).name == "sim-3"
+    assert runs.first_free(base).name == "sim-4"
+
+
+def test_start_that_failed_is_not_gone_on_with(tmp_path: Path) -> None:
+    base = tmp_path / "sim"
+    runs.create(base, Settings())
+    (base / "episodes").mkdir()
+    runs.create(runs.first_free(base), Settings())
+    assert runs.newest(base) == base
     assert runs.first_free(base).name == "sim-3"
 
 

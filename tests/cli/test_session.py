@@ -11,6 +11,7 @@ import yaml
 
 from tenon.cli import main as entry
 from tenon.cli.errors import USAGE
+from tenon.cli.run_directory import create
 from tenon.cli.session import Controller, Reward, Run
 from tenon.configuration.session import ControllerName, RewardName
 from tenon.data.transitions import EnvironmentSpec
@@ -75,6 +76,20 @@ def test_classifier_that_is_missing_or_of_another_size_is_refused(
     small = constant_classifier(tmp_path / "small", 0.0, size_px=16)
     said = refused([*daib, "--reward-checkpoint", str(small)], tmp_path / "run", capsys)
     assert "judges pictures of 16 x 16 pixels, session 'job' takes 64 x 64" in said
+
+
+def test_session_gets_a_directory_of_its_own_and_resume_takes_what_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("sim", "sim-2"), 1):
+        setup = Run(seed=number)._setup()
+        assert setup.config.run_directory == Path("runs") / name
+        create(setup.config.run_directory, setup.config)
+        (setup.config.run_directory / "episodes").mkdir()
+    assert Run(resume=True)._setup().config.seed == 2
+    named = Run(resume=True, session="sim", run_directory=Path("runs/sim"))._setup()
+    assert (named.config.run_directory, named.config.seed) == (Path("runs/sim"), 1)
 
 
 @pytest.fixture(scope="module")

@@ -173,3 +173,8 @@ def test_numbers_and_sizes(recording, ros) -> None:
     assert store.size_bytes() == store.episode(5).size_bytes > 0
     with pytest.raises(EpisodeError, match="has no finished episode 3"):
         store.episode(3)
+
+
+def test_directory_that_is_not_there_is_not_said_to_be_damaged(tmp_path) -> None:
+    with pytest.raises(EpisodeError, match="episode_000012: no such directory"):
+        read_episode(tmp_path / "episode_000012")

@@ -187,6 +187,21 @@ def test_full_size_lists_its_runs(name: str, runs: int, cost: int) -> None:
     assert full.minutes() > cost * small.minutes()
 
 
+def test_insertion_table_compares_all_seeds_and_shows_one_of_the_rest() -> None:
+    assert len(InsertionTable.small().jobs(3)) == 3 * 16 + 2 * 5
+    assert len(InsertionTable.full().jobs(7)) == 5 * 3 * 11 + 2 * 3 * 3
+
+
+@pytest.mark.parametrize("name", ["daib-classifier", "on-the-job-far", "daib-ablation"])
+def test_experiment_on_recorded_data_names_them_before_anything_runs(
+    name: str, tmp_path: Path, in_this_process: Any
+) -> None:
+    experiment = experiment_named(name).small().with_data(tmp_path / "none")
+    with pytest.raises(ExperimentError, match=r"none: holds no data of connectors\. First: `tenon collect"):
+        run_experiment(experiment, tmp_path / "out", 1, in_this_process)
+    assert not list((tmp_path / "out").glob("jobs/*"))
+
+
 @pytest.mark.parametrize(
     ("name", "missing"), [("residual-bias", "three free blocks"), ("demos-her-pick", "several blocks")]
 )

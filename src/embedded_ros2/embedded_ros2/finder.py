@@ -32,6 +32,10 @@ _EXTENSIONS = ("rclpy._rclpy_pybind11", "rclpy._rclpy_nanobind")
 _INTERFACE_SUFFIXES = ("_msgs", "_srvs", "_interfaces", "_actions")
 
 
+class UnbuiltPackageError(ImportError):
+    """A real ROS 2 is in use, and a package of a workspace is not built for it."""
+
+
 class EmbeddedFinder(MetaPathFinder):
     """A meta path finder; see the module."""
 
@@ -110,7 +114,7 @@ def _refuse_unbuilt_package(name: str) -> None:
     if name in _PROVIDED or os.path.isdir(os.path.join(_SHARE_DIRECTORY, name)):
         return
     distribution = os.environ.get("ROS_DISTRO", "unknown")
-    raise ImportError(
+    raise UnbuiltPackageError(
         f"a real ROS 2 ({distribution}) is in use, and {name} is not built for it. Build the workspace (make ros2) and "
         "source its install/setup.bash, or take the directories of ROS 2 out of PYTHONPATH to use the embedded one.",
         name=name,

@@ -91,11 +91,8 @@ class Collect:
         known = [plan.name for plan in plans]
         unknown = sorted(set(self.connector) - set(known))
         if unknown:
-            hint = nearest(unknown[0], known)
-            raise UsageError(
-                f"--connector {', '.join(unknown)}: not among the {len(known)} connectors of --split {self.split}"
-                f"{hint}; `tenon connectors list` shows them"
-            )
+            asked = ", ".join(f"{name}{nearest(name, known)}" for name in unknown)
+            raise UsageError(f"--connector: not among the {len(known)} connectors of --split {self.split}: {asked}")
         return [plan for plan in plans if not self.connector or plan.name in self.connector]
 
 

@@ -108,7 +108,8 @@ def collect(checks: Sequence[tuple[str, Check]]) -> list[Finding]:
             findings.extend(check())
         except ConfigurationError as problem:
             said = error("configuration", str(problem), "mend the file, or name another")
-            findings += [] if said in findings else [said]
+            if said not in findings:
+                findings.append(said)
         except Exception as failure:  # a doctor must survive whatever it finds
             seen = f"the check itself failed: {type(failure).__name__}: {failure}"
             findings.append(error(name, seen, "see the other findings first, then report this one"))

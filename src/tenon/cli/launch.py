@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from tenon.cli.errors import UsageError
+from tenon.cli.errors import CommandError, UsageError
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,20 @@ class Launch:
 
     def run(self) -> int:
         """Becomes the launcher, so that signals and the exit status are its own."""
-        from tenon_session.graph import launcher, router
+        from embedded_ros2.router import RouterError
+        from tenon_session.graph import GraphError, launcher, router
 
         if not self.file.is_file():
             raise UsageError(f"{self.file}: no such launch file")
         for argument in self.arguments:
             if ":=" not in argument:
                 raise UsageError(f"{argument!r} is no launch argument: name:=value is needed")
-        command = [*launcher(), str(self.file), *self.arguments]
-        with router():
-            return _run(command)
+        try:
+            command = [*launcher(), str(self.file), *self.arguments]
+            with router():
+                return _run(command)
+        except (GraphError, RouterError) as error:
+            raise CommandError(str(error)) from error
 
 
 def _run(command: list[str]) -> int:

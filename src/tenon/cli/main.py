@@ -218,9 +218,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _configuration_status(error: Exception) -> int:
+    from embedded_ros2.finder import UnbuiltPackageError
     from tenon.configuration import ConfigurationError
 
-    if not isinstance(error, ConfigurationError):
+    if not isinstance(error, (ConfigurationError, UnbuiltPackageError)):
         raise error
     _complain(str(error))
     return USAGE

@@ -63,7 +63,6 @@ class Reproduce:
             experiment = kind.full() if self.full else kind.small()
             if self.data is not None:
                 experiment = experiment.with_data(self.data)
-            experiment.require()
             out = self.out or RUNS / (f"{name}-full" if self.full else name)
             report = run_with_progress(
                 experiment, out, self.seeds, executor(self.jobs, cluster=self.cluster), draws=None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import itertools
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +20,8 @@ from tenon.configuration import Config, load_yaml
 SESSION_FILE = "session.yaml"
 LOG_FOLDER = "log"
 LOCK_FILE = ".lock"
+PROGRESS = ("trainer", "episodes")
+"""Folders that a session makes once its nodes work."""
 MAY_CHANGE = frozenset({"episodes", "run_directory"})
 """What a resumed session may be told anew: to go on for longer, and that its directory was moved."""
 
@@ -31,23 +33,24 @@ def new_run_directory(root: Path, deed: str, subject: str, now_s: float) -> Path
 
 
 def first_free(path: Path) -> Path:
-    """``path``, or where that holds a session ``path-2``, ``path-3``, ...: whichever holds none yet."""
-    return next(each for each in _numbered(path) if not (each / SESSION_FILE).exists())
+    """``path``, or where sessions have run there already the next number: ``path-2``, ``path-3``, ..."""
+    last = max(_sessions(path), default=0)
+    return path.with_name(f"{path.name}-{last + 1}") if last else path
 
 
 def newest(path: Path) -> Path:
-    """The last one that ``first_free`` gave; ``path`` where there is none."""
-    found = path
-    for each in _numbered(path):
-        if not (each / SESSION_FILE).exists():
-            return found
-        found = each
-    raise AssertionError("numbers do not end")
+    """Of ``path``, ``path-2``, ... the last one with something to go on with; else the last one that was begun."""
+    found = _sessions(path)
+    used = [number for number, folder in found.items() if any((folder / name).exists() for name in PROGRESS)]
+    last = max(used or found, default=1)
+    return found.get(last, path)
 
 
-def _numbered(path: Path) -> Iterator[Path]:
-    yield path
-    yield from (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+def _sessions(path: Path) -> dict[int, Path]:
+    """By number: the directories of sessions that are there."""
+    numbered = re.compile(rf"{re.escape(path.name)}(?:-(?P<number>[2-9]|[1-9]\d+))?")
+    matches = ((numbered.fullmatch(file.parent.name), file.parent) for file in path.parent.glob(f"*/{SESSION_FILE}"))
+    return {int(match["number"] or 1): folder for match, folder in matches if match is not None}
 
 
 def require_unused(path: Path) -> None:

@@ -105,19 +105,22 @@ class Run:
         wanted = self._wanted()
         if self.resume:
             return self._stored_setup(wanted)
+        session = self._session()
         if self.run_directory is None:
-            session = self._session() if self.finetune is None else self.session or PRACTICE_SESSION
             wanted["run_directory"] = runs.first_free(resolve_session(session, wanted).run_directory)
         if self.finetune is not None:
-            return finetuned(self.session or PRACTICE_SESSION, wanted, self.finetune, target=self.target)
-        return load_setup(self._session(), wanted)
+            return finetuned(session, wanted, self.finetune, target=self.target)
+        return load_setup(session, wanted)
 
     def _session(self) -> str:
-        """The session's file: as typed, else the one that fits the task."""
+        """The session's file: as typed, else the one that fits what is to be done."""
         from tenon.simulation.task_kinds import kind_of_task
 
-        kind = kind_of_task(self.task) if self.session is None and self.task is not None else ""
-        return self.session or SESSION_OF_KIND.get(kind, SESSION)
+        if self.session is not None:
+            return self.session
+        if self.finetune is not None:
+            return PRACTICE_SESSION
+        return SESSION_OF_KIND.get(kind_of_task(self.task) if self.task is not None else "", SESSION)
 
     def _stored_setup(self, wanted: dict[str, Any]) -> SessionSetup:
         """What the run in the run directory was started with."""
@@ -128,7 +131,7 @@ class Run:
         path = self.run_directory
         if path is None or self.session is not None:
             named = load_setup(self._session(), wanted).config
-            wanted, path = {"name": named.name, **wanted}, runs.newest(named.run_directory)
+            wanted, path = {"name": named.name, **wanted}, self.run_directory or runs.newest(named.run_directory)
         stored = runs.stored_session(path, wanted)
         changes: dict[str, Any] = {"episodes": stored["episodes"], "run_directory": path}
         if (path / ALGORITHM_FILE).is_file():
@@ -230,7 +233,7 @@ def _hint_at_resume(setup: SessionSetup) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, CommandError):
-        if any(setup.episodes_directory.glob("episode_*")):
+        if setup.trainer_directory.exists() or setup.episodes_directory.exists():
             path = setup.config.run_directory
             note(f"what was finished is kept. To go on: tenon session run --resume --run-directory {path}")
         raise

@@ -103,15 +103,15 @@ class Hz:
 
         if self.window < 2:
             raise UsageError(f"--window {self.window}: a rate needs 2 messages or more")
-        end_s = None if self.duration is None else time.monotonic() + self.duration
         with introspection.spinning_node(_create_node) as node:
-            type_name = _wait_for_type(node, self.topic, end_s)
+            type_name = _wait_for_type(node, self.topic, self.duration)
             stamped = not self.wall and _usage(introspection.has_header, type_name)
             meters = _Meters(introspection.RateMeter(self.window), introspection.RateMeter(self.window), stamped)
             _usage(introspection.subscribe, node, self.topic, type_name, meters.on_message, raw=True)
-            return self._report(meters, end_s)
+            return self._report(meters)
 
-    def _report(self, meters: _Meters, end_s: float | None) -> int:
+    def _report(self, meters: _Meters) -> int:
+        end_s = None if self.duration is None else time.monotonic() + self.duration
         while True:
             time.sleep(REPORT_PERIOD_S if end_s is None else max(0.0, min(REPORT_PERIOD_S, end_s - time.monotonic())))
             line = meters.line()
@@ -153,15 +153,18 @@ def _create_node() -> Any:
     return Node(NODE_NAME, start_parameter_services=False, enable_rosout=False)
 
 
-def _wait_for_type(node: Any, topic: str, until_s: float | None = None) -> str:
-    """until_s: of time.monotonic. Raises CommandError when the topic has not come by then."""
+def _wait_for_type(node: Any, topic: str, at_most_s: float | None = None) -> str:
+    """at_most_s: once the graph is known. Raises CommandError when the topic has not come by then."""
     from tenon_session import introspection
 
+    known_s: list[float] = []
+
     def say() -> None:
+        known_s.append(time.monotonic())
         note(f"{introspection.absolute_name(topic)} is not on the graph yet; waiting (tenon topic list shows what is)")
 
     def is_over() -> bool:
-        return until_s is not None and time.monotonic() >= until_s
+        return at_most_s is not None and bool(known_s) and time.monotonic() >= known_s[0] + at_most_s
 
     type_name = _usage(introspection.resolve_topic, node, topic, say, is_over)
     if type_name is None:

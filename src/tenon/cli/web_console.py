@@ -30,6 +30,7 @@ class Console:
             from tenon.console.config import load_console
             from tenon.console.guard import token_for
             from tenon_console.console import serve
+            from tenon_session.graph import GraphError
         except ModuleNotFoundError as error:
             raise UsageError(f"the console needs {error.name}: pip install -e '.[console]'") from error
         config = load_console(typed(host=self.host, port=self.port, runs=self.runs))
@@ -42,7 +43,7 @@ class Console:
 
         try:
             serve(config, token=token, on_ready=say)
-        except RouterError as error:
+        except (GraphError, RouterError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error

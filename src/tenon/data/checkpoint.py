@@ -201,7 +201,10 @@ def _read_manifest(path: Path) -> _Manifest:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise DamagedCheckpointError(f"{path.parent}: no checkpoint is here ({path.name} is missing)") from error
+        raise DamagedCheckpointError(
+            f"{path.parent}: no checkpoint is here ({path.name} is missing): name a training's folder, or take an "
+            f"earlier checkpoint"
+        ) from error
     except OSError as error:
         raise DamagedCheckpointError(f"{path}: cannot be read: {error}. Take an earlier checkpoint") from error
     try:
@@ -219,8 +222,6 @@ def _read_manifest(path: Path) -> _Manifest:
 def _read_tensors(path: Path, manifest: _Manifest) -> dict[str, Tensor]:
     try:
         content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DamagedCheckpointError(f"{path.parent}: no checkpoint is here ({path.name} is missing)") from error
     except OSError as error:
         raise DamagedCheckpointError(f"{path}: cannot be read: {error}. Take an earlier checkpoint") from error
     if len(content) != manifest.tensors_bytes:

@@ -127,7 +127,7 @@ class InsertionTable(Experiment[InsertionTableSize]):
 
     def jobs(self, seeds: int) -> list[Job]:
         """What the gate compares first, on all seeds."""
-        gate = [self._job(method, HARD, seed) for seed in range(seeds) for method in self._compared]
+        gate = [self._job(method, socket, seed) for seed in range(seeds) for socket, method in self._compared]
         others = [
             self._job(method, socket, seed)
             for seed in range(min(seeds, self.size.table_seeds))
@@ -137,9 +137,11 @@ class InsertionTable(Experiment[InsertionTableSize]):
         return list(dict.fromkeys([*gate, *others]))
 
     @property
-    def _compared(self) -> tuple[str, ...]:
-        """What the gate on hard compares."""
-        return (GATED, *GATED_PURE, P, DITHER) if HARD in self.size.sockets else ()
+    def _compared(self) -> list[tuple[str, str]]:
+        """Socket and method of what the bar compares."""
+        if self.size.world == "arm":
+            return [(socket, method) for socket in self.size.sockets for method in (GATED, GATED_PURE[0], P)]
+        return [(HARD, method) for method in (GATED, *GATED_PURE, P, DITHER)]
 
     def _job(self, method: str, socket: str, seed: int) -> Job:
         minutes = self._minutes(ARMS[method], socket) if method in ARMS else 0.2

@@ -87,7 +87,8 @@ def run_experiment(
 ) -> Report:
     """Runs what is not done yet and writes the report.
 
-    Raises ExperimentError when ``out`` holds something else or is in use. On KeyboardInterrupt finished runs stay.
+    Raises ExperimentError when ``out`` holds something else or is in use, and where something is left to do and what it
+    is made from is missing. On KeyboardInterrupt finished runs stay.
     """
     observer = observer or RunObserver()
     with _locked(out):
@@ -95,6 +96,8 @@ def run_experiment(
         jobs = experiment.jobs(seeds)
         assert len({job.key for job in jobs}) == len(jobs), "two jobs share a file"
         open_jobs = sorted((job for job in jobs if not _path(out, job).exists()), key=lambda job: -job.minutes)
+        if open_jobs:
+            experiment.require()
         observer.on_begin(open_jobs, len(jobs) - len(open_jobs))
         with _clock(out):
             executor.run(experiment, open_jobs, out, observer)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from embedded_ros2.router import RouterError
 from tenon.configuration import ConfigurationError
 from tenon.console.config import ConsoleConfig, load_console
 from tenon.console.guard import Guard, token_for
@@ -19,7 +20,7 @@ from tenon.console.web.application import create_application
 from tenon_console.node import ConsoleNode
 from tenon_console.operator import RobotOperator
 from tenon_graph.node import SWITCH_INTERVAL_S
-from tenon_session.graph import router
+from tenon_session.graph import GraphError, router
 from tenon_session.introspection import spinning_node
 
 SHUTDOWN_S = 2
@@ -29,8 +30,8 @@ SHUTDOWN_S = 2
 def serve(config: ConsoleConfig, *, token: str | None, on_ready: Callable[[int], None]) -> None:
     """Serves browsers until SIGINT or SIGTERM. on_ready: called with the port once it listens.
 
-    Keeps a router up where none runs, so that it can be started before any session. Raises
-    embedded_ros2.router.RouterError when something else holds the router's port.
+    Keeps a router up where none runs, so that it can be started before any session. Raises RouterError (embedded_ros2)
+    when something else holds the router's port, GraphError when the router of a real ROS 2 cannot be started.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     warnings.filterwarnings("ignore", module="nicegui.ui_run_with")  # it looks at every object, torch's old ones too
@@ -82,7 +83,11 @@ def main(args: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - before there is a logger
         return 2
     query = "" if token is None else f"/?token={token}"
-    serve(config, token=token, on_ready=lambda port: print(f"http://{config.host}:{port}{query}"))  # noqa: T201
+    try:
+        serve(config, token=token, on_ready=lambda port: print(f"http://{config.host}:{port}{query}"))  # noqa: T201
+    except (GraphError, RouterError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     return 0
 
 

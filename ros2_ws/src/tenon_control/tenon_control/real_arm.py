@@ -39,11 +39,10 @@ NS_PER_S = 1_000_000_000
 HANG_S = 30.0
 """A turn that takes longer never ends: connecting anew to a device that answers slowly is quicker."""
 RETRY_S = 0.5
-TURN_S = 0.002
-"""With another time-out than the one before rclpy begins its round anew, at a coroutine that waits (rclpy#1405)."""
 """Between two tries to get a device back."""
-SERVED_SHARE = 0.6
-"""Of a period, for what the graph says; the rest is for waiting on the device, whose reading must not be late."""
+SERVED_SHARE, TURN_SHARE = 0.6, 0.2
+"""Of a period, for what the graph says and for one turn of it; the rest is for waiting on the device, whose reading
+must not be late. Turns are of one length: with another time-out rclpy begins its round anew, at a waiting coroutine."""
 
 
 class RealArm(GraphNode):
@@ -161,11 +160,9 @@ class RealArm(GraphNode):
 
     def _serve(self, until_s: float) -> None:
         while rclpy.ok():
-            remaining_s = until_s - time.monotonic()
-            if remaining_s < TURN_S:
-                self._executor_of_both.spin_once(timeout_sec=max(0.0, remaining_s))
+            self._executor_of_both.spin_once(timeout_sec=TURN_SHARE * self._driver.period_s)
+            if time.monotonic() >= until_s:
                 return
-            self._executor_of_both.spin_once(timeout_sec=TURN_S)
 
     def _on_freedrive(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Where the hand leaves the arm, the inner loop holds it."""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
 from tenon.data.episodes import QosProfile, TopicSpec
 from tenon.data.schemas import full_definition
@@ -26,15 +26,15 @@ def type_hash(cls: Any) -> str:
 
         return str(interface_id(cls).type_hash)
     except (ImportError, TypeError, AttributeError):
-        package, kind, name = type_name(cls).split("/")
-        return _stored_hash(Path(get_package_share_directory(package)) / kind / f"{name}.json")
+        return _stored_hash(type_name(cls))
 
 
-def _stored_hash(description: Path) -> str:
+def _stored_hash(kind: str) -> str:
+    package, folder, name = kind.split("/")
     try:
-        hashes = json.loads(description.read_text())["type_hashes"]
-        return str(hashes[0]["hash_string"])
-    except (OSError, ValueError, LookupError, TypeError):
+        description = Path(get_package_share_directory(package)) / folder / f"{name}.json"
+        return str(json.loads(description.read_text())["type_hashes"][0]["hash_string"])
+    except (PackageNotFoundError, OSError, ValueError, LookupError, TypeError):
         return ""
 
 

@@ -33,8 +33,6 @@ LAUNCH_LOG = "launch"
 ZENOH = "rmw_zenoh_cpp"
 ROUTER_PORT = 7447
 ROUTER_TIMEOUT_S = 10.0
-_OWN_ROUTER = frozenset(("ZENOH_SESSION_CONFIG_URI", "ZENOH_CONFIG_OVERRIDE"))
-"""Whoever sets these says where the router is."""
 
 _PR_SET_PDEATHSIG = 1
 # What ros2 launch and the embedded launcher write: "[name-1] text" or "[name] text" for a line of a node, and of its
@@ -290,7 +288,7 @@ def router() -> Iterator[None]:
             started = ensure_router()
             if started is not None:
                 stack.callback(started.close)
-        elif os.environ.get("RMW_IMPLEMENTATION") == ZENOH and not _OWN_ROUTER.intersection(os.environ):
+        elif os.environ.get("RMW_IMPLEMENTATION") == ZENOH and not _names_a_router(os.environ):
             stack.enter_context(_router_of_ros())
         yield
 
@@ -331,6 +329,12 @@ def _router_of_ros() -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _names_a_router(environment: Mapping[str, str]) -> bool:
+    """Whether a person has said where the router is."""
+    override = environment.get("ZENOH_CONFIG_OVERRIDE", "")
+    return "ZENOH_SESSION_CONFIG_URI" in environment or "connect/endpoints" in override
 
 
 def _is_listening() -> bool:

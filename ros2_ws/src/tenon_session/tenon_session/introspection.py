@@ -89,14 +89,14 @@ class TopicInfo:
 
 def settle(node: Node, limit_s: float = SETTLE_LIMIT_S) -> None:
     """Waits until what the node knows of the graph has stopped changing."""
-    begin = time.monotonic()
-    least_s = 0.0 if uses_embedded_ros() else DISCOVERY_S
-    seen, since = _graph_of(node), begin
-    while (now_s := time.monotonic()) < begin + limit_s and (now_s - since < SETTLE_S or now_s < begin + least_s):
+    begin_s = since_s = time.monotonic()
+    known_s = begin_s if uses_embedded_ros() else begin_s + DISCOVERY_S
+    seen = _graph_of(node)
+    while (now_s := time.monotonic()) < begin_s + limit_s and (now_s < since_s + SETTLE_S or now_s < known_s):
         time.sleep(POLL_S)
-        now = _graph_of(node)
-        if now != seen:
-            seen, since = now, time.monotonic()
+        graph = _graph_of(node)
+        if graph != seen:
+            seen, since_s = graph, time.monotonic()
 
 
 def _graph_of(node: Node) -> tuple[Any, Any]:

@@ -71,38 +71,47 @@ def _header(path: str) -> Refresh:
 
 
 def _alerts(context: Context) -> Refresh:
-    shown: dict[tuple[Alert, bool], ui.element] = {}
+    shown: dict[Alert, _ShownAlert] = {}
     place = ui.element("div").classes("t-alerts")
 
     def refresh(view: ConsoleView) -> None:
         """Makes anew only what has changed: a button that is exchanged under the pointer is not pressed."""
-        clears = can_clear(view)
-        now = [(alert, clears and alert.level is Level.FAULT) for alert in alerts(view)]
-        for key in [key for key in shown if key not in now]:
-            shown.pop(key).delete()
-        for index, key in enumerate(now):
-            if key not in shown:
+        now = list(dict.fromkeys(alerts(view)))
+        for alert in shown.keys() - now:
+            shown.pop(alert).element.delete()
+        for index, alert in enumerate(now):
+            if alert not in shown:
                 with place:
-                    shown[key] = _alert(context, *key)
-                shown[key].move(target_index=index)
+                    shown[alert] = _ShownAlert(context, alert)
+                shown[alert].element.move(target_index=index)
+            shown[alert].refresh(view)
 
     return refresh
 
 
-def _alert(context: Context, alert: Alert, clears: bool) -> ui.element:
-    with ui.element("div").classes("t-alert").props(f'data-level="{alert.level.value}" role="alert"') as element:
-        ui.label(alert.subject.replace("_", " ") if alert.level is Level.FAULT else alert.subject).classes("subject")
-        with ui.element("div").classes("text"):
-            ui.label(alert.seen)
-            if alert.remedy:
-                ui.label(alert.remedy).classes("remedy")
-        if alert.level is Level.FAULT:
-            operator = context.operator
-            if clears:
-                clear = ui.button("Clear fault", on_click=lambda: ask(operator.clear_fault, what="fault"))
-                clear.props("unelevated color=negative")
-            ui.button("Resume", on_click=lambda: ask(operator.resume, what="session")).props("outline color=negative")
-    return element
+class _ShownAlert:
+    """One alert on a page; a fault has buttons."""
+
+    def __init__(self, context: Context, alert: Alert) -> None:
+        operator = context.operator
+        is_fault = alert.level is Level.FAULT
+        self._clear: ui.button | None = None
+        self.element = ui.element("div").classes("t-alert").props(f'data-level="{alert.level.value}" role="alert"')
+        with self.element:
+            ui.label(alert.subject.replace("_", " ") if is_fault else alert.subject).classes("subject")
+            with ui.element("div").classes("text"):
+                ui.label(alert.seen)
+                if alert.remedy:
+                    ui.label(alert.remedy).classes("remedy")
+            if is_fault:
+                self._clear = ui.button("Clear fault", on_click=lambda: ask(operator.clear_fault, what="fault"))
+                self._clear.props("unelevated color=negative")
+                resume = ui.button("Resume", on_click=lambda: ask(operator.resume, what="session"))
+                resume.props("outline color=negative")
+
+    def refresh(self, view: ConsoleView) -> None:
+        if self._clear is not None:
+            self._clear.set_visibility(can_clear(view))
 
 
 def can_start(view: ConsoleView) -> bool:
