@@ -14,10 +14,10 @@ from written_out import ACTOR_RATE, CLONING_BUGS, CRITIC_BUGS, CRITIC_RATE, SPEC
 
 from tenon.algorithms import create, losses, td3
 from tenon.algorithms.randomness import derived_seed
-from tenon.algorithms.td3 import TD3
+from tenon.algorithms.td3 import TD3, actor_loss
 from tenon.data.batch import Batch
 
-CONFIG: dict[str, Any] = {**written_out.CONFIG, "target_noise_std": 0.6, "policy_delay": 1}
+CONFIG: dict[str, Any] = {**written_out.CONFIG, "target_noise_std": 0.6, "policy_delay": 1, "action_penalty": 0.3}
 
 
 def _written_out(learner: TD3, batch: Batch) -> tuple[dict[str, Tensor], dict[str, float]]:
@@ -34,7 +34,7 @@ def _written_out(learner: TD3, batch: Batch) -> tuple[dict[str, Tensor], dict[st
     of_critic = torch.stack([((values - y) ** 2).mean() for values in of_data]).sum()
     pi = written_out.action_of(tensors, "policy", s)
     of_policy = written_out.q(tensors, "critic", s, pi)[0]
-    of_actor = -learner.config.value_weight * of_policy.mean()
+    of_actor = learner.config.value_weight * (0.3 * (pi**2).mean() - of_policy.mean())
     if learner.config.cloning != "off":
         demonstrations = [i for i in range(16) if batch.prior[i]]
         for i in demonstrations:
@@ -83,12 +83,16 @@ def test_batch_without_demonstrations_clones_nothing() -> None:
     assert learner.update(batch).as_dict()["cloning_loss"] == 0.0
 
 
-def _flipped_actor(values: Tensor) -> Tensor:
-    return values[0].mean()
+def _flipped_actor(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
+    return values[0].mean() + action_penalty * action.square().mean()
 
 
-def _scaled_actor(values: Tensor) -> Tensor:
-    return -values[-1].mean() * 1.1
+def _scaled_actor(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
+    return action_penalty * action.square().mean() - values[-1].mean() * 1.1
+
+
+def _flipped_penalty(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
+    return actor_loss(values, action, -action_penalty)
 
 
 def _flipped_noise(action: Tensor, noise: Tensor, std: float, clip: float) -> Tensor:
@@ -104,6 +108,7 @@ def _unclipped_noise(action: Tensor, noise: Tensor, std: float, clip: float) -> 
     [
         ("actor_loss", _flipped_actor),
         ("actor_loss", _scaled_actor),
+        ("actor_loss", _flipped_penalty),
         *CRITIC_BUGS,
         ("smoothed_action", _flipped_noise),
         ("smoothed_action", _unclipped_noise),

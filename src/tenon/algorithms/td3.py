@@ -40,6 +40,12 @@ class TD3Config(ActorCriticConfig):
     exploration_std: float = Field(
         default=0.1, ge=0.0, description="Gaussian noise on actions; residual-rl.md section 3 (rlkit)"
     )
+    action_penalty: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="weight of the squared action beside Q. A residual needs it: the slope of a young critic drives its "
+        "policy to the limits within 100 updates, where tanh lets no gradient through; as c_a of demos-her.md 3",
+    )
     value_weight: float = Field(
         default=1.0, gt=0.0, description="l1, weight of Q in the policy's loss; 1e-3 with cloning, insertion.md 2.4"
     )
@@ -75,9 +81,9 @@ def smoothed_action(action: Tensor, noise: Tensor, std: float, clip: float) -> T
     return (action + (std * noise).clamp(-clip, clip)).clamp(-1.0, 1.0)
 
 
-def actor_loss(values: Tensor) -> Tensor:
-    """L_pi = -E[ Q_1(s, pi(s)) ], residual-rl.md 2.6. values (1 or more members, batch)."""
-    return -values[0].mean()
+def actor_loss(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
+    """L_pi = -E[ Q_1(s, pi(s)) ] + c_a E[ pi(s)^2 ], residual-rl.md 2.6. values (1 or more members, batch)."""
+    return action_penalty * action.square().mean() - values[0].mean()
 
 
 class TD3(Algorithm[TD3Config, TD3Metrics]):
@@ -169,7 +175,8 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         action = self.policy(features)
         own_values = self._frozen_critic(features, action, first=1)
         of_cloning = self._cloning_loss(batch, action, values, own_values)
-        loss = self.config.value_weight * actor_loss(own_values) + of_cloning
+        of_value = actor_loss(own_values, action, self.config.action_penalty)
+        loss = self.config.value_weight * of_value + of_cloning
         self._policy_vector.zero_gradients()
         torch.autograd.backward(loss)
         return {

@@ -36,6 +36,8 @@ _DISCOUNT = 0.98
 _DEMONSTRATED_SHARE = 128 / 1152
 # The goal error cannot be seen: a policy that stops searching stops finding. As in config/algorithms/sac.yaml.
 _SEARCHING = {"actor_learning_rate": 1e-4, "temperature_learning_rate": 1e-3, "target_entropy_per_action": 0.5}
+# Without it a residual by TD3 presses to one side for good: 10 % on easy, where the controller alone has 58 %.
+_CENTRED = {"action_penalty": 3.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +222,10 @@ def _trainer(arm: Arm, steps: int, warmup: int) -> TrainerConfig:
     common: dict[str, Any] = {"discount": _DISCOUNT, "hidden_sizes": (128, 128)}
     replay, every = ReplayConfig(capacity=max(steps, 256)), 2_500
     if arm.learner != "LfD":
+        own = _SEARCHING if arm.learner == "SAC" else _CENTRED if arm.base else {}
         return TrainerConfig(
             method=arm.learner.lower(),
-            algorithm={**common, "critic_warmup_updates": warmup, **(_SEARCHING if arm.learner == "SAC" else {})},
+            algorithm={**common, "critic_warmup_updates": warmup, **own},
             warmup_transitions=warmup,
             replay=replay,
             checkpoint_every_updates=every,
