@@ -43,8 +43,8 @@ class TD3Config(ActorCriticConfig):
     action_penalty: float = Field(
         default=0.0,
         ge=0.0,
-        description="weight of the squared action beside Q. A residual needs it: the slope of a young critic drives its "
-        "policy to the limits within 100 updates, where tanh lets no gradient through; as c_a of demos-her.md 3",
+        description="c_a, weight of the squared action beside Q, as in demos-her.md 3. A residual needs it: the slope "
+        "of a young critic drives it to the limits within 100 updates, where tanh lets no gradient through",
     )
     value_weight: float = Field(
         default=1.0, gt=0.0, description="l1, weight of Q in the policy's loss; 1e-3 with cloning, insertion.md 2.4"
