@@ -119,7 +119,7 @@ def test_wrong_usage_is_told_and_changes_nothing(run: Path, tmp_path: Path) -> N
         (Split(run, out, share=("a=0.5", "a=0.5")), "a part is named twice"),
         (Split(tmp_path / "none", out, by="task"), "no such directory"),
         (Merge((), out), "name at least one run"),
-        (Trim(episode.with_name("episode_000009"), out, head_s=1.0), "cannot be read"),
+        (Trim(episode.with_name("episode_000009"), out, head_s=1.0), "no such directory"),
         (Import(tmp_path / "none.hdf5", out), "no such file or directory"),
         (Verify(episode), "holds no episodes"),
     ):

@@ -120,7 +120,7 @@ def test_folder_without_a_classifier_is_refused(
     data: LabelledImages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert entry.main(["reward", "audit", str(tmp_path), "--data", "collected"]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert "no checkpoint is here" in capsys.readouterr().err
 
 
 def _replay(folder: Path, data: LabelledImages) -> Path:

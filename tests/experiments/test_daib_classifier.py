@@ -93,13 +93,6 @@ def test_too_few_held_out_connectors_are_refused(
     assert all("has 19 held-out connectors, 20 or more are needed" in reason for reason in watcher.failed.values())
 
 
-def test_missing_data_are_told_with_the_command_that_makes_them(
-    tmp_path: Path, in_this_process: Any, watcher: Any
-) -> None:
-    run_experiment(_experiment(tmp_path / "nowhere"), tmp_path / "out", 1, in_this_process, watcher)
-    assert all("tenon collect --out" in reason for reason in watcher.failed.values())
-
-
 def test_other_experiments_refuse_data_of_a_persons_own() -> None:
     from tenon.experiments.iql_maze import IQLMaze
 

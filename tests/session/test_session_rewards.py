@@ -36,7 +36,7 @@ def test_classifier_pays_once_the_plug_was_seen_free_and_says_who_it_is(tmp_path
 def test_classifier_must_be_named_and_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="reward 'daib' needs reward_checkpoint"):
         load_setup("job", {"reward": "daib"})
-    with pytest.raises(ConfigurationError, match=r"no classifier that can be used: .*cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"no classifier that can be used: .*no checkpoint is here"):
         create_reward(setup_with(tmp_path / "none"))
 
 

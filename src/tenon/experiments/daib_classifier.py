@@ -20,7 +20,7 @@ from pydantic import Field, PositiveInt
 from tenon.algorithms.randomness import derived_seed
 from tenon.configuration import Config
 from tenon.configuration.resolve import ConfigKind, load_named
-from tenon.data.domains import INDEX, LabelledImages, labelled_images
+from tenon.data.domains import LabelledImages, labelled_images
 from tenon.experiments.experiment import Experiment, ExperimentError, Job, JobContext
 from tenon.experiments.on_the_job_folder import NO_DATA
 from tenon.experiments.report import table
@@ -88,7 +88,7 @@ class DaibClassifier(Experiment[DaibClassifierSize]):
         return type(self)(self.size.model_copy(update={"data": str(folder)}))
 
     def require(self) -> None:
-        if not (Path(self.size.data) / INDEX).is_file():
+        if not Path(self.size.data).is_dir():
             raise ExperimentError(NO_DATA.format(data=self.size.data))
 
     def jobs(self, seeds: int) -> list[Job]:
@@ -102,7 +102,7 @@ class DaibClassifier(Experiment[DaibClassifierSize]):
 
     def run(self, context: JobContext) -> list[Row]:
         job = context.job
-        data = _pictures(self.size.data)
+        data = labelled_images(Path(self.size.data))
         training, held_out = _split(data, "train"), _split(data, "held-out")
         if len(held_out) < _HELD_OUT:
             raise ExperimentError(
@@ -195,12 +195,6 @@ def skewed(data: LabelledImages, names: Sequence[str], shares: tuple[float, floa
         kept.append(rng.choice(inserted, max(1, int(total * share)), replace=False))
         kept.append(rng.choice(other, max(1, int(total * (1.0 - share))), replace=False))
     return np.sort(np.concatenate(kept))
-
-
-def _pictures(folder: str) -> LabelledImages:
-    if not Path(folder).is_dir():
-        raise ExperimentError(f"{folder}: there are no data: tenon collect --out {folder}, or name others with --data")
-    return labelled_images(Path(folder))
 
 
 def _split(data: LabelledImages, split: str) -> list[str]:
