@@ -4,7 +4,7 @@
 
 An arm gets the demo's task: the hand-written controller alone, then a session that trains a residual policy, then that
 policy. The claw gets the valve: a scripted gait shows it, a policy is trained on that alone, then by practice too. All
-in real time, so run nothing beside it. A robot whose folder is in --directory already is not run again.
+in real time, so run nothing beside it. A part whose report is in --directory already is not run again.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import yaml
 
 from tenon.configuration.resolve import ConfigKind, resolve
 
-ARMS, CLAW = ("ur5-emulated", "sawyer-emulated"), "claw-emulated"
-DEFAULT = ("sim", *ARMS, CLAW)
+CLAW = "claw-emulated"
+DEFAULT = ("sim", "ur5-emulated", "sawyer-emulated", CLAW)
 TASK, SESSION = "hard", "sim"
 EVALUATION = "evaluation.json"
 
@@ -84,14 +84,12 @@ def valve(folder: Path, size: Size) -> dict[str, Any]:
     session = folder / "session.yaml"
     stored = yaml.safe_load(resolve(ConfigKind.SESSIONS, "valve").read_text())
     session.write_text(yaml.safe_dump({**stored, "algorithm": str(algorithm), "prior_data": str(data.absolute())}))
-    by_policy = ["--task", "valve", "--controller", "policy"]
+    by_policy = ["--session", "valve", "--controller", "policy", "--checkpoint"]
     return {
         "shown": shown,
-        "before": evaluated(folder / "before", [*by_policy, "--session", "valve", "--checkpoint", str(clone)], size),
+        "before": evaluated(folder / "before", [*by_policy, str(clone)], size),
         "session": ran(run, ["--session", str(session), "--episodes", str(size.episodes)]),
-        "after": evaluated(
-            folder / "after", [*by_policy, "--session", "valve", "--checkpoint", str(run / "trainer")], size
-        ),
+        "after": evaluated(folder / "after", [*by_policy, str(run / "trainer")], size),
     }
 
 

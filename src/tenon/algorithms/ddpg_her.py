@@ -15,7 +15,15 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
-from tenon.algorithms.losses import Cloning, bellman_target, cloned_rows, cloning_loss, critic_loss, return_bounds
+from tenon.algorithms.losses import (
+    Cloning,
+    bellman_target,
+    cloned_rows,
+    cloning_loss,
+    critic_loss,
+    return_bounds,
+    value_loss,
+)
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.critics import CriticEnsemble
@@ -92,11 +100,6 @@ class DDPGHERMetrics(Metrics):
     value_pull: float
     cloning_pull: float
     filter_pass_share: float
-
-
-def value_loss(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
-    """-E[ Q(s, g, pi) ] + c_a E[ pi^2 ], what lambda_1 weighs in demos-her.md 2.4. (batch,) and (batch, A)."""
-    return action_penalty * action.square().mean() - values.mean()
 
 
 class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):

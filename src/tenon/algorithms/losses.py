@@ -31,6 +31,11 @@ def critic_loss(values: Tensor, target: Tensor) -> Tensor:
     return functional.mse_loss(values, target.expand_as(values), reduction="sum") / target.shape[0]
 
 
+def value_loss(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
+    """-E[ Q(s, g, pi) ] + c_a E[ pi^2 ], what lambda_1 weighs in demos-her.md 2.4. (batch,) and (batch, A)."""
+    return action_penalty * action.square().mean() - values.mean()
+
+
 def likelihood_loss(log_density: Tensor) -> Tensor:
     """L = -E[ log pi(a|s) ], in nats, awac.md 2.2 with all weights equal. log_density (batch,)."""
     return -log_density.mean()

@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 
 from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
-from tenon.algorithms.losses import Cloning, bellman_target, cloned_rows, cloning_loss, critic_loss
+from tenon.algorithms.losses import Cloning, bellman_target, cloned_rows, cloning_loss, critic_loss, value_loss
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
 from tenon.networks.critics import CriticEnsemble
@@ -83,7 +83,7 @@ def smoothed_action(action: Tensor, noise: Tensor, std: float, clip: float) -> T
 
 def actor_loss(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
     """L_pi = -E[ Q_1(s, pi(s)) ] + c_a E[ pi(s)^2 ], residual-rl.md 2.6. values (1 or more members, batch)."""
-    return action_penalty * action.square().mean() - values[0].mean()
+    return value_loss(values[0], action, action_penalty)
 
 
 class TD3(Algorithm[TD3Config, TD3Metrics]):
