@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenon.session.transitions import (
+    GAP_PERIODS,
     ActionSample,
     AssembledTransition,
     AssemblyError,
@@ -91,11 +92,15 @@ def test_in_order_each_transition_comes_with_its_reward(assembler: TransitionAss
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_any_order_of_arrival_gives_the_same_episode(seed: int) -> None:
-    assembler, samples, taken = started(), streams(11), []
-    random.Random(seed).shuffle(samples)
-    for sample in samples:
-        feed(assembler, sample)
+def test_any_order_of_the_streams_gives_the_same_episode(seed: int) -> None:
+    """Each topic keeps its own order, and any may run ahead of the others."""
+    assembler, taken = started(), []
+    topics = [streams(11)[first::3] for first in range(3)]
+    chance = random.Random(seed)
+    while topics:
+        topic = chance.choice(topics)
+        feed(assembler, topic.pop(0))
+        topics = [topic for topic in topics if topic]
         taken += assembler.take(stamp(9))  # so early that nothing is overdue yet
     check(taken, 10)
     assert taken[-1].truncated and not any(item.truncated for item in taken[:-1])
@@ -158,11 +163,27 @@ def test_tick_that_fell_out_makes_a_late_transition(assembler: TransitionAssembl
     for tick in (0, 1, 3):
         feed(assembler, observation(tick), action(tick), reward(tick))
     assert len(assembler.take(stamp(3))) == 1
-    assert assembler.take(stamp(3) + TIMEOUT_NS) == []
-    taken = assembler.take(stamp(3) + TIMEOUT_NS + 1)
+    patience_ns = round(GAP_PERIODS * PERIOD_NS)
+    assert assembler.take(stamp(3) + patience_ns) == []
+    taken = assembler.take(stamp(3) + patience_ns + 1)
     assert len(taken) == 1 and taken[0].late
     assert (taken[0].observation.stamp_ns, taken[0].next_observation.stamp_ns) == (stamp(1), stamp(3))
     assert assembler.counters.late == 1
+
+
+def test_dropped_tick_does_not_let_the_policy_act_long_past_the_horizon() -> None:
+    """However long the streams' time-out is: an arm would press on for all of it."""
+    patient = TransitionAssembler(control_period_ns=PERIOD_NS, timeout_ns=50 * PERIOD_NS)
+    patient.begin(1, RULE, START_NS)
+    ticks = 0
+    for tick in range(60):
+        if tick != 6:
+            feed(patient, observation(tick), action(tick), reward(tick))
+        patient.take(stamp(tick))
+        ticks = tick
+        if not patient.running:
+            break
+    assert ticks <= RULE.horizon_steps + 1
 
 
 def test_samples_of_other_episodes_and_times_are_counted_not_used(assembler: TransitionAssembler) -> None:

@@ -17,6 +17,9 @@ from tenon.control.types import Vector
 
 LATE_PERIODS = 1.5
 """Two observations further apart than this many control periods: another one may still be on its way."""
+GAP_PERIODS = 3.0
+"""An observation that is still missing when session time is so many control periods past the next one was dropped: they
+come in order. To wait on would let the policy act on past the episode's horizon."""
 
 
 class AssemblyError(RuntimeError):
@@ -191,7 +194,8 @@ class TransitionAssembler:
         """Whether no observation between the last one and this can still come: it is near, or time is up."""
         if next_ns - self._anchor_ns <= gap_ns:
             return True
-        return now_ns - next_ns > self._timeout_ns and not self._strays(next_ns)
+        patience_ns = min(round(GAP_PERIODS * self._period_ns), self._timeout_ns)
+        return now_ns - next_ns > patience_ns and not self._strays(next_ns)
 
     def _strays(self, before_ns: int) -> list[int]:
         """Stamps since the last observation for which an action or a reward came, but no observation."""
