@@ -114,6 +114,19 @@ def test_fault_of_the_supervisor_is_not_cleared_by_resume(session: Session) -> N
     assert session.phase is SessionPhase.PAUSED, "a person has cleared it at the supervisor"
 
 
+def test_start_is_refused_until_the_supervisor_is_heard_to_be_clear(session: Session) -> None:
+    """Else a heartbeat that was under way as it was cleared would leave the new run paused for good."""
+    assert session.conductor.stop().accepted
+    session.run(1, heartbeats=True, level=SafetyLevel.FAULT)
+    answer = session.conductor.start(PLAN)
+    assert not answer.accepted
+    assert "force" in answer.message and "clear it first" in answer.message
+    session.run(1, heartbeats=True)
+    assert session.conductor.start(PLAN).accepted
+    session.run(10, heartbeats=True)
+    assert session.phase is SessionPhase.RUNNING
+
+
 def test_every_change_of_phase_is_told_with_the_time_from_which_it_holds(session: Session) -> None:
     session.conductor.pause()
     told = [output for output in session.conductor.take() if isinstance(output, StateOut)]

@@ -125,7 +125,7 @@ class Conductor:
         self._why_no_training = ""
         self._last_sent: StepKey | None = None
         self._done_with: StepKey | None = None
-        self._fault_of_supervisor = False
+        self._held_fault = ""
         self._heartbeat_ns: int | None = None
         self._heartbeat_steady_ns = 0
         self._steady_ns = 0
@@ -154,6 +154,10 @@ class Conductor:
         if plan.controller == TELEOP and self._setup.config.teleop is None:
             message = "nobody can drive: the session names no device under teleop (tenon record --teleop keyboard)"
             return Answer(accepted=False, message=message)
+        if self._held_fault:
+            # Else its next heartbeat would end the run, and the one after the clearance leave it paused for good.
+            message = f"the supervisor holds a fault ({self._held_fault}): clear it first, then start"
+            return Answer(accepted=False, message=message)
         return self.machine.start(plan, episodes_done=episodes_done)
 
     def pause(self) -> Answer:
@@ -161,7 +165,7 @@ class Conductor:
 
     def resume(self) -> Answer:
         """A person's decision to go on; it clears a fault of the session's own, never one of the supervisor's."""
-        if self.machine.phase is SessionPhase.FAULT and not self._fault_of_supervisor:
+        if self.machine.phase is SessionPhase.FAULT and not self._held_fault:
             silence = self._silence_of_supervisor()
             if silence:
                 return Answer(accepted=False, message=f"the supervisor {silence}")
@@ -209,11 +213,11 @@ class Conductor:
         self._heartbeat_ns = stamp_ns
         self._heartbeat_steady_ns = self._steady_ns = steady_ns
         if level is SafetyLevel.FAULT:
-            self._fault_of_supervisor = True
+            self._held_fault = f"{fault}: {detail}"
             self.machine.on_fault(fault, detail)
-        elif level is SafetyLevel.OK and self._fault_of_supervisor:
+        elif level is SafetyLevel.OK and self._held_fault:
             # A person has cleared it there. Faults of the session itself are cleared by resume or stop here.
-            self._fault_of_supervisor = False
+            self._held_fault = ""
             self.machine.clear()
 
     def on_service(self, ticket: int, *, success: bool, message: str) -> None:
