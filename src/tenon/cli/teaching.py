@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -42,22 +43,22 @@ class TaughtStand:
             self.by_hand("guide the plug into the socket until nothing gives any more")
             return
         note("simulated: a simulated hand guides the plug home")
-        self.node.give_way(on=True)
-        self.node.guide_home()
-        if not self.node.wait_for(self._is_home, HAND_TIMEOUT_S):
-            raise CommandError("the simulated hand did not get the plug home: see the log of the arm's driver")
-        self._hold_again()
+        with self._giving_way():
+            self.node.guide_home()
+            if not self.node.wait_for(self._is_home, HAND_TIMEOUT_S):
+                raise CommandError("the simulated hand did not get the plug home: see the log of the arm's driver")
+            self.node.let_go()
 
     def guide_to(self, tcp_in_base: Pose, words: str) -> None:
         """The arm comes to a pose by hand; a person is asked in ``words``. Raises CommandError."""
         if not self.simulated:
             self.by_hand(words)
             return
-        self.node.give_way(on=True)
-        self.node.guide_to(tcp_in_base)
-        if not self.node.wait_for(lambda state: _rests_at(state, tcp_in_base), HAND_TIMEOUT_S):
-            raise CommandError("the simulated hand did not get the tool where it should be: see the driver's log")
-        self._hold_again()
+        with self._giving_way():
+            self.node.guide_to(tcp_in_base)
+            if not self.node.wait_for(lambda state: _rests_at(state, tcp_in_base), HAND_TIMEOUT_S):
+                raise CommandError("the simulated hand did not get the tool where it should be: see the driver's log")
+            self.node.let_go()
 
     def pose(self) -> TaughtPose:
         """Where the arm rests now. Raises CommandError."""
@@ -72,14 +73,18 @@ class TaughtStand:
             raise CommandError(str(error)) from error
 
     def by_hand(self, words: str) -> None:
-        """A person moves the arm; afterwards it holds. Raises UsageError where there is none."""
-        self.node.give_way(on=True)
-        ask(f"The arm gives way: {words}, then press Enter and take the hand off")
-        self.node.give_way(on=False)
+        """A person moves the arm; afterwards it holds, whatever came between. Raises UsageError where there is none."""
+        _require_person()
+        with self._giving_way():
+            ask(f"The arm gives way: {words}, then press Enter and take the hand off")
 
-    def _hold_again(self) -> None:
-        self.node.let_go()
-        self.node.give_way(on=False)
+    @contextmanager
+    def _giving_way(self) -> Iterator[None]:
+        self.node.give_way(on=True)
+        try:
+            yield
+        finally:
+            self.node.give_way(on=False)
 
     def _is_home(self, state: RobotState) -> bool:
         return _rests_at(state, self.setup.nominal_goal_in_base)
@@ -95,11 +100,17 @@ def _rests_at(state: RobotState, target: Pose) -> bool:
 
 
 def ask(words: str) -> None:
-    """Waits for Enter. Raises UsageError where nobody can press it."""
+    """Waits for an Enter that comes after the question. Raises UsageError where nobody can press it, or has gone."""
+    _require_person()
+    termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    note(words)
+    if not sys.stdin.readline():
+        raise UsageError("the terminal was closed before Enter was pressed: nothing was taken, run it again")
+
+
+def _require_person() -> None:
     if not sys.stdin.isatty():
         raise UsageError("this asks a person to move the arm: run it in a terminal")
-    note(words)
-    sys.stdin.readline()
 
 
 def operator(name: str | None) -> str:
