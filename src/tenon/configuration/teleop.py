@@ -19,11 +19,14 @@ class SpaceMouseConfig(Config):
     cap (pushed away from the cable's side is x forward).
 
     product: as pyspacemouse names it; None: the first that is plugged in. buttons: name -> number on the device.
+    silence_s: a cap that is held reports on and on; after so long without a report it counts as let go (a wireless one
+    that is out of reach, or whose battery is empty, says nothing).
     """
 
     kind: Literal["spacemouse"]
     product: str | None = None
     buttons: dict[str, NonNegativeInt] = Field(default_factory=lambda: {"left": 0, "right": 1})
+    silence_s: PositiveFloat = 0.3
 
     @property
     def axis_names(self) -> tuple[str, ...]:

@@ -46,8 +46,9 @@ def cap() -> SpaceMouseCap:
     return SpaceMouseCap()
 
 
-def spacemouse(cap: SpaceMouseCap, **changes: object) -> SpaceMouse:
-    mouse = SpaceMouse(SpaceMouseConfig(kind="spacemouse", **changes), lambda _product: open_emulated(cap))
+def spacemouse(cap: SpaceMouseCap, clock: Clock | None = None, **changes: object) -> SpaceMouse:
+    config = SpaceMouseConfig(kind="spacemouse", **changes)
+    mouse = SpaceMouse(config, lambda _product: open_emulated(cap), clock or Clock())
     mouse.open()
     return mouse
 
@@ -84,6 +85,21 @@ def test_spacemouse_that_is_unplugged_says_so(cap: SpaceMouseCap) -> None:
         mouse.read()
     mouse.close()
     assert not cap.is_open
+
+
+def test_cap_that_falls_silent_while_pushed_counts_as_let_go(cap: SpaceMouseCap) -> None:
+    """A wireless one out of reach: its receiver stays plugged in and reads nothing."""
+    clock = Clock()
+    mouse = spacemouse(cap, clock, silence_s=0.3)
+    for _ in range(5):
+        cap.translate(right=0, towards_person=-FULL_DEFLECTION, down=0)
+        assert mouse.read().axes["x"] == 1.0
+        clock.now_s += 0.2
+    assert mouse.read().axes["x"] == 1.0
+    clock.now_s += 0.2
+    assert mouse.read().axes == {}
+    cap.translate(right=0, towards_person=-FULL_DEFLECTION, down=0)
+    assert mouse.read().axes["x"] == 1.0
 
 
 def test_button_that_the_spacemouse_does_not_have_is_named(cap: SpaceMouseCap) -> None:

@@ -215,6 +215,27 @@ def test_button_hands_back_at_once() -> None:
     assert not operator.engaged
 
 
+def test_stick_that_is_still_pushed_does_not_undo_the_hand_back() -> None:
+    operator = running(teleoperator(hand_back_after_s=None))
+    operator.on_observation(PERIOD_NS, HERE)
+    operator.on_wish(wish(0.05), PERIOD_NS)
+    assert operator.on_wish(wish(0.05, "hand_back"), PERIOD_NS + 20 * MS).mode is ControlMode.HOLD
+    assert operator.on_wish(wish(0.05), PERIOD_NS + 40 * MS) is None
+    assert operator.on_wish(wish(), PERIOD_NS + 60 * MS) is None
+    assert operator.on_wish(wish(0.05), PERIOD_NS + 80 * MS).mode is ControlMode.CARTESIAN
+    assert operator.takeovers == 2
+
+
+def test_device_that_is_back_and_pushed_takes_over_only_after_it_was_at_rest() -> None:
+    operator = running(teleoperator())
+    operator.on_observation(PERIOD_NS, HERE)
+    operator.on_wish(wish(0.05), PERIOD_NS)
+    operator.let_go()
+    assert operator.on_wish(wish(0.05), PERIOD_NS + 20 * MS) is None
+    assert operator.on_wish(wish(), PERIOD_NS + 40 * MS) is None
+    assert operator.on_wish(wish(0.05), PERIOD_NS + 60 * MS) is not None
+
+
 def test_driver_of_the_whole_episode_answers_from_the_first_tick_and_never_hands_back() -> None:
     operator = running(teleoperator(), owns=True)
     assert operator.on_observation(PERIOD_NS, HERE).mode is ControlMode.CARTESIAN

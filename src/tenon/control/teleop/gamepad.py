@@ -20,6 +20,7 @@ class Gamepad:
     def open(self) -> None:
         self._pygame = _load()
         self._pygame.joystick.init()
+        self._pygame.event.pump()  # without it one that was plugged in since the first look is not counted
         count, index = self._pygame.joystick.get_count(), self._config.index
         if index >= count:
             raise DeviceError(

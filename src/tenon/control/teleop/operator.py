@@ -2,7 +2,8 @@
 
 A person takes over by moving the device, and from then on holds the arm: without input it stands at the last target.
 They hand back by a button, or by giving no input for as long as the configuration says. In an episode that a person
-drives from its beginning there is nothing to hand back to.
+drives from its beginning there is nothing to hand back to. After a hand-back, or once a lost device is back, the next
+take-over begins at rest: a stick that is still pushed takes nothing over.
 
 The target is moved on by velocity times session time. It never runs further ahead of the measured TCP than the lead,
 nor out of the workspace, so that a wall, of metal or of the supervisor's, is met softly.
@@ -46,6 +47,7 @@ class Teleoperator:
         self._seen: tuple[int, Pose] | None = None
         self._wish = NOTHING
         self._target: Pose | None = None
+        self._must_rest = False
         self._is_there = True
         self._moved_on_ns = 0
         self._active_ns = 0
@@ -66,7 +68,7 @@ class Teleoperator:
     def let_go(self) -> None:
         """The device has gone: nothing more is sent, so that whoever watches for silence finds it."""
         self._target, self._wish = None, NOTHING
-        self._is_there = False
+        self._is_there, self._must_rest = False, True
 
     def on_observation(self, stamp_ns: int, tcp_in_base: Pose) -> Reference | None:
         """A control tick: while the person drives it is answered at once, as a controller answers it."""
@@ -77,6 +79,9 @@ class Teleoperator:
 
     def on_wish(self, wish: Wish, now_ns: int) -> Reference | None:
         """A reading of the device. Returns a reference, or a HOLD that hands back, or nothing."""
+        self._must_rest = self._must_rest and wish.moves
+        if self._must_rest:
+            wish = Wish(NOTHING.velocity, wish.pressed, wish.gripper)
         self._wish, self._is_there = wish, True
         if not self._may_move or self._seen is None:
             return None
@@ -85,7 +90,7 @@ class Teleoperator:
             if self._target is None:
                 self._engage(now_ns)
         if self._target is not None and not self._is_owner and self._hands_back(wish, now_ns):
-            self._target = None
+            self._target, self._must_rest = None, wish.moves
             return Reference(now_ns, ControlMode.HOLD, TELEOP, self._validity_ns)
         return self._reference(now_ns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ def open_first(product: str | None) -> Any:
             return pyspacemouse.open(device=product, axis_convention=pyspacemouse.AxisConvention.ROS)
     except ValueError as error:
         raise DeviceError(f"product: {error}") from error
-    except RuntimeError as error:
+    except Exception as error:  # hidapi's own type too, which exists only where hidapi is
         remedy = _INSTALL if "HID API" in str(error) else _PERMISSION
         raise DeviceError(f"no SpaceMouse can be opened ({error}): {remedy}") from error
 
@@ -39,11 +40,18 @@ def open_first(product: str | None) -> Any:
 class SpaceMouse:
     """Axes x, y, z, roll, pitch, yaw of the cap."""
 
-    def __init__(self, config: SpaceMouseConfig, open_device: Callable[[str | None], Any] = open_first) -> None:
-        """open_device: gives an opened ``pyspacemouse.SpaceMouseDevice`` for a product's name."""
+    def __init__(
+        self,
+        config: SpaceMouseConfig,
+        open_device: Callable[[str | None], Any] = open_first,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """open_device: gives an opened ``pyspacemouse.SpaceMouseDevice`` for a product's name. clock_s: steady."""
         self._config = config
         self._open_device = open_device
+        self._clock_s = clock_s
         self._device: Any = None
+        self._reported: tuple[float, float] = (0.0, 0.0)
 
     def open(self) -> None:
         device = self._open_device(self._config.product)
@@ -60,12 +68,21 @@ class SpaceMouse:
     def read(self) -> DeviceState:
         state = self._newest()
         pressed = frozenset(name for name, number in self._config.buttons.items() if state.buttons[number])
+        if self._is_silent(state.t):
+            return DeviceState({}, pressed)
         return DeviceState({name: _unit(getattr(state, name)) for name in AXES}, pressed)
 
     def close(self) -> None:
         if self._device is not None:
             self._device.close()
             self._device = None
+
+    def _is_silent(self, stamp: float) -> bool:
+        """Whether the newest report is still the one of long ago. stamp: the library's, of whatever clock."""
+        now_s = self._clock_s()
+        if stamp != self._reported[0]:
+            self._reported = (stamp, now_s)
+        return now_s - self._reported[1] > self._config.silence_s
 
     def _newest(self) -> Any:
         assert self._device is not None, "open it first"
