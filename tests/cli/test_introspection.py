@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import threading
 from collections.abc import Callable
 
 import pytest
+from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from tenon_session import introspection
-from tenon_session.introspection import RateMeter
+from tenon_session.introspection import RateMeter, spinning_node
 
 Tenon = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -71,6 +73,24 @@ def test_hz_without_stamps_measures_arrival(tenon: Tenon, talker: None) -> None:
     assert run.returncode == 0
     assert "average rate" in run.stdout
     assert "by arrival" not in run.stdout
+
+
+def test_callback_that_fails_costs_its_own_call_alone(router: None, capfd: pytest.CaptureFixture[str]) -> None:
+    called = threading.Semaphore(0)
+
+    def fail() -> None:
+        called.release()
+        raise ValueError("of this call")
+
+    def create() -> Node:
+        node = Node("clumsy", start_parameter_services=False, enable_rosout=False)
+        node.create_timer(0.01, fail)
+        return node
+
+    with spinning_node(create):
+        for _ in range(3):
+            assert called.acquire(timeout=10.0)
+    assert "ValueError: of this call" in capfd.readouterr().err
 
 
 def test_unknown_package_is_named() -> None:

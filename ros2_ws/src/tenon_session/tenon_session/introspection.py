@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import struct
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -57,7 +57,9 @@ def spinning_node(create: Callable[[], Node]) -> Iterator[Node]:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         ended = threading.Event()
-        thread = threading.Thread(target=_spin, args=(executor, ended), name=f"{node.get_name()} executor", daemon=True)
+        thread = threading.Thread(
+            target=_spin, args=(node, executor, ended), name=f"{node.get_name()} executor", daemon=True
+        )
         thread.start()
         try:
             yield node
@@ -71,10 +73,15 @@ def spinning_node(create: Callable[[], Node]) -> Iterator[Node]:
             rclpy.try_shutdown()
 
 
-def _spin(executor: SingleThreadedExecutor, ended: threading.Event) -> None:
-    with contextlib.suppress(ExternalShutdownException):
-        while not ended.is_set():
+def _spin(node: Node, executor: SingleThreadedExecutor, ended: threading.Event) -> None:
+    """A callback that fails is told and costs its own message alone: a console must still stop the arm afterwards."""
+    while not ended.is_set():
+        try:
             executor.spin_once(timeout_sec=SPIN_S)
+        except ExternalShutdownException:
+            return
+        except Exception:
+            node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
 
 
 @dataclass(frozen=True, slots=True)
