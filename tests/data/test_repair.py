@@ -167,6 +167,31 @@ def test_recording_killed_between_its_two_renames_is_whole(recording, ros, monke
     assert EpisodeStore(recording.directory).episode(0).outcome == EpisodeOutcome(result="success")
 
 
+def test_episode_that_is_being_recorded_is_not_repaired(recording, ros) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(10))
+    with pytest.raises(EpisodeError, match=r"episode_000000\.part is being recorded: .* end that first"):
+        repair_episode(writer.layout.part)
+    writer.finish(EpisodeOutcome(result="success"))
+    assert [child.name for child in recording.directory.iterdir()] == ["episode_000000"]
+
+
+def test_episode_between_its_two_renames_is_not_repaired(recording, ros, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(10))
+    real_rename = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if target == writer.layout.finished:
+            with pytest.raises(EpisodeError, match="is being recorded"):
+                repair_episode(writer.layout.part)
+        return real_rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    writer.finish(EpisodeOutcome(result="success"))
+    assert [child.name for child in recording.directory.iterdir()] == ["episode_000000"]
+
+
 def test_sound_episode_is_left_alone(recording, ros) -> None:
     path = recording.finished(0, ros.samples(5))
     report = repair_episode(path)
@@ -240,6 +265,8 @@ def test_killed_recorder_loses_no_finished_episode_and_its_part_is_recovered(rec
     while not (file.exists() and file.stat().st_size > 20_000):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.01)
+    with pytest.raises(EpisodeError, match="is being recorded"):
+        repair_episode(part)
     process.send_signal(signal.SIGKILL)
     process.wait(TIMEOUT_S)
     store = EpisodeStore(recording.directory)

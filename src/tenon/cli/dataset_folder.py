@@ -61,6 +61,8 @@ def finished_episodes(directory: Path) -> tuple[Episode, ...]:
     from tenon.data.store import EpisodeStore
 
     listing = EpisodeStore(episodes_folder(directory)).scan()
+    for recording in listing.recording:
+        note(f"left out, is being recorded: {recording.path}")
     for partial in listing.partial:
         if not partial.is_repaired:
             note(f"left out, cut off: {partial.path}: tenon dataset repair {partial.path}")

@@ -41,6 +41,7 @@ _BAG_METADATA_VERSION = 8
 """The last version with QoS profiles as a string: Humble reads it, and so do all later distributions."""
 _STEM = re.compile(r"episode_(?P<number>\d{6,})(?P<repaired>_repaired)?")
 _PART = ".part"
+_REPAIRED = "_repaired"
 
 
 class EpisodeError(RuntimeError):
@@ -215,12 +216,17 @@ class EpisodeLayout:
     @property
     def is_repaired(self) -> bool:
         """Whether ``repair.py`` made this one."""
-        return self.stem.endswith("_repaired")
+        return self.stem.endswith(_REPAIRED)
+
+    @property
+    def original(self) -> EpisodeLayout:
+        """Where this episode lies as it was recorded."""
+        return EpisodeLayout(self.directory, self.stem.removesuffix(_REPAIRED))
 
     @property
     def repaired(self) -> EpisodeLayout:
         """Where the repaired form of this episode lies."""
-        return EpisodeLayout(self.directory, f"{self.stem.removesuffix('_repaired')}_repaired")
+        return EpisodeLayout(self.directory, f"{self.original.stem}{_REPAIRED}")
 
 
 def layout_of(directory: Path, number: int) -> EpisodeLayout:

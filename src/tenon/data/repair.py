@@ -19,6 +19,7 @@ from mcap.opcode import Opcode
 
 from tenon.configuration.recording import WriterConfig
 from tenon.data import episodes
+from tenon.data.episode_lock import is_being_written
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome, TopicSpec
 from tenon.data.mcap_check import check_mcap
@@ -67,8 +68,13 @@ class RepairReport:
 
 
 def repair_episode(path: Path, config: WriterConfig | None = None) -> RepairReport:
-    """Repairs the episode in directory ``path`` (finished or partial). Raises EpisodeError if it cannot be written."""
+    """Repairs the episode in directory ``path`` (finished or partial).
+
+    Raises EpisodeError where it is being recorded, and where the repaired one cannot be written; nothing is left then.
+    """
     layout, source = _locate(path)
+    if episodes.is_part(path) and is_being_written(layout):
+        raise EpisodeError(f"{path} is being recorded: it will be whole when its recording ends; end that first")
     scan = _Scan(map_file(source))
     scan.run()
     recovered = Counter(topic for topic, _ in scan.messages())

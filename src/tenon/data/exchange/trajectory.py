@@ -137,6 +137,8 @@ def read_trajectory(store: EpisodeStore, episode: Episode) -> Trajectory:
 def exportable(store: EpisodeStore, leave_out: Callable[[str], None]) -> tuple[Episode, ...]:
     """The finished episodes that are complete and hold transitions; ``leave_out`` hears of each other one, and why."""
     listing = store.scan()
+    for recording in listing.recording:
+        leave_out(f"{recording.path}: is being recorded")
     for partial in listing.partial:
         leave_out(f"{partial.path}: was cut off: `tenon dataset repair {partial.path}`")
     for damaged in listing.damaged:
