@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,6 +90,19 @@ def test_checkpoints_are_listed_newest_first_and_a_damaged_one_says_so(tmp_path:
     assert found[20].name == "usb/trainer"
     assert found[20].method == "sac"
     assert found[10].method.startswith("damaged")
+
+
+def test_checkpoint_and_folder_that_vanish_while_they_are_listed_are_skipped(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CheckpointFolder(root / "usb" / "trainer" / "checkpoints", keep=5).save(
+        10, Checkpoint("sac", {}, {}, {}, {"weight": torch.zeros(2)})
+    )
+    real_updates, real_walk = CheckpointFolder.updates, os.walk
+    monkeypatch.setattr(CheckpointFolder, "updates", lambda self: real_updates(self) and [5, *real_updates(self)])
+    monkeypatch.setattr(os, "walk", lambda top: [*real_walk(top), (str(root / "gone"), [], [])])
+    assert [checkpoint.updates for checkpoint in runs.checkpoints(root)] == [10]
+    assert len(runs.dataset_folders(root)) == 2
 
 
 def test_folder_without_runs_is_empty(tmp_path: Path) -> None:
