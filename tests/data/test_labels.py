@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,26 @@ def test_whoever_has_not_seen_the_newest_labels_is_told_whose_they_are(labels: L
     with pytest.raises(StaleLabelError, match="labelled by ana at 2026"):
         labels.save(episode, STEPS, (5,), by="ben", at=NOON, seen_version=0)
     assert labels.history(episode) == (first,)
+
+
+def test_of_two_who_save_in_one_process_at_once_one_is_told_and_the_other_is_kept(
+    labels: LabelStore, episode: Episode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ben saves from beginning to end while Ana's labels go to the disk."""
+    real_fsync, calls = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        real_fsync(descriptor)
+        calls.append(descriptor)
+        if len(calls) == 1:
+            labels.save(episode, STEPS, (5,), by="ben", at=NOON, seen_version=0)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StaleLabelError, match="labelled by ben"):
+        labels.save(episode, STEPS, (4, 7), by="ana", at=NOON, seen_version=0)
+    (kept,) = labels.history(episode)
+    assert (kept.by, kept.marks) == ("ben", (5,))
+    assert [path.name for path in (labels.directory / episode.path.name).iterdir()] == ["000001.json"]
 
 
 @pytest.mark.parametrize(

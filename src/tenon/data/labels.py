@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -231,10 +232,11 @@ class LabelStore:
     def _write(self, episode: Episode, labels: Labels) -> None:
         """A link fails where the name is taken, so that of two people at once one is told."""
         path = self._folder(episode) / _file_name(labels.version)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+        # The tabs of a console are one process, so that its number alone would not tell two who save at once apart.
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            with temporary.open("xb") as file:
                 file.write((labels.model_dump_json(indent=1) + "\n").encode())
                 file.flush()
                 os.fsync(file.fileno())
