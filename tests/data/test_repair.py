@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -206,6 +207,36 @@ def test_second_repair_does_not_overwrite_the_first(recording, ros) -> None:
     repair_episode(path)
     with pytest.raises(EpisodeError, match=r"episode_000000_repaired exists already"):
         repair_episode(path)
+
+
+def test_repair_that_breaks_off_leaves_nothing_and_the_next_one_succeeds(
+    recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("")
+
+    def full_disk(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(episode_writer.episodes, "bag_metadata_yaml", full_disk)
+        with pytest.raises(EpisodeError, match="the disk is full"):
+            repair_episode(part)
+    assert [child.name for child in recording.directory.iterdir()] == [part.name]
+    assert repair_episode(part).repaired is not None
+
+
+def test_what_a_killed_repair_left_is_replaced(recording, ros) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("")
+    killed = recording.writer(layout=writer.layout.repaired)
+    with pytest.raises(EpisodeError, match="being written by another repair"):
+        repair_episode(part)
+    killed.abort("killed")
+    assert repair_episode(part).repaired == writer.layout.repaired.finished
+    assert not writer.layout.repaired.part.exists()
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89MCAP0\r\n", bytes(5000), b"hello" * 1000])
