@@ -171,6 +171,12 @@ def test_numbers_are_read_as_people_write_them() -> None:
     assert numbers("0,4,7-9") == (0, 4, 7, 8, 9)
 
 
+def test_span_of_numbers_that_counts_down_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'3-1' counts down and holds no episode: write 1-3"):
+        Split(run, tmp_path / "parts", episodes=("a=3-1",)).run()
+    assert not (tmp_path / "parts").exists()
+
+
 def test_render_writes_a_video_at_the_episodes_own_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     episode, out = record(tmp_path / "run", 0), tmp_path / "episode.mp4"
     assert main(["dataset", "render", str(episode), "--out", str(out), "--rate-hz", "20"]) == 0

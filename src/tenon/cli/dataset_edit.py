@@ -113,11 +113,14 @@ class Trim:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """ "0,4,7-9" -> (0, 4, 7, 8, 9). Raises ValueError."""
+    """ "0,4,7-9" -> (0, 4, 7, 8, 9). Raises ValueError, UsageError for a span that counts down."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
+        begin, _, end = part.partition("-")
+        first, last = int(begin), int(end or begin)
+        if last < first:
+            raise UsageError(f"{part!r} counts down and holds no episode: write {last}-{first}")
+        found += range(first, last + 1)
     return tuple(found)
 
 

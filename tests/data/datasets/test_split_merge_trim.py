@@ -94,6 +94,10 @@ def test_split_by_list_leaves_the_rest_and_refuses_what_is_not_there(run) -> Non
         split_by_list(run, {"held": (12,)})
     with pytest.raises(DatasetError, match="episode 2 is listed in 'a' and in 'b'"):
         split_by_list(run, {"a": (2,), "b": (2,)})
+    with pytest.raises(DatasetError, match="'rest' is the name of the part with all others"):
+        split_by_list(run, {"rest": (0, 1)})
+    with pytest.raises(DatasetError, match="part 'a' lists no episode"):
+        split_by_list(run, {"a": ()})
 
 
 def test_folder_that_exists_is_never_written_to_and_a_failed_split_leaves_nothing(run, tmp_path: Path) -> None:

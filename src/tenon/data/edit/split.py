@@ -67,6 +67,10 @@ def split_by_condition(found: Sequence[Episode], condition: str) -> Plan:
 
 def split_by_list(found: Sequence[Episode], lists: Mapping[str, Sequence[int]]) -> Plan:
     """The episodes that are listed, by their numbers, and the part "rest" with all others. Raises DatasetError."""
+    if REST in lists:
+        raise DatasetError(f"{REST!r} is the name of the part with all others: name the listed part otherwise")
+    if empty := [name for name, numbers in lists.items() if not numbers]:
+        raise DatasetError(f"part {empty[0]!r} lists no episode: name one or more, as in held_out=0,4,7-9")
     known = {episode.number: episode for episode in found}
     taken: dict[int, str] = {}
     for name, numbers in lists.items():
