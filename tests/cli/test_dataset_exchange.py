@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,9 @@ from tenon.configuration import ConfigurationError
 from tenon.data.encode import MessageEncoder, header_fields, transition_fields
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
+from tenon.data.labels import LabelStore
 from tenon.data.schemas import find_share_under, full_definition
+from tenon.data.store import read_episode
 from tenon.data.transitions import Observation, Transition
 
 ROOT = Path(__file__).parents[2]
@@ -165,6 +168,17 @@ def test_contact_sheet_is_made_of_images_or_drawn_anew(
     blind = record(tmp_path / "blind", 0, image=False)
     assert tenon("contact-sheet", blind, "--out", tmp_path / "c.png") == 0
     assert cv2.imread(str(tmp_path / "c.png")).std() > 10.0
+
+
+def test_trim_says_how_many_labels_could_not_follow(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    episode = read_episode(run / "episodes/episode_000001")
+    store, noon = LabelStore(run / "episodes"), datetime(2026, 3, 2, 12, tzinfo=UTC)
+    store.save(episode, STEPS, (4,), by="ana", at=noon, seen_version=0)
+    assert tenon("trim", episode.path, "--out", tmp_path / "cut", "--head-steps", 2) == 0
+    assert "1 labellings of episode_000001 did not follow" in " ".join(capsys.readouterr().err.split())
+    assert store.latest(episode) is not None and not (tmp_path / "cut/labels").exists()
 
 
 def test_numbers_are_read_as_people_write_them() -> None:

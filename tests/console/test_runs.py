@@ -135,6 +135,17 @@ def test_marks_are_kept_with_who_set_them_and_come_back(root: Path) -> None:
     assert EpisodeLabelling.open(episode).marks == {2, 5}
 
 
+def test_labels_of_other_frames_are_no_marks_and_labelling_anew_stands_above_them(root: Path) -> None:
+    """The labels are of the original, of whose frames the repaired form lacks some."""
+    folder = root / "usb" / "episodes"
+    episode, _ = episodes_to_label(folder)[0]
+    LabelStore(folder).save(episode, STEPS + 3, (STEPS + 2,), by="ada", at=AT, seen_version=0)
+    opened = EpisodeLabelling.open(episode)
+    assert opened.marks == {STEPS - 1} and opened.is_changed
+    assert opened.success.tolist() == [False] * (STEPS - 1) + [True]
+    assert opened.save(by="bob", at=AT).version == 2
+
+
 def test_second_person_is_told_that_the_first_was_faster(root: Path) -> None:
     episode, _ = episodes_to_label(root / "usb" / "episodes")[0]
     first, second = EpisodeLabelling.open(episode), EpisodeLabelling.open(episode)

@@ -21,6 +21,7 @@ from tenon.data.labels import (
     marks_from_success,
     success_from_marks,
 )
+from tenon.data.repair import repair_episode
 from tenon.data.store import Episode, EpisodeStore, read_episode
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -140,12 +141,24 @@ def test_labels_of_another_folder_are_not_taken_for_this_ones(
         labels.latest(second)
 
 
+def test_repaired_episode_has_the_labels_of_its_original(labels: LabelStore, episode: Episode) -> None:
+    saved = labels.save(episode, STEPS, (4,), by="ana", at=NOON, seen_version=0)
+    data = bytearray(episode.file.read_bytes())
+    data[-20] ^= 1  # in the footer: all messages are there
+    episode.file.write_bytes(data)
+    repair_episode(episode.path)
+    repaired = EpisodeStore(episode.path.parent).episode(episode.number)
+    assert repaired.layout.is_repaired and labels.latest(repaired) == saved
+    later = labels.save(repaired, STEPS, (5,), by="ben", at=NOON, seen_version=1)
+    assert labels.history(repaired) == labels.history(episode) == (saved, later)
+
+
 def test_labels_come_before_what_was_recorded(labels: LabelStore, episode: Episode) -> None:
     recorded = load_frames(episode).success
     assert np.array_equal(labelled_success(labels, episode, recorded), recorded)
     labels.save(episode, STEPS, (2,), by="ana", at=NOON, seen_version=0)
     assert np.flatnonzero(labelled_success(labels, episode, recorded)).tolist() == list(range(2, STEPS))
-    with pytest.raises(LabelError, match="trimmed since"):
+    with pytest.raises(LabelError, match="trimmed or repaired since"):
         labelled_success(labels, episode, recorded[:5])
 
 

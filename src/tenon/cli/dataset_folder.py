@@ -18,13 +18,14 @@ EPISODES_FOLDER = "episodes"
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Errors of datasets and episodes as those of a command."""
+    """Errors of datasets, episodes and labels as those of a command."""
     from tenon.data.edit.output import DatasetError
     from tenon.data.episodes import EpisodeError
+    from tenon.data.labels import LabelError
 
     try:
         yield
-    except (DatasetError, EpisodeError) as error:
+    except (DatasetError, EpisodeError, LabelError) as error:
         raise CommandError(str(error)) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tenon.data.edit.split import split_by_condition, split_by_list, split_by_sh
 from tenon.data.edit.trim import Cut, trim
 from tenon.data.episodes import EpisodeError
 from tenon.data.prior import read_prior, write_prior
+from tenon.data.labels import LabelStore
 from tenon.data.repair import REPAIR_RECORD, repair_episode
 from tenon.data.replay import Replay
 from tenon.data.store import Episode, EpisodeStore
@@ -28,6 +30,8 @@ from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 from .conftest import CAMERA, JOINTS, TRANSITION, Runs, assert_same_steps, bytes_of, contents
 
 SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=4), action_size=2)
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -185,6 +189,22 @@ def test_repaired_episode_keeps_its_repair_record_and_its_gaps(runs: Runs, tmp_p
     assert dict(read_contents(made).records)[REPAIR_RECORD] == dict(read_contents(source).records)[REPAIR_RECORD]
     sequences = [[m.sequence for topic, m in read_contents(e).messages() if topic == JOINTS] for e in (source, made)]
     assert sequences[0] == sequences[1] and sequences[0][-1] > len(sequences[0]) - 1
+
+
+def test_labels_of_people_follow_into_a_split_and_into_a_merge_under_the_new_name(runs: Runs, tmp_path: Path) -> None:
+    episodes = [runs.record("a", number) for number in (3, 8)]
+    store = LabelStore(runs.root / "a")
+    for version in range(2):
+        store.save(episodes[1], 10, (4 + version,), by="ana", at=NOON, seen_version=version)
+    write_split({"kept": episodes}, tmp_path / "parts")
+    parted = EpisodeStore(tmp_path / "parts/kept").episodes()
+    merge(parted, tmp_path / "merged")
+    merged = EpisodeStore(tmp_path / "merged").episodes()
+    for folder, (unlabelled, labelled) in (("parts/kept", parted), ("merged", merged)):
+        found = LabelStore(tmp_path / folder)
+        assert found.latest(unlabelled) is None
+        assert found.history(labelled) == store.history(episodes[1]) and len(found.history(labelled)) == 2
+    assert [episode.path.name for episode in merged] == ["episode_000000", "episode_000001"]
 
 
 # -- trim
