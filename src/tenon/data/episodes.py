@@ -53,9 +53,8 @@ class EpisodeContract(Config):
 
     number: of the episode in its directory, from 0, never used twice. session_episode: the number that the
     session gave it. train: its transitions were meant for the trainer. seed: of the episode's random draws. operator:
-    who ran the session.
-    configuration_hash: of the resolved configuration. calibration and versions: name -> what identifies it (a
-    hash, a version).
+    who ran the session. configuration_hash: of the configuration, as far as the data depend on it. calibration and
+    versions: name -> what identifies it (a hash, a version).
     """
 
     number: Annotated[int, Field(ge=0)]

@@ -278,5 +278,5 @@ def _size_bytes(directory: Path) -> int:
     for folder, _, names in os.walk(directory):
         for name in names:
             with suppress(FileNotFoundError):
-                total += os.stat(os.path.join(folder, name)).st_size
+                total += (Path(folder) / name).stat().st_size
     return total

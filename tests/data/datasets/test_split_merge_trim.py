@@ -20,12 +20,13 @@ from tenon.data.edit.output import DatasetError
 from tenon.data.edit.split import split_by_condition, split_by_list, split_by_share, write_split
 from tenon.data.edit.trim import Cut, trim
 from tenon.data.episodes import EpisodeError
-from tenon.data.prior import read_prior, write_prior
 from tenon.data.labels import LabelStore
+from tenon.data.prior import read_prior, write_prior
 from tenon.data.repair import REPAIR_RECORD, repair_episode
 from tenon.data.replay import Replay
 from tenon.data.store import Episode, EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.session.setup import load_setup
 
 from .conftest import CAMERA, JOINTS, TRANSITION, Runs, assert_same_steps, bytes_of, contents
 
@@ -167,6 +168,21 @@ def test_different_contract_is_refused_by_name_unless_it_is_allowed(
     assert told in str(difference)
     with pytest.raises(DatasetError, match=r"colour is not compared\. Compared are: robot"):
         merge(found, tmp_path / "again", ["colour"])
+
+
+def test_two_days_of_recording_under_one_setup_are_merged_and_another_period_of_states_is_refused(
+    runs: Runs, tmp_path: Path
+) -> None:
+    def day(name: str, operator: str, **changes: object) -> Episode:
+        by_hand = {"controller": "teleop", "teleop": "keyboard", "train": False}
+        session = {"run_directory": str(tmp_path / name), "operator": operator, **changes}
+        setup = load_setup("sim", {**by_hand, **session})
+        return runs.record(name, 0, configuration_hash=setup.data_hash, operator=setup.config.operator)
+
+    monday, tuesday = day("monday", "ana", episodes=5), day("tuesday", "ben", episodes=9, seed=5)
+    assert merge([monday, tuesday], tmp_path / "both") == ()
+    with pytest.raises(DatasetError, match="--allow-different configuration_hash"):
+        merge([monday, day("faster", "ana", state_rate_hz=200.0)], tmp_path / "all")
 
 
 def test_same_episode_in_two_runs_is_refused(runs: Runs, tmp_path: Path) -> None:

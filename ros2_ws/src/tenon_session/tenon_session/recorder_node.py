@@ -142,7 +142,7 @@ class RecorderNode(GraphNode):
             controller=msg.controller,
             train=msg.train,
             seed=msg.seed,
-            configuration_hash=setup.configuration_hash,
+            configuration_hash=setup.data_hash,
             operator=setup.config.operator,
             calibration={
                 "residual_controller": setup.job.controller_version(msg.controller),

@@ -15,7 +15,7 @@ from tenon.data.labels import copy_labels
 from tenon.data.store import Episode
 
 TOPICS = "topics"
-_OF_ONE_EPISODE = frozenset({"number", "session", "session_episode", "controller", "train", "seed"})
+_OF_ONE_EPISODE = frozenset({"number", "session", "session_episode", "controller", "train", "seed", "operator"})
 """What differs between the episodes of one dataset, too."""
 
 
