@@ -25,6 +25,7 @@ from tenon.data.episodes import (
     EpisodeError,
     EpisodeLayout,
     EpisodeOutcome,
+    EpisodeTakenError,
     TopicSpec,
 )
 from tenon.data.mcap_writer import McapWriter
@@ -78,7 +79,8 @@ class EpisodeWriter:
 
     directory: holds all episodes of a store. topics: everything that may be written. layout: other names than those
     of ``contract.number`` (``repair`` uses it).
-    Raises EpisodeError, here and in all methods, when the disk is full or fails, or when the names are taken.
+    Raises EpisodeError, here and in all methods, when the disk is full or fails; EpisodeTakenError when the names are
+    taken.
     After such an error the writer is closed and what was written so far stays in ``layout.part``.
     """
 
@@ -221,7 +223,7 @@ class EpisodeWriter:
     @staticmethod
     def _refuse_existing(path: Path) -> None:
         if path.exists():
-            raise EpisodeError(f"{path} exists already and is never overwritten: use the next free episode number")
+            raise EpisodeTakenError(f"{path} exists already and is never overwritten: use the next free episode number")
 
     def _open_mcap(self, file: _EpisodeFile) -> McapWriter:
         config = self._config

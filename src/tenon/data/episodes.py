@@ -48,6 +48,10 @@ class EpisodeError(RuntimeError):
     """An episode that cannot be written or read. The message says what to do."""
 
 
+class EpisodeTakenError(EpisodeError):
+    """The number of an episode that was to be written belongs to another one already."""
+
+
 class EpisodeContract(Config):
     """What the data of an episode depend on, known when it begins.
 
