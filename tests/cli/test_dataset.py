@@ -76,6 +76,15 @@ def test_cut_off_episode_is_named_repaired_and_kept(tenon: Tenon, run_directory:
     assert tenon("dataset", "info", str(run_directory)).returncode == 0
 
 
+def test_episode_that_is_being_recorded_is_named_and_its_repair_refused(tenon: Tenon, run_directory: Path) -> None:
+    writer = _write(run_directory / "episodes", 1, load_stand(resolve_session("sim")).arm.home_rad)
+    info = tenon("dataset", "info", str(run_directory))
+    assert info.returncode == 0 and f"is being recorded: {writer.layout.part}" in " ".join(info.stderr.split())
+    repair = tenon("dataset", "repair", str(writer.layout.part))
+    assert repair.returncode == 1 and "is being recorded" in repair.stderr
+    writer.abort("")
+
+
 def test_directory_that_is_not_there_is_wrong_usage(tenon: Tenon, tmp_path: Path) -> None:
     run = tenon("dataset", "info", str(tmp_path / "none"))
     assert run.returncode == 2

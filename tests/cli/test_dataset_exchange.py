@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,9 @@ from tenon.configuration import ConfigurationError
 from tenon.data.encode import MessageEncoder, header_fields, transition_fields
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
+from tenon.data.labels import LabelStore
 from tenon.data.schemas import find_share_under, full_definition
+from tenon.data.store import read_episode
 from tenon.data.transitions import Observation, Transition
 
 ROOT = Path(__file__).parents[2]
@@ -167,8 +170,25 @@ def test_contact_sheet_is_made_of_images_or_drawn_anew(
     assert cv2.imread(str(tmp_path / "c.png")).std() > 10.0
 
 
+def test_trim_says_how_many_labels_could_not_follow(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    episode = read_episode(run / "episodes/episode_000001")
+    store, noon = LabelStore(run / "episodes"), datetime(2026, 3, 2, 12, tzinfo=UTC)
+    store.save(episode, STEPS, (4,), by="ana", at=noon, seen_version=0)
+    assert tenon("trim", episode.path, "--out", tmp_path / "cut", "--head-steps", 2) == 0
+    assert "1 labellings of episode_000001 did not follow" in " ".join(capsys.readouterr().err.split())
+    assert store.latest(episode) is not None and not (tmp_path / "cut/labels").exists()
+
+
 def test_numbers_are_read_as_people_write_them() -> None:
     assert numbers("0,4,7-9") == (0, 4, 7, 8, 9)
+
+
+def test_span_of_numbers_that_counts_down_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'3-1' counts down and holds no episode: write 1-3"):
+        Split(run, tmp_path / "parts", episodes=("a=3-1",)).run()
+    assert not (tmp_path / "parts").exists()
 
 
 def test_render_writes_a_video_at_the_episodes_own_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

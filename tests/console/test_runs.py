@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,6 +92,19 @@ def test_checkpoints_are_listed_newest_first_and_a_damaged_one_says_so(tmp_path:
     assert found[10].method.startswith("damaged")
 
 
+def test_checkpoint_and_folder_that_vanish_while_they_are_listed_are_skipped(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CheckpointFolder(root / "usb" / "trainer" / "checkpoints", keep=5).save(
+        10, Checkpoint("sac", {}, {}, {}, {"weight": torch.zeros(2)})
+    )
+    real_updates, real_walk = CheckpointFolder.updates, os.walk
+    monkeypatch.setattr(CheckpointFolder, "updates", lambda self: real_updates(self) and [5, *real_updates(self)])
+    monkeypatch.setattr(os, "walk", lambda top: [*real_walk(top), (str(root / "gone"), [], [])])
+    assert [checkpoint.updates for checkpoint in runs.checkpoints(root)] == [10]
+    assert len(runs.dataset_folders(root)) == 2
+
+
 def test_folder_without_runs_is_empty(tmp_path: Path) -> None:
     assert runs.dataset_folders(tmp_path) == []
     assert runs.checkpoints(tmp_path) == []
@@ -119,6 +133,17 @@ def test_marks_are_kept_with_who_set_them_and_come_back(root: Path) -> None:
     assert labels is not None
     assert (labels.by, labels.marks) == ("ada", (2, 5))
     assert EpisodeLabelling.open(episode).marks == {2, 5}
+
+
+def test_labels_of_other_frames_are_no_marks_and_labelling_anew_stands_above_them(root: Path) -> None:
+    """The labels are of the original, of whose frames the repaired form lacks some."""
+    folder = root / "usb" / "episodes"
+    episode, _ = episodes_to_label(folder)[0]
+    LabelStore(folder).save(episode, STEPS + 3, (STEPS + 2,), by="ada", at=AT, seen_version=0)
+    opened = EpisodeLabelling.open(episode)
+    assert opened.marks == {STEPS - 1} and opened.is_changed
+    assert opened.success.tolist() == [False] * (STEPS - 1) + [True]
+    assert opened.save(by="bob", at=AT).version == 2
 
 
 def test_second_person_is_told_that_the_first_was_faster(root: Path) -> None:

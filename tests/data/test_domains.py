@@ -24,7 +24,7 @@ from tenon.data.domains import (
 )
 from tenon.data.encode import MessageEncoder, header_fields, transition_fields
 from tenon.data.episode_writer import EpisodeWriter
-from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
+from tenon.data.episodes import EpisodeContract, EpisodeOutcome, Mark, TopicSpec
 from tenon.data.labels import LabelStore
 from tenon.data.mapped_array import StorageError
 from tenon.data.prior import read_prior
@@ -63,7 +63,9 @@ class Collection:
             TopicSpec("/session/episode", SUMMARY, full_definition(SUMMARY, ros.find_share)),
         ]
 
-    def episode(self, name: str, number: int, *, complete: bool = True, goal: bool = True, size_px: int = 8) -> None:
+    def episode(
+        self, name: str, number: int, *, complete: bool = True, mark: Mark = "", goal: bool = True, size_px: int = 8
+    ) -> None:
         contract = EpisodeContract(number=number, robot="ur5", task="job-near", session=name, session_episode=number)
         writer = EpisodeWriter(self.folder / name, contract, self.topics)
         transition, summary = (MessageEncoder(topic) for topic in self.topics)
@@ -73,7 +75,7 @@ class Collection:
         if goal:
             fields = {"header": header_fields(0), "session": name, "goal_error_m": list(GOAL_ERROR_M)}
             writer.write("/session/episode", summary(fields), log_time_ns=STEPS, publish_time_ns=STEPS)
-        writer.finish(EpisodeOutcome(result="timeout", complete=complete))
+        writer.finish(EpisodeOutcome(result="timeout", complete=complete, mark=mark, who="ana" if mark else ""))
 
     @staticmethod
     def transition(name: str, episode: int, step: int, size_px: int = 8) -> Transition:
@@ -248,6 +250,15 @@ def test_incomplete_episodes_are_told_and_left_out(collection: Collection, caplo
     assert "episode_000001" in caplog.text
 
 
+def test_discarded_episodes_are_told_and_left_out(collection: Collection, caplog: pytest.LogCaptureFixture) -> None:
+    collection.episode("usb_1", 0)
+    collection.episode("usb_1", 1, mark="discard")
+    add_domain(collection.folder, "usb_1", DOMAINS["usb_1"])
+    assert labelled_images(collection.folder).episode.tolist() == [0] * STEPS
+    assert {transition.episode for transition in read_domains(collection.folder, SPEC)} == {0}
+    assert "episode_000001: left out: discarded by ana" in caplog.text
+
+
 def test_domain_without_episodes_is_refused(collection: Collection) -> None:
     folder = collection.all(episodes=1)
     (folder / "usb_3").mkdir()
@@ -277,5 +288,5 @@ def test_labels_of_people_stand_in_for_the_recorded_success(collection: Collecti
     assert labelled.label[chosen].tolist() == [False, True, False, False, False]
     assert np.array_equal(labelled.label[~chosen], recorded[~chosen])
     store.save(first, STEPS + 1, (), by="ana", at=now, seen_version=0)
-    with pytest.raises(StorageError, match="trimmed since; label it anew"):
+    with pytest.raises(StorageError, match="trimmed or repaired since; label it anew"):
         labelled_images(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tenon.data.labels import (
     marks_from_success,
     success_from_marks,
 )
+from tenon.data.repair import repair_episode
 from tenon.data.store import Episode, EpisodeStore, read_episode
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -90,6 +92,26 @@ def test_whoever_has_not_seen_the_newest_labels_is_told_whose_they_are(labels: L
     assert labels.history(episode) == (first,)
 
 
+def test_of_two_who_save_in_one_process_at_once_one_is_told_and_the_other_is_kept(
+    labels: LabelStore, episode: Episode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ben saves from beginning to end while Ana's labels go to the disk."""
+    real_fsync, calls = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        real_fsync(descriptor)
+        calls.append(descriptor)
+        if len(calls) == 1:
+            labels.save(episode, STEPS, (5,), by="ben", at=NOON, seen_version=0)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StaleLabelError, match="labelled by ben"):
+        labels.save(episode, STEPS, (4, 7), by="ana", at=NOON, seen_version=0)
+    (kept,) = labels.history(episode)
+    assert (kept.by, kept.marks) == ("ben", (5,))
+    assert [path.name for path in (labels.directory / episode.path.name).iterdir()] == ["000001.json"]
+
+
 @pytest.mark.parametrize(
     ("marks", "by", "message"),
     [((7, 4), "ana", "after the one before"), ((STEPS,), "ana", "frames 0 to 9"), ((4,), "", "by")],
@@ -119,12 +141,24 @@ def test_labels_of_another_folder_are_not_taken_for_this_ones(
         labels.latest(second)
 
 
+def test_repaired_episode_has_the_labels_of_its_original(labels: LabelStore, episode: Episode) -> None:
+    saved = labels.save(episode, STEPS, (4,), by="ana", at=NOON, seen_version=0)
+    data = bytearray(episode.file.read_bytes())
+    data[-20] ^= 1  # in the footer: all messages are there
+    episode.file.write_bytes(data)
+    repair_episode(episode.path)
+    repaired = EpisodeStore(episode.path.parent).episode(episode.number)
+    assert repaired.layout.is_repaired and labels.latest(repaired) == saved
+    later = labels.save(repaired, STEPS, (5,), by="ben", at=NOON, seen_version=1)
+    assert labels.history(repaired) == labels.history(episode) == (saved, later)
+
+
 def test_labels_come_before_what_was_recorded(labels: LabelStore, episode: Episode) -> None:
     recorded = load_frames(episode).success
     assert np.array_equal(labelled_success(labels, episode, recorded), recorded)
     labels.save(episode, STEPS, (2,), by="ana", at=NOON, seen_version=0)
     assert np.flatnonzero(labelled_success(labels, episode, recorded)).tolist() == list(range(2, STEPS))
-    with pytest.raises(LabelError, match="trimmed since"):
+    with pytest.raises(LabelError, match="trimmed or repaired since"):
         labelled_success(labels, episode, recorded[:5])
 
 

@@ -432,6 +432,23 @@ def test_messages_between_episodes_are_not_recorded_and_say_so(make_recorder) ->
         recorder.write("/foo", b"", log_time_ns=0, publish_time_ns=0)
 
 
+def test_number_that_another_writer_has_taken_costs_no_episode(make_recorder, recording, ros) -> None:
+    """`tenon dataset trim --out RUN/episodes`, say, while RUN is recorded."""
+    before = content(recording.finished(0, ros.samples(2)))
+    foreign = recording.writer(1)
+    recorder = make_recorder()
+    for number in (0, 1, 2):
+        recorder.begin(contract(number).model_copy(update={"session_episode": 40 + number}))
+        recorder.write("/transition", bytes(100), log_time_ns=0, publish_time_ns=0)
+        recorder.end(SUCCESS).result(TIMEOUT_S)
+    foreign.abort("")
+    assert content(recording.directory / "episode_000000") == before
+    found = {episode.number: episode.contract for episode in EpisodeStore(recording.directory).episodes()}
+    assert sorted(found) == [0, 2, 3, 4]
+    assert [found[number].session_episode for number in (2, 3, 4)] == [40, 41, 42]
+    assert all(known.number == number for number, known in found.items()) and not recorder.status().last_error
+
+
 def test_second_episode_is_refused_while_one_is_open(make_recorder) -> None:
     recorder = make_recorder()
     recorder.begin(contract(0))
@@ -439,17 +456,21 @@ def test_second_episode_is_refused_while_one_is_open(make_recorder) -> None:
         recorder.begin(contract(1))
 
 
-def test_episode_that_cannot_be_opened_fails_alone(make_recorder, recording, ros) -> None:
+def test_episode_that_cannot_be_opened_fails_alone(
+    make_recorder, recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = content(recording.finished(0, ros.samples(2)))
     recorder = make_recorder()
-    recorder.begin(contract(0))
+    with monkeypatch.context() as patch:
+        nearly_full(patch, 1 << 20)
+        recorder.begin(contract(1))
+        recorder.write("/transition", b"1234", log_time_ns=0, publish_time_ns=0)
+        with pytest.raises(EpisodeError, match="1 MiB free, an episode needs 64 MiB"):
+            recorder.end(SUCCESS).result(TIMEOUT_S)
+    assert recorder.status().lost == 1 and "1 MiB free" in recorder.status().last_error
+    recorder.begin(contract(2))
     recorder.write("/transition", b"1234", log_time_ns=0, publish_time_ns=0)
-    with pytest.raises(EpisodeError, match="exists already"):
-        recorder.end(SUCCESS).result(TIMEOUT_S)
-    assert recorder.status().lost == 1 and "exists already" in recorder.status().last_error
-    recorder.begin(contract(1))
-    recorder.write("/transition", b"1234", log_time_ns=0, publish_time_ns=0)
-    assert recorder.end(SUCCESS).result(TIMEOUT_S).name == "episode_000001"
+    assert recorder.end(SUCCESS).result(TIMEOUT_S).name == "episode_000002"
     assert content(recording.directory / "episode_000000") == before
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -167,6 +168,31 @@ def test_recording_killed_between_its_two_renames_is_whole(recording, ros, monke
     assert EpisodeStore(recording.directory).episode(0).outcome == EpisodeOutcome(result="success")
 
 
+def test_episode_that_is_being_recorded_is_not_repaired(recording, ros) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(10))
+    with pytest.raises(EpisodeError, match=r"episode_000000\.part is being recorded: .* end that first"):
+        repair_episode(writer.layout.part)
+    writer.finish(EpisodeOutcome(result="success"))
+    assert [child.name for child in recording.directory.iterdir()] == ["episode_000000"]
+
+
+def test_episode_between_its_two_renames_is_not_repaired(recording, ros, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(10))
+    real_rename = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if target == writer.layout.finished:
+            with pytest.raises(EpisodeError, match="is being recorded"):
+                repair_episode(writer.layout.part)
+        return real_rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    writer.finish(EpisodeOutcome(result="success"))
+    assert [child.name for child in recording.directory.iterdir()] == ["episode_000000"]
+
+
 def test_sound_episode_is_left_alone(recording, ros) -> None:
     path = recording.finished(0, ros.samples(5))
     report = repair_episode(path)
@@ -181,6 +207,36 @@ def test_second_repair_does_not_overwrite_the_first(recording, ros) -> None:
     repair_episode(path)
     with pytest.raises(EpisodeError, match=r"episode_000000_repaired exists already"):
         repair_episode(path)
+
+
+def test_repair_that_breaks_off_leaves_nothing_and_the_next_one_succeeds(
+    recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("")
+
+    def full_disk(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(episode_writer.episodes, "bag_metadata_yaml", full_disk)
+        with pytest.raises(EpisodeError, match="the disk is full"):
+            repair_episode(part)
+    assert [child.name for child in recording.directory.iterdir()] == [part.name]
+    assert repair_episode(part).repaired is not None
+
+
+def test_what_a_killed_repair_left_is_replaced(recording, ros) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("")
+    killed = recording.writer(layout=writer.layout.repaired)
+    with pytest.raises(EpisodeError, match="being written by another repair"):
+        repair_episode(part)
+    killed.abort("killed")
+    assert repair_episode(part).repaired == writer.layout.repaired.finished
+    assert not writer.layout.repaired.part.exists()
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89MCAP0\r\n", bytes(5000), b"hello" * 1000])
@@ -240,6 +296,8 @@ def test_killed_recorder_loses_no_finished_episode_and_its_part_is_recovered(rec
     while not (file.exists() and file.stat().st_size > 20_000):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.01)
+    with pytest.raises(EpisodeError, match="is being recorded"):
+        repair_episode(part)
     process.send_signal(signal.SIGKILL)
     process.wait(TIMEOUT_S)
     store = EpisodeStore(recording.directory)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -153,6 +154,59 @@ def test_repaired_episode_stands_in_for_its_original(recording, ros) -> None:
     assert [damaged.problem for damaged in listing.damaged] == ["was repaired: see episode_000000_repaired"]
     assert store.episode(0).path.name == "episode_000000_repaired"
     assert store.next_number() == 1
+
+
+def test_episode_that_is_being_recorded_is_not_said_to_be_cut_off(recording, ros) -> None:
+    writer = recording.writer(7)
+    recording.fill(writer, ros.samples(5))
+    listing = EpisodeStore(recording.directory).scan()
+    assert [episode.path for episode in listing.recording] == [writer.layout.part] and listing.partial == ()
+    writer.abort("operator let go")
+    listing = EpisodeStore(recording.directory).scan()
+    assert [episode.path for episode in listing.partial] == [writer.layout.part] and listing.recording == ()
+
+
+def test_whole_original_is_preferred_to_its_repaired_form(recording, ros) -> None:
+    """The repaired form was made of a part, which was recorded on and finished all the same."""
+    writer = recording.writer(7)
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("cut off")
+    assert repair_episode(part).repaired is not None
+    shutil.rmtree(part)
+    recording.finished(7, ros.samples(10))
+    store = EpisodeStore(recording.directory)
+    listing = store.scan()
+    assert [(episode.path.name, episode.messages) for episode in listing.finished] == [("episode_000007", 50)]
+    assert [damaged.problem for damaged in listing.damaged] == ["is not needed: episode_000007 is whole"]
+    assert store.episode(7).path.name == "episode_000007"
+
+
+def test_original_that_opens_but_fails_its_checksums_is_still_stood_in_for(recording, ros) -> None:
+    path = recording.finished(0, ros.samples(10))
+    file = read_episode(path).file
+    flip(file, file.stat().st_size // 2)
+    assert read_episode(path) and repair_episode(path).repaired is not None
+    store = EpisodeStore(recording.directory)
+    assert [episode.path.name for episode in store.scan().finished] == ["episode_000000_repaired"]
+    assert store.episode(0).path.name == "episode_000000_repaired"
+
+
+def test_what_vanishes_while_it_is_listed_is_skipped(recording, ros, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        recording.finished(number, ros.samples(2))
+    store = EpisodeStore(recording.directory)
+    whole = store.size_bytes()
+    gone = recording.directory / "episode_000000"
+    real_stat = os.stat
+
+    def stat(path, *arguments, **options):
+        if str(path).startswith(str(gone)):
+            shutil.rmtree(gone, ignore_errors=True)
+        return real_stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert 0 < store.size_bytes() < whole
+    assert [episode.number for episode in store.scan().finished] == [1] and not store.scan().damaged
 
 
 def test_file_that_tenon_did_not_write_is_refused(recording, ros) -> None:

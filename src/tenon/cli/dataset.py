@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Info:
-    """Show the episodes of a run: finished, cut off, damaged. Exits 1 when there are some to repair.
+    """Show the episodes of a run: finished, being recorded, cut off, damaged. Exits 1 when there are some to repair.
 
     Of a collection (`tenon collect`): how many pictures each connector and each series has, and the share of successes.
     """
@@ -49,12 +49,15 @@ class Info:
             cells = (episode.number, contract.controller, contract.seed, episode.outcome.result, episode.messages, size)
             table.add_row(*(str(cell) for cell in cells))
         OUT.print(table)
+        for recording in listing.recording:
+            note(f"is being recorded: {recording.path}")
         cut_off = [partial.layout for partial in listing.partial if not partial.layout.repaired.finished.exists()]
         for layout in cut_off:
             note(f"cut off: {layout.part}: tenon dataset repair {layout.part}")
         for damaged in listing.damaged:
-            note(f"damaged: {damaged.problem}")
-        return FAILURE if cut_off or listing.damaged else SUCCESS
+            note(f"left out: {damaged.layout.finished}: {damaged.problem}")
+        damaged_for_good = any(not found.layout.repaired.finished.exists() for found in listing.damaged)
+        return FAILURE if cut_off or damaged_for_good else SUCCESS
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,10 @@ class Merge:
 
 @dataclass(frozen=True)
 class Trim:
-    """Copy an episode without its first or last seconds or steps. Its outcome says from what it was cut."""
+    """Copy an episode without its first or last seconds or steps. Its outcome says from what it was cut.
+
+    People's labels stay with the whole episode, since frames are counted from its first step.
+    """
 
     episode: tyro.conf.Positional[Path]
     """Directory of a finished episode (episode_000123)."""
@@ -108,16 +111,26 @@ class Trim:
         cut = parse(Cut, amounts, where="tenon dataset trim")
         source = one_episode(self.episode)
         with explained():
+            from tenon.data.labels import LabelStore
+
             write_line(str(trim(source, self.out, cut)))
+            if labels := LabelStore(source.path.parent).files(source):
+                note(
+                    f"{len(labels)} labellings of {source.path.name} did not follow, since they count its frames: they "
+                    f"stay where they are; label the cut episode anew"
+                )
         return SUCCESS
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """ "0,4,7-9" -> (0, 4, 7, 8, 9). Raises ValueError."""
+    """ "0,4,7-9" -> (0, 4, 7, 8, 9). Raises ValueError, UsageError for a span that counts down."""
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
+        begin, _, end = part.partition("-")
+        first, last = int(begin), int(end or begin)
+        if last < first:
+            raise UsageError(f"{part!r} counts down and holds no episode: write {last}-{first}")
+        found += range(first, last + 1)
     return tuple(found)
 
 

@@ -18,13 +18,14 @@ EPISODES_FOLDER = "episodes"
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Errors of datasets and episodes as those of a command."""
+    """Errors of datasets, episodes and labels as those of a command."""
     from tenon.data.edit.output import DatasetError
     from tenon.data.episodes import EpisodeError
+    from tenon.data.labels import LabelError
 
     try:
         yield
-    except (DatasetError, EpisodeError) as error:
+    except (DatasetError, EpisodeError, LabelError) as error:
         raise CommandError(str(error)) from error
 
 
@@ -61,6 +62,8 @@ def finished_episodes(directory: Path) -> tuple[Episode, ...]:
     from tenon.data.store import EpisodeStore
 
     listing = EpisodeStore(episodes_folder(directory)).scan()
+    for recording in listing.recording:
+        note(f"left out, is being recorded: {recording.path}")
     for partial in listing.partial:
         if not partial.is_repaired:
             note(f"left out, cut off: {partial.path}: tenon dataset repair {partial.path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -40,7 +39,7 @@ class LabelDomain:
         from tenon.data.edit.contents import read_contents
         from tenon.data.edit.copying import copy_episode
         from tenon.data.edit.output import new_folder
-        from tenon.data.labels import FOLDER, LabelStore, load_frames
+        from tenon.data.labels import LabelStore, copy_labels, load_frames
         from tenon.data.mapped_array import StorageError
         from tenon.data.transitions import TransitionError
 
@@ -56,9 +55,7 @@ class LabelDomain:
                 _require_task(self.data, chosen[0][0])
                 with new_folder(self.data / self.name) as building:
                     for episode, _ in chosen:
-                        copy_episode(read_contents(episode), building, "merge")
-                        own = episode.path.parent / FOLDER / episode.path.name
-                        shutil.copytree(own, building / FOLDER / episode.path.name)
+                        copy_labels(episode, copy_episode(read_contents(episode), building, "merge"))
                 add_domain(self.data, self.name, Domain(series=self.series, mount=self.mount, split=self.split))
             except (StorageError, TransitionError) as error:
                 raise CommandError(str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +15,10 @@ from tenon.cli.console import OUT, note
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
-    from tenon.cli.running import RunOutcome
+    from tenon.cli.running import RunningSession
     from tenon.session.machine import SessionPlan
     from tenon.session.setup import SessionSetup
+    from tenon.session.statistics import EpisodeSummary
 
 SESSION = "sim"
 MM = 1e-3
@@ -53,7 +55,7 @@ class Record:
     until_success: Flag = False
     """An episode ends as a success by itself, once the session's reward has said so for a while."""
     resume: Flag = False
-    """Go on with the recording in --out."""
+    """Go on with the recording in --out: the starts whose episode is missing or incomplete are recorded."""
 
     def run(self) -> int:
         from tenon.cli import run_directory as runs
@@ -104,26 +106,88 @@ class Record:
     def _run(self, setup: SessionSetup, session_file: Path) -> int:
         from tenon.cli.running import running_session
         from tenon.data.store import EpisodeStore
-        from tenon.session.progress import episodes_done
+        from tenon.session.progress import missing_seeds
 
         plan, path = self._plan(setup), setup.config.run_directory
-        done = episodes_done(EpisodeStore(setup.episodes_directory), plan) if self.resume else 0
-        if done >= self.episodes:
-            raise CommandError(f"all {done} episodes of {path} are recorded: ask for more with --episodes")
-        note(f"recording to {path}" + (f" (goes on after {done} episodes)" if done else ""))
+        store = EpisodeStore(setup.episodes_directory)
+        wanted = missing_seeds(store, plan) if self.resume else list(range(plan.seed, plan.seed + plan.episodes))
+        if not wanted:
+            raise CommandError(f"all {self.episodes} episodes of {path} are recorded: ask for more with --episodes")
+        note(f"recording to {path}" + (f" ({len(wanted)} of {self.episodes} are missing)" if self.resume else ""))
+        errors = _RecorderErrors()
         try:
             with running_session(setup, session_file, watched=True, trainer=False) as session:
+                session.client.on_recorder_error(errors.tell)
                 title = f"record {setup.config.task} by {setup.config.teleop}"
-                outcome = session.run(plan, title, done_before=done if self.resume else None)
+                heard, reason = _record(session, plan, wanted, title)
         except (KeyboardInterrupt, CommandError):
             note("what was finished is kept. To go on, type the same line with --resume")
             raise
-        return self._report(setup, outcome)
+        missing = set(missing_seeds(store, plan))
+        lost = [episode for episode in heard if episode.seed in missing]
+        return self._report(setup, heard, lost, reason, errors.last)
 
-    def _report(self, setup: SessionSetup, outcome: RunOutcome) -> int:
-        path, reason = setup.config.run_directory, outcome.result.stop_reason
-        counts = Counter(episode.mark or episode.outcome.value for episode in outcome.episodes)
+    def _report(
+        self,
+        setup: SessionSetup,
+        heard: Sequence[EpisodeSummary],
+        lost: Sequence[EpisodeSummary],
+        reason: str,
+        error: str,
+    ) -> int:
+        """lost: those of ``heard`` that are not whole on the disk. error: the recorder's last one, if it told any."""
+        from tenon.cli.run_directory import LOG_FOLDER
+        from tenon.session.machine import DONE
+
+        path = setup.config.run_directory
+        counts = Counter(episode.mark or episode.outcome.value for episode in heard)
         said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "none"
-        OUT.print(f"{path}: {len(outcome.episodes)} episodes ({said}): {reason}", markup=False, soft_wrap=True)
+        OUT.print(f"{path}: {len(heard)} episodes ({said}): {reason}", markup=False, soft_wrap=True)
+        if lost:
+            listed = ", ".join(f"{episode.episode} (seed {episode.seed})" for episode in lost)
+            note(
+                f"{len(lost)} of them are NOT kept whole: episode {listed}. "
+                f"{error or f'tenon dataset info {path} and {path / LOG_FOLDER}/recorder_node.log say why'}. To record "
+                f"them again, type the same line with --resume"
+            )
         note(f"to learn from them: tenon train bc --data {path} --out runs/bc")
-        return SUCCESS if reason == "done" else FAILURE
+        return SUCCESS if reason == DONE and not lost else FAILURE
+
+
+def _record(
+    session: RunningSession, plan: SessionPlan, wanted: Sequence[int], title: str
+) -> tuple[list[EpisodeSummary], str]:
+    """A run for each span of seeds that follow each other. Returns what was heard, and why the last one ended."""
+    from tenon.session.machine import DONE
+
+    heard: list[EpisodeSummary] = []
+    reason = DONE
+    for seeds in spans(wanted):
+        if reason == DONE:
+            outcome = session.run(replace(plan, seed=seeds.start, episodes=len(seeds)), title)
+            heard += outcome.episodes
+            reason = outcome.result.stop_reason
+    return heard, reason
+
+
+class _RecorderErrors:
+    """What the recorder could not keep, noted once each, while the person can still do something about it."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def tell(self, error: str) -> None:
+        if error != self.last:
+            self.last = error
+            note(f"NOT RECORDED: {error}")
+
+
+def spans(seeds: Sequence[int]) -> list[range]:
+    """(3, 4, 7) -> 3 to 4, and 7. seeds: ascending."""
+    found: list[range] = []
+    for seed in seeds:
+        if found and found[-1].stop == seed:
+            found[-1] = range(found[-1].start, seed + 1)
+        else:
+            found.append(range(seed, seed + 1))
+    return found

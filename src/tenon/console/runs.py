@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +73,16 @@ def successes(dataset: Dataset) -> int:
 
 
 def checkpoints(root: Path) -> list[StoredCheckpoint]:
-    """Of all trainings below ``root``, the newest first. A manifest that cannot be read says so in its method."""
+    """Of all trainings below ``root``, the newest first. A manifest that cannot be read says so in its method.
+
+    A training deletes its old ones: those that go meanwhile are skipped.
+    """
     found = []
     for folder in _folders(root):
         kept = CheckpointFolder(folder)
-        found += [_checkpoint(root, folder, kept.path(updates), updates) for updates in kept.updates()]
+        for updates in kept.updates():
+            with suppress(FileNotFoundError):
+                found.append(_checkpoint(root, folder, kept.path(updates), updates))
     return sorted(found, key=lambda checkpoint: -checkpoint.written_s)
 
 
@@ -94,6 +100,7 @@ def _method(folder: Path) -> str:
 
 
 def _checkpoint(root: Path, folder: Path, path: Path, updates: int) -> StoredCheckpoint:
+    """Raises FileNotFoundError where it has gone."""
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         method, torch_version = str(manifest["method"]), str(manifest["torch_version"])
@@ -132,4 +139,7 @@ def _is_entered(folder: Path) -> bool:
 
 
 def _holds_episodes(folder: Path) -> bool:
-    return any(layout_from_name(path) is not None for path in folder.iterdir() if path.is_dir())
+    try:
+        return any(layout_from_name(path) is not None for path in folder.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return False  # It was deleted since it was listed.

@@ -38,6 +38,8 @@ Split = Literal["train", "held-out"]
 INDEX, TASK = "domains.json", "task.json"
 _LOCK = ".lock"
 _CACHE, _IMAGES, _ROWS = ".labelled", "images.npy", "rows.npy"
+_CHOICE = b"complete and not discarded"
+"""Which episodes of a domain ``domain_episodes`` takes."""
 _SUMMARY_TOPIC = "/session/episode"
 _ROW = np.dtype([("label", "?"), ("domain", "<i8"), ("episode", "<i8"), ("step", "<i8"), ("offset_m", "<f4", (3,))])
 _REMEDY = "Restore it, or collect again with the same --out: finished episodes are kept"
@@ -135,17 +137,20 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def domain_episodes(folder: Path, name: str) -> list[Episode]:
-    """The episodes of one domain that were recorded without loss, in order; those that were not are told.
+    """The episodes of one domain that were recorded without loss and that nobody discarded, in order; others are told.
 
     Raises StorageError where there are none.
     """
     store = EpisodeStore(folder / name)
     whole = []
     for episode in store.episodes():
-        if episode.outcome.complete:
+        outcome = episode.outcome
+        if outcome.discarded:
+            _log.warning("%s: left out: discarded by %s", episode.path, outcome.who or "a person")
+        elif outcome.complete:
             whole.append(episode)
         else:
-            _log.warning("%s: left out: %s", episode.path, episode.outcome.detail or "incomplete")
+            _log.warning("%s: left out: %s", episode.path, outcome.detail or "incomplete")
     if not whole:
         raise StorageError(f"{folder / name}: holds no whole episode. {_REMEDY}")
     return whole
@@ -176,8 +181,11 @@ def chosen_names(index: DomainIndex, names: Sequence[str] | None, folder: Path) 
 
 
 def fingerprint(folder: Path) -> str:
-    """Changes whenever the list of domains, a recording or a label does: of names, sizes and times, without reading."""
-    digest = hashlib.sha256((folder / INDEX).read_bytes())
+    """Changes whenever the list of domains, a recording or a label does: of names, sizes and times, without reading.
+
+    And with ``_CHOICE``, so that a cache of episodes that were chosen otherwise is not taken.
+    """
+    digest = hashlib.sha256(_CHOICE + (folder / INDEX).read_bytes())
     for name in read_index(folder).domains:
         for path in sorted((folder / name).glob("episode_*/*.mcap")):
             about = path.stat()

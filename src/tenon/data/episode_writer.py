@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tenon.configuration.recording import WriterConfig
 from tenon.data import episodes
+from tenon.data.episode_lock import lock_episode_file
 from tenon.data.episodes import (
     BagSummary,
     BagTopic,
@@ -24,6 +25,7 @@ from tenon.data.episodes import (
     EpisodeError,
     EpisodeLayout,
     EpisodeOutcome,
+    EpisodeTakenError,
     TopicSpec,
 )
 from tenon.data.mcap_writer import McapWriter
@@ -57,6 +59,11 @@ class _EpisodeFile:
             self._release = self._releases.submit(os.posix_fadvise, self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         return len(data)
 
+    def lock(self) -> None:
+        """Tells others that it is being written, until it is closed."""
+        with suppress(OSError):  # A file system without locks can be recorded to all the same.
+            lock_episode_file(self._descriptor)
+
     def sync(self) -> None:
         os.fsync(self._descriptor)
 
@@ -72,7 +79,8 @@ class EpisodeWriter:
 
     directory: holds all episodes of a store. topics: everything that may be written. layout: other names than those
     of ``contract.number`` (``repair`` uses it).
-    Raises EpisodeError, here and in all methods, when the disk is full or fails, or when the names are taken.
+    Raises EpisodeError, here and in all methods, when the disk is full or fails; EpisodeTakenError when the names are
+    taken.
     After such an error the writer is closed and what was written so far stays in ``layout.part``.
     """
 
@@ -101,6 +109,7 @@ class EpisodeWriter:
         with self._guard():
             self._claim_names()
             self._file = _EpisodeFile(self.layout.part_file)
+            self._file.lock()
             self._mcap = self._open_mcap(self._file)
 
     @property
@@ -163,6 +172,7 @@ class EpisodeWriter:
             self._refuse_existing(self.layout.finished)
             self.layout.part.rename(self.layout.finished)
             episodes.sync_directory(self.layout.directory)
+            self._close_file()  # Not before: while it is open it is locked, and nobody repairs it.
         return self.layout.finished
 
     def abort(self, detail: str, outcome: EpisodeOutcome | None = None) -> Path:
@@ -176,6 +186,7 @@ class EpisodeWriter:
                 changes = {"result": "aborted", "complete": False, "detail": detail}
                 self._end_file(known.model_copy(update=changes), record=None)
                 episodes.sync_directory(self.layout.part)
+                self._close_file()
         return self.layout.part
 
     def _spans_enough(self, log_time_ns: int) -> bool:
@@ -212,7 +223,7 @@ class EpisodeWriter:
     @staticmethod
     def _refuse_existing(path: Path) -> None:
         if path.exists():
-            raise EpisodeError(f"{path} exists already and is never overwritten: use the next free episode number")
+            raise EpisodeTakenError(f"{path} exists already and is never overwritten: use the next free episode number")
 
     def _open_mcap(self, file: _EpisodeFile) -> McapWriter:
         config = self._config
@@ -250,7 +261,6 @@ class EpisodeWriter:
             self._mcap.add_metadata(episodes.ROSBAG2_RECORD, dict(record))
         self._mcap.finish()
         self._require_open().sync()
-        self._close_file()
 
     @staticmethod
     def _write_text(path: Path, text: str) -> None:

@@ -41,10 +41,15 @@ _BAG_METADATA_VERSION = 8
 """The last version with QoS profiles as a string: Humble reads it, and so do all later distributions."""
 _STEM = re.compile(r"episode_(?P<number>\d{6,})(?P<repaired>_repaired)?")
 _PART = ".part"
+_REPAIRED = "_repaired"
 
 
 class EpisodeError(RuntimeError):
     """An episode that cannot be written or read. The message says what to do."""
+
+
+class EpisodeTakenError(EpisodeError):
+    """The number of an episode that was to be written belongs to another one already."""
 
 
 class EpisodeContract(Config):
@@ -52,9 +57,8 @@ class EpisodeContract(Config):
 
     number: of the episode in its directory, from 0, never used twice. session_episode: the number that the
     session gave it. train: its transitions were meant for the trainer. seed: of the episode's random draws. operator:
-    who ran the session.
-    configuration_hash: of the resolved configuration. calibration and versions: name -> what identifies it (a
-    hash, a version).
+    who ran the session. configuration_hash: of the configuration, as far as the data depend on it. calibration and
+    versions: name -> what identifies it (a hash, a version).
     """
 
     number: Annotated[int, Field(ge=0)]
@@ -215,12 +219,17 @@ class EpisodeLayout:
     @property
     def is_repaired(self) -> bool:
         """Whether ``repair.py`` made this one."""
-        return self.stem.endswith("_repaired")
+        return self.stem.endswith(_REPAIRED)
+
+    @property
+    def original(self) -> EpisodeLayout:
+        """Where this episode lies as it was recorded."""
+        return EpisodeLayout(self.directory, self.stem.removesuffix(_REPAIRED))
 
     @property
     def repaired(self) -> EpisodeLayout:
         """Where the repaired form of this episode lies."""
-        return EpisodeLayout(self.directory, f"{self.stem.removesuffix('_repaired')}_repaired")
+        return EpisodeLayout(self.directory, f"{self.original.stem}{_REPAIRED}")
 
 
 def layout_of(directory: Path, number: int) -> EpisodeLayout:

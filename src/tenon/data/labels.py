@@ -7,6 +7,8 @@
         000001.json                         the first labelling
         000002.json                         a later one, which counts; the first stays
 
+A repaired episode has the labels of its original. Copies of an episode take them along (``copy_labels``).
+
 Frame k is the picture after step k of the episode: what a reward classifier judges.
 """
 
@@ -14,6 +16,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,7 +87,7 @@ class Labels(Config):
         if frames != self.frames:
             raise LabelError(
                 f"episode {self.session_episode} of session {self.session!r} has {frames} frames and was labelled with "
-                f"{self.frames}: it was trimmed since; label it anew"
+                f"{self.frames}: it was trimmed or repaired since; label it anew"
             )
         return self.success
 
@@ -198,6 +202,10 @@ class LabelStore:
         self._write(episode, labels)
         return labels
 
+    def files(self, episode: Episode) -> tuple[Path, ...]:
+        """The files of all labellings of an episode, oldest first."""
+        return tuple(self._folder(episode) / _file_name(version) for version in self._versions(episode))
+
     def newest_files(self) -> Iterator[Path]:
         """The file that counts of each labelled episode, in order of name."""
         for folder in sorted(self.directory.glob("episode_*/")):
@@ -206,7 +214,8 @@ class LabelStore:
                 yield folder / _file_name(versions[-1])
 
     def _folder(self, episode: Episode) -> Path:
-        return self.directory / episode.path.name
+        own = self.directory / episode.path.name
+        return own if own.is_dir() else self.directory / episode.layout.original.stem
 
     def _versions(self, episode: Episode) -> list[int]:
         return _numbers(self._folder(episode))
@@ -231,10 +240,11 @@ class LabelStore:
     def _write(self, episode: Episode, labels: Labels) -> None:
         """A link fails where the name is taken, so that of two people at once one is told."""
         path = self._folder(episode) / _file_name(labels.version)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+        # The tabs of a console are one process, so that its number alone would not tell two who save at once apart.
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            with temporary.open("xb") as file:
                 file.write((labels.model_dump_json(indent=1) + "\n").encode())
                 file.flush()
                 os.fsync(file.fileno())
@@ -252,6 +262,22 @@ class LabelStore:
         newest = self.latest(episode)
         what = "has no labels any more" if newest is None else f"was labelled by {newest.by} at {newest.at}"
         return StaleLabelError(f"{episode.path.name} {what}: look at the newest labels, then label it again")
+
+
+def copy_labels(episode: Episode, copy: Path) -> int:
+    """Copies an episode's labels, as they are, beside ``copy``, the folder of a copy of all of it.
+
+    Returns how many there are. Raises LabelError where they cannot be read or written.
+    """
+    files = LabelStore(episode.path.parent).files(episode)
+    folder = copy.parent / FOLDER / copy.name
+    try:
+        for file in files:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        raise LabelError(f"{folder}: cannot be written: {error}: check the disk and its permissions") from error
+    return len(files)
 
 
 def labelled_success(store: LabelStore, episode: Episode, recorded: Flags) -> Flags:

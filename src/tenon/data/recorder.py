@@ -13,7 +13,15 @@ from pathlib import Path
 
 from tenon.configuration.recording import RecorderConfig, WriterConfig
 from tenon.data.episode_writer import EpisodeWriter
-from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, TopicAudit, TopicSpec
+from tenon.data.episodes import (
+    EpisodeContract,
+    EpisodeError,
+    EpisodeOutcome,
+    EpisodeTakenError,
+    TopicAudit,
+    TopicSpec,
+    next_number,
+)
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +131,10 @@ class Recorder:
         self._thread.start()
 
     def begin(self, contract: EpisodeContract) -> None:
-        """Opens an episode. Errors of the disk show in ``status`` and in the result of ``end``."""
+        """Opens an episode. Errors of the disk show in ``status`` and in the result of ``end``.
+
+        Where another writer has taken ``contract.number`` meanwhile, the next free one is used: nothing is lost.
+        """
         with self._changed:
             if self._is_closed:
                 raise EpisodeError("the recorder is closed")
@@ -285,10 +296,19 @@ class _EpisodeInProgress:
     def begin(self, contract: EpisodeContract, step: _Step) -> None:
         self._writer, self._error = None, None
         try:
-            self._writer = EpisodeWriter(self._directory, contract, self._topics, self._config)
+            self._writer = self._open(contract)
         except Exception as error:
             self._error = error
             step.error = str(error)
+
+    def _open(self, contract: EpisodeContract) -> EpisodeWriter:
+        while True:
+            try:
+                return EpisodeWriter(self._directory, contract, self._topics, self._config)
+            except EpisodeTakenError:
+                number = max(contract.number + 1, next_number(self._directory))
+                log.warning("episode %d is taken by another writer: it becomes number %d", contract.number, number)
+                contract = contract.model_copy(update={"number": number})
 
     def write(self, message: _Message, step: _Step) -> None:
         if self._writer is None or self._error is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from mcap.opcode import Opcode
 
 from tenon.configuration.recording import WriterConfig
 from tenon.data import episodes
+from tenon.data.episode_lock import is_being_written
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome, TopicSpec
 from tenon.data.mcap_check import check_mcap
@@ -67,8 +69,13 @@ class RepairReport:
 
 
 def repair_episode(path: Path, config: WriterConfig | None = None) -> RepairReport:
-    """Repairs the episode in directory ``path`` (finished or partial). Raises EpisodeError if it cannot be written."""
+    """Repairs the episode in directory ``path`` (finished or partial).
+
+    Raises EpisodeError where it is being recorded, and where the repaired one cannot be written; nothing is left then.
+    """
     layout, source = _locate(path)
+    if episodes.is_part(path) and is_being_written(layout):
+        raise EpisodeError(f"{path} is being recorded: it will be whole when its recording ends; end that first")
     scan = _Scan(map_file(source))
     scan.run()
     recovered = Counter(topic for topic, _ in scan.messages())
@@ -101,23 +108,39 @@ def _locate(path: Path) -> tuple[EpisodeLayout, Path]:
 
 def _write(layout: EpisodeLayout, source: Path, scan: _Scan, lost: dict[str, int], config: WriterConfig | None) -> Path:
     contract, outcome = _contract(scan, layout), _outcome(scan, lost)
+    _clear_stale(layout.repaired)
     writer = EpisodeWriter(layout.directory, contract, scan.topics(), config, layout=layout.repaired)
-    for topic, message in scan.messages():
-        writer.write(
-            topic,
-            message.data,
-            log_time_ns=message.log_time_ns,
-            publish_time_ns=message.publish_time_ns,
-            sequence=message.sequence,
+    try:
+        for topic, message in scan.messages():
+            writer.write(
+                topic,
+                message.data,
+                log_time_ns=message.log_time_ns,
+                publish_time_ns=message.publish_time_ns,
+                sequence=message.sequence,
+            )
+        writer.add_record(
+            REPAIR_RECORD,
+            {"source": source.name, "lost": json.dumps(lost), "problems": "\n".join(scan.problems)},
         )
-    writer.add_record(
-        REPAIR_RECORD,
-        {"source": source.name, "lost": json.dumps(lost), "problems": "\n".join(scan.problems)},
-    )
-    repaired = writer.finish(outcome)
+        repaired = writer.finish(outcome)
+    except BaseException:
+        _remove(writer.layout.part)
+        raise
     if problems := check_mcap(writer.layout.finished_file):
         raise EpisodeError(f"{repaired} came out wrong, please report this: {'; '.join(problems)}")
     return repaired
+
+
+def _clear_stale(repaired: EpisodeLayout) -> None:
+    """Removes what a repair that was killed has left: a copy, whose source is there. Raises EpisodeError."""
+    if is_being_written(repaired):
+        raise EpisodeError(f"{repaired.part} is being written by another repair: wait until it is done")
+    _remove(repaired.part)
+
+
+def _remove(part: Path) -> None:
+    shutil.rmtree(part, ignore_errors=True)
 
 
 def _contract(scan: _Scan, layout: EpisodeLayout) -> EpisodeContract:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from mcap.reader import McapReader, make_reader
 from mcap_ros2.decoder import DecoderFactory
 
 from tenon.data import episodes
+from tenon.data.episode_lock import is_being_written
 from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome
+from tenon.data.mcap_check import check_mcap
 from tenon.data.transition_messages import transition_from_message
 from tenon.data.transitions import Transition
 
@@ -61,7 +64,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class PartialEpisode:
-    """An episode that was never finished: it is being recorded, was aborted, or its recorder was killed."""
+    """An episode that is not finished: it is being recorded, was aborted, or its recorder was killed."""
 
     layout: EpisodeLayout
     size_bytes: int
@@ -79,7 +82,7 @@ class PartialEpisode:
 
 @dataclass(frozen=True, slots=True)
 class DamagedEpisode:
-    """A finished episode that cannot be opened any more. problem: why."""
+    """A finished episode that is left out, since it cannot be opened or another form of it is taken. problem: why."""
 
     layout: EpisodeLayout
     problem: str
@@ -87,11 +90,15 @@ class DamagedEpisode:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All that a store holds, each in order of number. A repaired episode stands in for its damaged original."""
+    """All that a store holds, each in order of number. A repaired episode stands in for its damaged original.
+
+    partial: those that were cut off or aborted. recording: those that a process is writing at this moment.
+    """
 
     finished: tuple[Episode, ...]
     partial: tuple[PartialEpisode, ...]
     damaged: tuple[DamagedEpisode, ...]
+    recording: tuple[PartialEpisode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +130,33 @@ class EpisodeStore:
         self.directory = directory
 
     def scan(self) -> Listing:
-        """All episodes: finished, partial and damaged. An unreadable one never hides the others."""
+        """All episodes: finished, partial and damaged. An unreadable one never hides the others.
+
+        What is renamed or deleted meanwhile is skipped.
+        """
         finished: list[Episode] = []
         partial: list[PartialEpisode] = []
+        recording: list[PartialEpisode] = []
         damaged: list[DamagedEpisode] = []
         for path in sorted(self.directory.iterdir()) if self.directory.is_dir() else []:
             layout = episodes.layout_from_name(path)
             if layout is None or not path.is_dir():
                 continue
             if episodes.is_part(path):
-                partial.append(PartialEpisode(layout, _size_bytes(path)))
-            elif not layout.is_repaired and layout.repaired.finished.exists():
-                damaged.append(DamagedEpisode(layout, f"was repaired: see {layout.repaired.finished.name}"))
-            else:
-                try:
+                kind = recording if is_being_written(layout) else partial
+                unfinished = PartialEpisode(layout, _size_bytes(path))
+                if path.is_dir():
+                    kind.append(unfinished)
+                continue
+            try:
+                if instead := _taken_instead(layout):
+                    damaged.append(DamagedEpisode(layout, instead))
+                else:
                     finished.append(read_episode(path))
-                except EpisodeError as error:
+            except EpisodeError as error:
+                if path.is_dir():
                     damaged.append(DamagedEpisode(layout, str(error)))
-        return Listing(tuple(finished), tuple(partial), tuple(damaged))
+        return Listing(tuple(finished), tuple(partial), tuple(damaged), tuple(recording))
 
     def episodes(self) -> tuple[Episode, ...]:
         """The finished episodes in order of number; damaged ones are logged and left out."""
@@ -150,11 +166,11 @@ class EpisodeStore:
         return listing.finished
 
     def episode(self, number: int) -> Episode:
-        """The finished episode of that number, its repaired form where there is one. Raises EpisodeError."""
+        """The finished episode of that number, its repaired form where it needed one. Raises EpisodeError."""
         layout = episodes.layout_of(self.directory, number)
-        for candidate in (layout.repaired.finished, layout.finished):
-            if candidate.is_dir():
-                return read_episode(candidate)
+        for candidate in (layout, layout.repaired):
+            if candidate.finished.is_dir() and not _taken_instead(candidate):
+                return read_episode(candidate.finished)
         raise EpisodeError(f"{self.directory} has no finished episode {number}")
 
     def next_number(self) -> int:
@@ -220,6 +236,25 @@ def read_episode(path: Path) -> Episode:
         )
 
 
+def _taken_instead(layout: EpisodeLayout) -> str:
+    """Why the other form of a finished episode, repaired or original, is taken; empty where this one is."""
+    original = layout.original
+    if not original.finished.is_dir() or not layout.repaired.finished.is_dir():
+        return ""
+    if _is_whole(original):
+        return f"is not needed: {original.stem} is whole" if layout.is_repaired else ""
+    return "" if layout.is_repaired else f"was repaired: see {layout.repaired.stem}"
+
+
+def _is_whole(layout: EpisodeLayout) -> bool:
+    """Whether a finished episode opens and all its checksums hold."""
+    try:
+        read_episode(layout.finished)
+        return not check_mcap(layout.finished_file)
+    except (EpisodeError, OSError):
+        return False
+
+
 @contextmanager
 def _open_reader(file: Path) -> Iterator[McapReader]:
     """A reader that verifies checksums; whatever goes wrong while it is in use becomes an EpisodeError."""
@@ -238,4 +273,10 @@ def _type_name(schema: Any) -> str:
 
 
 def _size_bytes(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    """What is renamed or deleted meanwhile counts as nothing."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(folder) / name).stat().st_size
+    return total

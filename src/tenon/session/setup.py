@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tenon.configuration.arm import ArmConfig
-from tenon.configuration.base import ConfigurationError, load_yaml
+from tenon.configuration.base import Config, ConfigurationError, load_yaml
 from tenon.configuration.resolve import ConfigKind, resolve, resolve_session
 from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
@@ -33,6 +33,21 @@ from tenon.simulation.scene import TOOL_DOWN_XYZW
 from tenon.simulation.task_kinds import VALVE_KIND, kind_of_task
 from tenon.simulation.tasks import InsertionTaskConfig
 
+APART_FROM_DATA = (
+    *("name", "run_directory", "episodes", "seed", "operator", "recording"),
+    *("controller", "deterministic", "teleop"),
+    *(
+        "train",
+        "algorithm",
+        "weights_every_updates",
+        "wait_for_training",
+        "prior_data",
+        "initial_checkpoint",
+        "practice",
+    ),
+)
+"""Keys of a session's file on which a step that was recorded does not depend: which run it is and how its file is
+written; who acts, which the contract of each episode tells; how a policy is trained on it afterwards."""
 _VERSIONED = ("tenon", "torch", "numpy", "mujoco")
 
 
@@ -136,9 +151,18 @@ class SessionSetup:
         """16 hex digits that change with any value of the session or of what it refers to."""
         stand = self.stand
         parts = (stand.session, stand.robot, *self.job.parts, stand.safety, stand.calibration)
-        models = [part.model_dump(mode="json") for part in (*parts, stand.teleop, *stand.cameras) if part is not None]
-        text = json.dumps([*models, dict(self.algorithm)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _hash_of([*_models(*parts, stand.teleop, *stand.cameras), dict(self.algorithm)])
+
+    @cached_property
+    def data_hash(self) -> str:
+        """16 hex digits of what recorded data depend on: the same for all runs whose episodes belong together.
+
+        ``APART_FROM_DATA``, the learner's algorithm and the teleoperation device are left out.
+        """
+        stand = self.stand
+        session = stand.session.model_dump(mode="json", exclude=set(APART_FROM_DATA))
+        parts = (stand.robot, *self.job.parts, stand.safety, stand.calibration, *stand.cameras)
+        return _hash_of([session, *_models(*parts)])
 
     @cached_property
     def versions(self) -> dict[str, str]:
@@ -162,6 +186,14 @@ def load_setup(session: str | Path, overrides: Mapping[str, Any] | None = None) 
 def with_algorithm(setup: SessionSetup, config: SessionConfig, algorithm: Mapping[str, Any]) -> SessionSetup:
     """The same stand under a configuration that changes nothing of it, with another learner."""
     return replace(setup, stand=replace(setup.stand, session=config), algorithm=algorithm)
+
+
+def _models(*parts: Config | None) -> list[dict[str, Any]]:
+    return [part.model_dump(mode="json") for part in parts if part is not None]
+
+
+def _hash_of(content: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _check_goal(setup: SessionSetup) -> None:

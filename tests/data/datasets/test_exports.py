@@ -60,6 +60,14 @@ def test_trajectory_is_what_was_recorded_and_tells_its_source(pictures: Runs) ->
     )
 
 
+def test_discarded_episodes_are_left_out_and_told(runs: Runs) -> None:
+    runs.record("a", 0)
+    runs.record("a", 1, outcome=EpisodeOutcome(result="stopped", mark="discard", who="ana"))
+    told: list[str] = []
+    assert [episode.number for episode in exportable(runs.store("a"), told.append)] == [0]
+    assert len(told) == 1 and told[0].endswith("episode_000001: was discarded by ana")
+
+
 def test_incomplete_and_cut_off_episodes_are_left_out_and_told(runs: Runs) -> None:
     runs.record("a", 0)
     runs.record("a", 1, outcome=EpisodeOutcome(result="success", complete=False, detail="the disk was full"))

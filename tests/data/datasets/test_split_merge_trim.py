@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,19 @@ from tenon.data.edit.output import DatasetError
 from tenon.data.edit.split import split_by_condition, split_by_list, split_by_share, write_split
 from tenon.data.edit.trim import Cut, trim
 from tenon.data.episodes import EpisodeError
+from tenon.data.labels import LabelStore
 from tenon.data.prior import read_prior, write_prior
 from tenon.data.repair import REPAIR_RECORD, repair_episode
 from tenon.data.replay import Replay
 from tenon.data.store import Episode, EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.session.setup import load_setup
 
 from .conftest import CAMERA, JOINTS, TRANSITION, Runs, assert_same_steps, bytes_of, contents
 
 SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=4), action_size=2)
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -94,6 +99,10 @@ def test_split_by_list_leaves_the_rest_and_refuses_what_is_not_there(run) -> Non
         split_by_list(run, {"held": (12,)})
     with pytest.raises(DatasetError, match="episode 2 is listed in 'a' and in 'b'"):
         split_by_list(run, {"a": (2,), "b": (2,)})
+    with pytest.raises(DatasetError, match="'rest' is the name of the part with all others"):
+        split_by_list(run, {"rest": (0, 1)})
+    with pytest.raises(DatasetError, match="part 'a' lists no episode"):
+        split_by_list(run, {"a": ()})
 
 
 def test_folder_that_exists_is_never_written_to_and_a_failed_split_leaves_nothing(run, tmp_path: Path) -> None:
@@ -161,6 +170,21 @@ def test_different_contract_is_refused_by_name_unless_it_is_allowed(
         merge(found, tmp_path / "again", ["colour"])
 
 
+def test_two_days_of_recording_under_one_setup_are_merged_and_another_period_of_states_is_refused(
+    runs: Runs, tmp_path: Path
+) -> None:
+    def day(name: str, operator: str, **changes: object) -> Episode:
+        by_hand = {"controller": "teleop", "teleop": "keyboard", "train": False}
+        session = {"run_directory": str(tmp_path / name), "operator": operator, **changes}
+        setup = load_setup("sim", {**by_hand, **session})
+        return runs.record(name, 0, configuration_hash=setup.data_hash, operator=setup.config.operator)
+
+    monday, tuesday = day("monday", "ana", episodes=5), day("tuesday", "ben", episodes=9, seed=5)
+    assert merge([monday, tuesday], tmp_path / "both") == ()
+    with pytest.raises(DatasetError, match="--allow-different configuration_hash"):
+        merge([monday, day("faster", "ana", state_rate_hz=200.0)], tmp_path / "all")
+
+
 def test_same_episode_in_two_runs_is_refused(runs: Runs, tmp_path: Path) -> None:
     episode = runs.record("a", 0)
     shutil.copytree(episode.path.parent, runs.root / "copy")
@@ -181,6 +205,22 @@ def test_repaired_episode_keeps_its_repair_record_and_its_gaps(runs: Runs, tmp_p
     assert dict(read_contents(made).records)[REPAIR_RECORD] == dict(read_contents(source).records)[REPAIR_RECORD]
     sequences = [[m.sequence for topic, m in read_contents(e).messages() if topic == JOINTS] for e in (source, made)]
     assert sequences[0] == sequences[1] and sequences[0][-1] > len(sequences[0]) - 1
+
+
+def test_labels_of_people_follow_into_a_split_and_into_a_merge_under_the_new_name(runs: Runs, tmp_path: Path) -> None:
+    episodes = [runs.record("a", number) for number in (3, 8)]
+    store = LabelStore(runs.root / "a")
+    for version in range(2):
+        store.save(episodes[1], 10, (4 + version,), by="ana", at=NOON, seen_version=version)
+    write_split({"kept": episodes}, tmp_path / "parts")
+    parted = EpisodeStore(tmp_path / "parts/kept").episodes()
+    merge(parted, tmp_path / "merged")
+    merged = EpisodeStore(tmp_path / "merged").episodes()
+    for folder, (unlabelled, labelled) in (("parts/kept", parted), ("merged", merged)):
+        found = LabelStore(tmp_path / folder)
+        assert found.latest(unlabelled) is None
+        assert found.history(labelled) == store.history(episodes[1]) and len(found.history(labelled)) == 2
+    assert [episode.path.name for episode in merged] == ["episode_000000", "episode_000001"]
 
 
 # -- trim

@@ -56,6 +56,13 @@ def test_cut_off_recording_is_named_until_it_is_repaired(runs: Runs) -> None:
     assert "cut off" in whats(report) and "tenon dataset repair" in report.problems[0].remedy
 
 
+def test_episode_that_is_being_recorded_is_told_and_not_blamed(runs: Runs) -> None:
+    writer = runs.writer("a", 0)
+    (report,) = verify(runs.root / "a")
+    assert (report.name, report.result, report.problems) == ("episode_000000.part", "is being recorded", ())
+    writer.abort("power")
+
+
 def test_dropped_messages_and_incomplete_episodes_are_told(runs: Runs) -> None:
     dropped = EpisodeOutcome(result="success", complete=False, dropped={CAMERA: 7})
     assert f"7 of {CAMERA}" in whats(verify_episode(runs.record("a", 0, outcome=dropped)))

@@ -137,7 +137,7 @@ TOPICS: tuple[Topic, ...] = (
 
 CAMERA_INFO = Topic("camera/camera_info", CameraInfo, SENSOR, "camera rate, where the lens is known")
 CAMERA_DEPTH = Topic("camera/depth/image_raw", Image, SENSOR, "camera rate, where the camera has depth")
-DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, COMMAND, "1 Hz, and when a camera's fault comes or goes")
+DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, COMMAND, "1 Hz, and when a fault of camera or recorder comes")
 TF = Topic("/tf", TFMessage, STREAM_OF_FRAMES, "control rate")
 TF_STATIC = Topic("/tf_static", TFMessage, LATCHED, "once")
 ROBOT_DESCRIPTION = Topic("robot_description", String, LATCHED, "once")

@@ -23,6 +23,7 @@ from tenon_msgs.srv import MarkEpisode
 from tenon.session.machine import SessionPlan
 from tenon_graph import contract
 from tenon_graph.contract import Topic
+from tenon_graph.recording import recorder_error_of
 from tenon_graph.sessions import goal_of
 from tenon_session.introspection import RateMeter, other_nodes, stamp_ns_of
 
@@ -125,6 +126,15 @@ class SessionClient(Node):
 
     def _listen(self, topic: Topic, callback: Callable[[Any], None]) -> None:
         self.create_subscription(topic.type, topic.name, callback, topic.qos)
+
+    def on_recorder_error(self, tell: Callable[[str], None]) -> None:
+        """``tell`` hears, once a second, why an episode could not be kept; it must return soon."""
+
+        def read(message: Any) -> None:
+            if error := recorder_error_of(message):
+                tell(error)
+
+        self._listen(contract.DIAGNOSTICS, read)
 
     def nodes(self) -> list[str]:
         """Full names of the other nodes on the graph."""

@@ -22,11 +22,13 @@ from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.interfaces import topic_spec
 from tenon_graph.node import GraphNode, run, serve_next, spin_and_drain
+from tenon_graph.recording import recorder_health_to_msg
 
 NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
 """Weights are kept as checkpoints; a copy in each episode would outweigh the episode."""
 CLOSE_TIMEOUT_S = 30.0
 TICK_PERIOD_S = 0.5
+DIAGNOSTICS_PERIOD_S = 1.0
 QUEUED_STATES, QUEUED_IMAGES, QUEUED = 100, 30, 1000
 """How many messages of a topic may wait for this node: for it the newest is worth no more than any other. A second of
 pictures, two of an arm's states; latched topics but the session's state keep what the contract says."""
@@ -38,7 +40,10 @@ PUBLICATION_NUMBER = "publication_sequence_number"
 
 
 class RecorderNode(GraphNode):
-    """/session/state opens an episode's file, /session/episode closes it, all else of the contract goes into it."""
+    """/session/state opens an episode's file, /session/episode closes it, all else of the contract goes into it.
+
+    What could not be kept is told on /diagnostics.
+    """
 
     waited_for = False
 
@@ -64,7 +69,9 @@ class RecorderNode(GraphNode):
         for topic in self._topics:
             callback = read.get(topic.name, partial(self._on_message, topic.name))
             self.create_subscription(topic.type, topic.name, callback, topic.qos_of_depth(_depth(topic)), raw=True)
+        self._diagnostics = self.advertise(contract.DIAGNOSTICS)
         self.create_timer(TICK_PERIOD_S, self._tick)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_health, clock=self.steady_clock)
 
     def destroy_node(self) -> None:
         self._sorter.close()
@@ -92,6 +99,10 @@ class RecorderNode(GraphNode):
         if error != self._last_error:
             self._last_error = error
             self.get_logger().error(error)
+            self._publish_health()
+
+    def _publish_health(self) -> None:
+        self._diagnostics.publish(recorder_health_to_msg(self._last_error, self.now_ns()))
 
     def _on_message(self, name: str, data: bytes, info: Any) -> None:
         self._heard += 1
@@ -142,7 +153,7 @@ class RecorderNode(GraphNode):
             controller=msg.controller,
             train=msg.train,
             seed=msg.seed,
-            configuration_hash=setup.configuration_hash,
+            configuration_hash=setup.data_hash,
             operator=setup.config.operator,
             calibration={
                 "residual_controller": setup.job.controller_version(msg.controller),

@@ -11,10 +11,11 @@ from tenon.data.edit.contents import EpisodeContents, read_contents
 from tenon.data.edit.copying import copy_episode
 from tenon.data.edit.output import DatasetError, new_folder
 from tenon.data.episodes import EpisodeContract
+from tenon.data.labels import copy_labels
 from tenon.data.store import Episode
 
 TOPICS = "topics"
-_OF_ONE_EPISODE = frozenset({"number", "session", "session_episode", "controller", "train", "seed"})
+_OF_ONE_EPISODE = frozenset({"number", "session", "session_episode", "controller", "train", "seed", "operator"})
 """What differs between the episodes of one dataset, too."""
 
 
@@ -49,10 +50,11 @@ def find_differences(found: Sequence[Episode]) -> tuple[Difference, ...]:
 
 
 def merge(found: Sequence[Episode], out: Path, allow_different: Iterable[str] = ()) -> tuple[Difference, ...]:
-    """Copies all episodes into the new folder ``out``, numbered from 0 in the order given.
+    """Copies all episodes and people's labels into the new folder ``out``, numbered from 0 in the order given.
 
     allow_different: of ``compared``, what may differ. Returns the differences that were allowed. Raises DatasetError
-    for others, and for an episode that comes twice; the sources are untouched.
+    for others, and for an episode that comes twice, LabelError for labels that cannot be copied; the sources are
+    untouched.
     """
     if not found:
         raise DatasetError("there are no finished episodes to merge: name runs that have some")
@@ -70,7 +72,8 @@ def merge(found: Sequence[Episode], out: Path, allow_different: Iterable[str] = 
         )
     with new_folder(out) as folder:
         for number, episode in enumerate(found):
-            copy_episode(read_contents(episode), folder, "merge", number=number)
+            made = copy_episode(read_contents(episode), folder, "merge", number=number)
+            copy_labels(episode, made)
     return differences
 
 

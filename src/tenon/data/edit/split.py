@@ -13,6 +13,7 @@ from tenon.data.edit.contents import read_contents
 from tenon.data.edit.copying import copy_episode
 from tenon.data.edit.output import DatasetError, new_folder
 from tenon.data.episodes import EpisodeContract
+from tenon.data.labels import copy_labels
 from tenon.data.store import Episode
 
 Plan = dict[str, tuple[Episode, ...]]
@@ -67,6 +68,10 @@ def split_by_condition(found: Sequence[Episode], condition: str) -> Plan:
 
 def split_by_list(found: Sequence[Episode], lists: Mapping[str, Sequence[int]]) -> Plan:
     """The episodes that are listed, by their numbers, and the part "rest" with all others. Raises DatasetError."""
+    if REST in lists:
+        raise DatasetError(f"{REST!r} is the name of the part with all others: name the listed part otherwise")
+    if empty := [name for name, numbers in lists.items() if not numbers]:
+        raise DatasetError(f"part {empty[0]!r} lists no episode: name one or more, as in held_out=0,4,7-9")
     known = {episode.number: episode for episode in found}
     taken: dict[int, str] = {}
     for name, numbers in lists.items():
@@ -82,9 +87,9 @@ def split_by_list(found: Sequence[Episode], lists: Mapping[str, Sequence[int]]) 
 
 
 def write_split(plan: Plan, out: Path) -> None:
-    """Copies each part into a folder of its own in ``out``; the episodes keep their numbers.
+    """Copies each part into a folder of its own in ``out``; the episodes keep their numbers and people's labels.
 
-    All of it is there or nothing. Raises DatasetError or EpisodeError; the sources are untouched.
+    All of it is there or nothing. Raises DatasetError, EpisodeError or LabelError; the sources are untouched.
     """
     for name in plan:
         if not _PART_NAME.fullmatch(name):
@@ -92,7 +97,8 @@ def write_split(plan: Plan, out: Path) -> None:
     with new_folder(out) as folder:
         for name, chosen in plan.items():
             for episode in chosen:
-                copy_episode(read_contents(episode), folder / name, "split", detail=f"part {name}")
+                made = copy_episode(read_contents(episode), folder / name, "split", detail=f"part {name}")
+                copy_labels(episode, made)
 
 
 def _value(episode: Episode, condition: str) -> str:

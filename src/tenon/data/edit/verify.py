@@ -22,6 +22,7 @@ from tenon.data.transitions import Transition
 
 _METADATA_FILE = "metadata.yaml"
 _TRIM = "trim"
+_BEING_RECORDED = "is being recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ class TopicCounts:
 
 @dataclass(frozen=True, slots=True)
 class EpisodeReport:
-    """What ``verify`` found of an episode; it is in order when there are no problems."""
+    """What ``verify`` found of an episode; it is in order when there are no problems.
+
+    result: of its outcome; of one that is being recorded, that it is.
+    """
 
     name: str
     messages: int
@@ -71,16 +75,18 @@ class _Seen:
 
 
 def verify(directory: Path, limits: TimingLimits | None = None) -> Iterator[EpisodeReport]:
-    """A report per episode of the folder, also of those that are cut off or damaged, in that order."""
+    """A report per episode of the folder, also of those that are being recorded, cut off or damaged, in that order."""
     listing = EpisodeStore(directory).scan()
     first: dict[tuple[str, int], str] = {}
     for episode in listing.finished:
         key = (episode.contract.session, episode.contract.session_episode)
         twin = first.setdefault(key, episode.path.name)
         yield verify_episode(episode, limits, twin="" if twin == episode.path.name else twin)
+    for recording in listing.recording:
+        yield EpisodeReport(recording.path.name, 0, 0, _BEING_RECORDED, (), ())
     for partial in listing.partial:
         if not partial.is_repaired:
-            remedy = f"unless it is being recorded: tenon dataset repair {partial.path}"
+            remedy = f"tenon dataset repair {partial.path}"
             yield _unread(partial.path.name, Problem("its recording was cut off", remedy))
     for damaged in listing.damaged:
         if not damaged.layout.repaired.finished.exists():

@@ -135,15 +135,22 @@ def read_trajectory(store: EpisodeStore, episode: Episode) -> Trajectory:
 
 
 def exportable(store: EpisodeStore, leave_out: Callable[[str], None]) -> tuple[Episode, ...]:
-    """The finished episodes that are complete and hold transitions; ``leave_out`` hears of each other one, and why."""
+    """The finished episodes that are complete, not discarded, and hold transitions.
+
+    ``leave_out`` hears of each other one, and why. Raises DatasetError where none is left.
+    """
     listing = store.scan()
+    for recording in listing.recording:
+        leave_out(f"{recording.path}: is being recorded")
     for partial in listing.partial:
         leave_out(f"{partial.path}: was cut off: `tenon dataset repair {partial.path}`")
     for damaged in listing.damaged:
         leave_out(f"{damaged.layout.finished}: {damaged.problem}")
     chosen = []
     for episode in listing.finished:
-        if not episode.outcome.complete:
+        if episode.outcome.discarded:
+            leave_out(f"{episode.path}: was discarded by {episode.outcome.who or 'a person'}")
+        elif not episode.outcome.complete:
             leave_out(f"{episode.path}: is incomplete: {episode.outcome.detail or 'no reason is given'}")
         elif not episode.counts.get(TRANSITION_TOPIC):
             leave_out(f"{episode.path}: holds no transitions")

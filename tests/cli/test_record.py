@@ -1,0 +1,102 @@
+"""`tenon record` against a session that says more than its recorder keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tenon.cli import running
+from tenon.cli.main import main
+from tenon.cli.record import spans
+from tenon.data.episode_writer import EpisodeWriter
+from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec, next_number
+from tenon.session.machine import DONE, SessionPlan
+from tenon.session.statistics import EpisodeSummary, Outcome
+
+TOPIC = TopicSpec("/x", "std_msgs/msg/UInt64", "uint64 data")
+FULL = "40 MiB free, 64 MiB are kept in reserve"
+
+
+@dataclass
+class Session:
+    """Says that every episode succeeded. lost, lossy: seeds whose episode is not kept at all, or with gaps."""
+
+    episodes: Path
+    lost: Collection[int] = ()
+    lossy: Collection[int] = ()
+    plans: list[SessionPlan] = field(default_factory=list)
+    client: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = SimpleNamespace(on_recorder_error=self._listen)
+
+    def _listen(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def run(self, plan: SessionPlan, title: str) -> Any:
+        self.plans.append(plan)
+        said = [self._episode(plan.seed + index) for index in range(plan.episodes)]
+        return SimpleNamespace(result=SimpleNamespace(stop_reason=DONE), episodes=tuple(said))
+
+    def _episode(self, seed: int) -> EpisodeSummary:
+        number = next_number(self.episodes)
+        if seed in self.lost:
+            self._tell(FULL)
+        else:
+            contract = EpisodeContract(number=number, robot="sim", task="usb", controller="teleop", seed=seed)
+            writer = EpisodeWriter(self.episodes, contract, [TOPIC])
+            writer.finish(EpisodeOutcome(result="success", complete=seed not in self.lossy))
+        return EpisodeSummary(
+            number, "teleop", Outcome.SUCCESS, "", True, 5, 5, 1.0, 2.0, np.zeros(3), seed, 0, mark="success"
+        )  # fmt: skip
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, Session]]:
+    """Types the command; returns its exit status and the session."""
+
+    def typed(*arguments: str, **recorder: Sequence[int]) -> tuple[int, Session]:
+        session = Session(tmp_path / "run/episodes", **recorder)
+
+        @contextmanager
+        def running_session(*_: object, **__: object) -> Iterator[Session]:
+            yield session
+
+        monkeypatch.setattr(running, "running_session", running_session)
+        command = ["record", "--task", "usb", "--episodes", "5", "--seed", "10", "--out", str(tmp_path / "run")]
+        return main([*command, *arguments]), session
+
+    return typed
+
+
+def test_all_that_was_kept_is_no_failure(record: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    status, session = record()
+    assert status == 0 and [(plan.seed, plan.episodes) for plan in session.plans] == [(10, 5)]
+    assert "5 episodes (5 success): done" in capsys.readouterr().out
+
+
+def test_demonstration_that_was_not_written_is_told_with_its_reason_and_done_again(
+    record: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = record(lost=[11, 14], lossy=[12])
+    told = " ".join(capsys.readouterr().err.split())
+    assert status == 1 and told.count(f"NOT RECORDED: {FULL}") == 1
+    assert "3 of them are NOT kept whole" in told and "(seed 11)" in told and "(seed 14)" in told
+    assert f"(seed 14). {FULL}" in told and "--resume" in told
+    status, session = record("--resume")
+    assert status == 0 and [(plan.seed, plan.episodes) for plan in session.plans] == [(11, 2), (14, 1)]
+    assert "3 of 5 are missing" in " ".join(capsys.readouterr().err.split())
+    assert record("--resume")[0] == 1
+    assert "all 5 episodes" in " ".join(capsys.readouterr().err.split())
+
+
+def test_spans_join_seeds_that_follow_each_other() -> None:
+    assert spans([]) == []
+    assert spans([3, 4, 7, 9, 10]) == [range(3, 5), range(7, 8), range(9, 11)]

@@ -1,0 +1,57 @@
+"""The recorder's node tells the graph of what it cannot keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rclpy
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from tenon_msgs.msg import SessionState
+
+from tenon.configuration.resolve import resolve_session
+from tenon_graph import contract
+from tenon_graph.node import GraphNode
+from tenon_graph.recording import recorder_error_of
+from tenon_session.recorder_node import RecorderNode
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_loopback")
+    config = resolve_session("sim", {"run_directory": str(tmp_path / "run"), "robot": "ur5-emulated"})
+    file = tmp_path / "session.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    rclpy.init(args=["--ros-args", "-p", f"session:={file}"])
+    yield file
+    rclpy.shutdown()
+
+
+@pytest.mark.timeout(60)
+def test_episode_that_cannot_be_written_is_told_on_diagnostics(session: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/episodes").write_text("in the way of the folder")
+    said: list[DiagnosticArray] = []
+    others, recorder = GraphNode("others"), RecorderNode()
+    others.subscribe(contract.DIAGNOSTICS, said.append)
+    state = others.advertise(contract.SESSION_STATE)
+    executor = SingleThreadedExecutor()
+    for node in (others, recorder):
+        executor.add_node(node)
+    state.publish(SessionState(session="s", phase=SessionState.RUNNING, episode=0, record=True))
+    while not any(recorder_error_of(msg) for msg in said):
+        executor.spin_once(timeout_sec=1.0)
+    errors = {recorder_error_of(msg) for msg in said} - {""}
+    assert len(errors) == 1 and "episodes: cannot be written" in errors.pop()
+    executor.shutdown()
+    recorder.destroy_node()
+    others.destroy_node()
+
+
+def test_diagnostics_of_others_are_no_error_of_the_recorder() -> None:
+    from tenon_graph.cameras import health_to_msg
+
+    assert recorder_error_of(health_to_msg("wrist", "unplugged", 0, level=b"\x02")) == ""
