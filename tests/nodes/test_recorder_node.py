@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from tenon_msgs.msg import SessionState
 
 from tenon.configuration.resolve import resolve_session
+from tenon.data.store import EpisodeStore
 from tenon_graph import contract
 from tenon_graph.node import GraphNode
 from tenon_graph.recording import recorder_error_of
@@ -49,6 +50,24 @@ def test_episode_that_cannot_be_written_is_told_on_diagnostics(session: Path, tm
     executor.shutdown()
     recorder.destroy_node()
     others.destroy_node()
+
+
+@pytest.mark.timeout(60)
+def test_episode_ends_when_its_session_manager_is_gone(session: Path, tmp_path: Path) -> None:
+    """Cameras go on: they would fill the disk."""
+    manager, recorder = GraphNode("manager"), RecorderNode()
+    state = manager.advertise(contract.SESSION_STATE)
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    state.publish(SessionState(session="s", phase=SessionState.RUNNING, episode=0, record=True))
+    episodes = tmp_path / "run/episodes"
+    while not list(episodes.glob("*.part")):
+        executor.spin_once(timeout_sec=0.1)
+    manager.destroy_node()
+    while next(iter(EpisodeStore(episodes).scan().partial), None) is None:
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
+    recorder.destroy_node()
 
 
 def test_diagnostics_of_others_are_no_error_of_the_recorder() -> None:

@@ -29,6 +29,8 @@ NOT_RECORDED = {contract.POLICY_WEIGHTS.name}
 CLOSE_TIMEOUT_S = 30.0
 TICK_PERIOD_S = 0.5
 DIAGNOSTICS_PERIOD_S = 1.0
+UNATTENDED_TICKS = 4
+"""An episode whose session has left the graph for so many ticks in a row is over."""
 QUEUED_STATES, QUEUED_IMAGES, QUEUED = 100, 30, 1000
 """How many messages of a topic may wait for this node: for it the newest is worth no more than any other. A second of
 pictures, two of an arm's states; latched topics but the session's state keep what the contract says."""
@@ -57,6 +59,7 @@ class RecorderNode(GraphNode):
         topics = [topic_spec(topic, self._names[topic.name]) for topic in self._topics]
         self._recorder = Recorder(self._directory, topics, config)
         self._last_error = ""
+        self._unattended_ticks = 0
         self._number = next_number(self._directory)
         self._session = ""
         self._sorter = self._new_sorter()
@@ -95,11 +98,20 @@ class RecorderNode(GraphNode):
 
     def _tick(self) -> None:
         self._sorter.tick(self.now_ns())
+        self._look_after_session()
         error = self._recorder.status().last_error
         if error != self._last_error:
             self._last_error = error
             self.get_logger().error(error)
             self._publish_health()
+
+    def _look_after_session(self) -> None:
+        """Else cameras would fill the disk with the episode of a session manager that has died."""
+        attended = self._sorter.open is None or self.count_publishers(contract.SESSION_STATE.name) > 0
+        self._unattended_ticks = 0 if attended else self._unattended_ticks + 1
+        if self._unattended_ticks == UNATTENDED_TICKS:
+            self.get_logger().error("the session manager is gone: the episode that runs ends here")
+            self._sorter.close()
 
     def _publish_health(self) -> None:
         self._diagnostics.publish(recorder_health_to_msg(self._last_error, self.now_ns()))
