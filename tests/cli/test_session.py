@@ -55,6 +55,14 @@ def test_malformed_connector_is_refused_with_the_reason(
     assert "mine.yaml" in said
 
 
+def test_reward_of_a_detector_is_refused_before_anything_moves_where_there_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(["--robot", "sawyer"], tmp_path / "run", capsys)
+    assert "reward 'electrical' needs a detector of the connection, and robot 'sawyer' has none" in said
+    assert "choose dense, goal_image or daib" in said
+
+
 def test_connector_of_ones_own_takes_the_place_of_the_tasks(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(CONNECTOR))

@@ -57,11 +57,13 @@ class Record:
 
     def run(self) -> int:
         from tenon.cli import run_directory as runs
+        from tenon.session.rewards import create_reward
         from tenon.session.setup import load_setup
 
         if self.episodes < 1:
             raise UsageError(f"--episodes {self.episodes}: 1 or more are needed")
         setup = load_setup(self.session, self._wanted())
+        create_reward(setup)  # what it lacks is said here, not by a node while the others come up
         path = setup.config.run_directory
         if self.resume:
             runs.stored_session(path, self._fixed(setup))
