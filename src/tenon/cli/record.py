@@ -12,6 +12,7 @@ import tyro
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
+from tenon.cli.session import Reward
 
 if TYPE_CHECKING:
     from tenon.cli.running import RunOutcome
@@ -44,6 +45,8 @@ class Record:
     """Task, where not the session's: a file in config/tasks."""
     connector: str | None = None
     """Connector, where not the task's: a file in config/connectors, or the path of your own."""
+    reward: Reward | None = None
+    """What pays where you leave no mark, where not as the session says; dense at a stand without a detector."""
     who: str | None = None
     """Who demonstrates, for the recordings. Default: the name that you are logged in by."""
     goal_error_mm: float | None = None
@@ -80,6 +83,7 @@ class Record:
             robot=self.robot,
             task=absolute(self.task),
             connector=absolute(self.connector),
+            reward=self.reward,
             goal_error_m=None if self.goal_error_mm is None else self.goal_error_mm * MM,
         )
         return {
@@ -96,7 +100,8 @@ class Record:
     def _fixed(self, setup: SessionSetup) -> dict[str, object]:
         """What all episodes of one recording have in common; device and operator may change."""
         config = setup.config.model_dump(mode="json")
-        return {key: config[key] for key in ("robot", "task", "connector", "controller", "seed", "goal_error_m")}
+        keys = ("robot", "task", "connector", "controller", "reward", "seed", "goal_error_m")
+        return {key: config[key] for key in keys}
 
     def _plan(self, setup: SessionSetup) -> SessionPlan:
         from tenon.session.plans import configured_plan
