@@ -16,7 +16,9 @@ import pytest
 from tenon.cli import doctor
 from tenon.cli.checks import files, graphics, machine, network, software
 from tenon.cli.checks.finding import Finding, Severity, error, ok
+from tenon.cli.checks.robot import check_detector
 from tenon.configuration import ConfigurationError
+from tenon.session.setup import load_setup
 
 Tenon = Callable[..., subprocess.CompletedProcess[str]]
 Usage = collections.namedtuple("Usage", "total used free")
@@ -228,6 +230,19 @@ def test_checking_for_writing_leaves_nothing(tmp_path: Path) -> None:
 
 def test_all_configuration_files_load() -> None:
     assert only(files.check_configuration()).severity is Severity.OK
+
+
+@pytest.mark.parametrize(
+    ("robot", "reward", "severity"),
+    [
+        ("sim", "electrical", Severity.OK),
+        ("sawyer", "dense", Severity.INFO),
+        ("sawyer", "electrical", Severity.WARNING),
+    ],
+)
+def test_stand_without_a_detector_is_told_before_the_first_session(robot: str, reward: str, severity: Severity) -> None:
+    setup = load_setup("sim", {"robot": robot, "reward": reward})
+    assert check_detector(setup).severity is severity
 
 
 def test_bad_configuration_file_is_named_with_its_key(tmp_path: Path) -> None:

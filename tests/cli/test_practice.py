@@ -157,6 +157,26 @@ def test_practice_ends_when_the_target_is_met_twice_in_a_row(tmp_path: Path, set
     assert version_in(setup.run_directory / BEST_FOLDER) == 4
 
 
+class BlindRobot(Robot):
+    """At a stand without a detector."""
+
+    def _trial(self, seed: int) -> EpisodeSummary:
+        self._recorded[seed] = replace(super()._trial(seed), connected=None)
+        return self._recorded[seed]
+
+    def _draw(self, seed: int) -> EpisodeSummary:
+        return replace(super()._draw(seed), connected=None)
+
+
+def test_practice_without_a_detector_tells_of_the_reward_alone(
+    tmp_path: Path, setup: SessionSetup, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = practise(BlindRobot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3}), setup)
+    assert report.exploits == () and "check 20 trials by hand" in report.to_markdown()
+    said = capsys.readouterr().err
+    assert "after 8 trials: 4/5 by the reward" in said and "detector" not in said
+
+
 @pytest.mark.parametrize("killed_after", [0, 2, 4, 9])
 def test_killed_practice_goes_on_where_it_was(tmp_path: Path, setup: SessionSetup, killed_after: int) -> None:
     robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})

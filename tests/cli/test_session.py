@@ -55,6 +55,26 @@ def test_malformed_connector_is_refused_with_the_reason(
     assert "mine.yaml" in said
 
 
+def test_reward_of_a_detector_is_refused_before_anything_moves_where_there_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(["--robot", "sawyer"], tmp_path / "run", capsys)
+    assert "reward 'electrical' needs a detector of the connection, and robot 'sawyer' has none" in said
+    assert "choose dense, goal_image or daib" in said
+
+
+def test_record_is_refused_as_well_and_runs_on_a_reward_that_needs_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed, out = ["record", "--robot", "sawyer", "--task", "usb", "--out", str(tmp_path / "out")], tmp_path / "out"
+    assert entry.main(typed) == USAGE
+    assert "robot 'sawyer' has none" in " ".join(capsys.readouterr().err.split())
+    out.mkdir()
+    (out / "session.yaml").touch()
+    assert entry.main([*typed, "--reward", "dense"]) == USAGE
+    assert "detector" not in capsys.readouterr().err, "the folder in use is what is refused now"
+
+
 def test_connector_of_ones_own_takes_the_place_of_the_tasks(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(CONNECTOR))

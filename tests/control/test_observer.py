@@ -76,6 +76,20 @@ def test_the_detector_must_have_spoken_since_the_tick() -> None:
     assert tick is not None and tick.electrical
 
 
+def test_without_a_detector_a_tick_waits_for_none_and_says_that_nothing_is_known() -> None:
+    observer = Observer(period_ns=PERIOD_NS, image_tolerance_ns=None, detector=False)
+    for k in range(3):
+        observer.on_pose(k * PERIOD_NS, pose())
+        observer.on_force(k * PERIOD_NS, np.zeros(3))
+        tick = observer.take()
+        assert tick is not None and tick.electrical is None
+    assert not observer.missed
+    observer.on_electrical(3 * PERIOD_NS, True)
+    feed(observer, 3 * PERIOD_NS, image=False)
+    tick = observer.take()
+    assert tick is not None and tick.electrical is None, "a stray word of another stand's node does not count"
+
+
 def test_the_peak_between_two_ticks_is_kept_and_the_tare_is_subtracted() -> None:
     observer = Observer(period_ns=PERIOD_NS, image_tolerance_ns=None)
     observer.bias_n = np.array((0.0, 0.0, 5.0))

@@ -33,9 +33,15 @@ def machine() -> SessionMachine:
 
 
 def transition(
-    machine: SessionMachine, step: int, *, success: bool = False, terminated: bool = False, horizon: int = HORIZON
+    machine: SessionMachine,
+    step: int,
+    *,
+    success: bool = False,
+    terminated: bool = False,
+    horizon: int = HORIZON,
+    connected: bool | None = None,
 ) -> AssembledTransition:
-    sample = ObservationSample(machine.episode, step, np.zeros(4))
+    sample = ObservationSample(machine.episode, step, np.zeros(4), connected=connected)
     return AssembledTransition(
         episode=machine.episode,
         step=step,
@@ -251,6 +257,24 @@ def test_transition_of_an_old_episode_is_ignored(machine: SessionMachine) -> Non
     old = replace(transition(machine, HORIZON - 1), episode=0)
     machine.on_transition(old)
     assert machine.phase is SessionPhase.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("detector", "connected", "false_steps"),
+    [((False, False, True, True, True), True, 1), ((False,) * HORIZON, False, 4), ((None,) * HORIZON, None, 0)],
+    ids=["it agrees at last", "it never does", "there is none"],
+)
+def test_summary_holds_the_detectors_word_or_that_there_was_none(
+    machine: SessionMachine, detector: tuple[bool | None, ...], connected: bool | None, false_steps: int
+) -> None:
+    machine.start(TRAINING)
+    machine.reset_done()
+    machine.take_events()
+    for step, word in enumerate(detector):
+        machine.on_transition(transition(machine, step, success=step > 0, connected=word))
+    summary = summary_of(machine.take_events())
+    assert summary.success
+    assert (summary.connected, summary.false_steps) == (connected, false_steps)
 
 
 def test_statistics_cover_the_last_twenty_and_the_force(machine: SessionMachine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ CONFIG = PracticeConfig(evaluate_every=25, draws=20, target=0.9, target_times=2)
 TRIALS = 200
 
 
-def seen(successes: int, *, reward: float = 0.0, version: int = 0, connected: int = 0) -> Judgement:
+def seen(successes: int, *, reward: float = 0.0, version: int = 0, connected: int | None = 0) -> Judgement:
     return Judgement(draws=20, successes=successes, connected=connected, mean_reward=reward, version=version)
 
 
@@ -37,7 +38,7 @@ def record_of(*successes: int, every: int = 25) -> PracticeRecord:
     return PracticeRecord(looks=looks)
 
 
-def summary(*, success: bool, connected: bool, false_steps: int = 0, version: int = 3) -> EpisodeSummary:
+def summary(*, success: bool, connected: bool | None, false_steps: int = 0, version: int = 3) -> EpisodeSummary:
     return EpisodeSummary(
         episode=0,
         controller="policy",
@@ -132,6 +133,11 @@ def test_judgement_counts_reward_and_detector_apart() -> None:
     assert found.mean_reward == pytest.approx(12.0)
 
 
+def test_judgement_without_a_detector_says_nothing_of_it() -> None:
+    found = judge([summary(success=True, connected=None), summary(success=False, connected=None)])
+    assert (found.successes, found.connected, found.connected_interval) == (1, None, None)
+
+
 def test_record_comes_back_from_the_disk_and_damage_is_told(tmp_path: Path) -> None:
     path, record = tmp_path / "practice.json", record_of(3, 9)
     assert read_record(path) == PracticeRecord()
@@ -182,6 +188,32 @@ def test_report_says_the_same_in_json_and_for_people() -> None:
     assert "the policy after 25 trials" in text
     assert "- `episode_000099`: 6 such steps" in text
     assert "| last 50 | 1.00 | 0.98 | +0.02 |" in text
+
+
+def report_without_detector() -> PracticeReport:
+    trials = [
+        Trial(f"episode_{i:06d}", summary(success=i >= 10, connected=None, false_steps=0)) for i in range(10 + 25)
+    ]
+    looks = tuple(Look(trials=25 * i, seen=seen(count, connected=None)) for i, count in enumerate((2, 12)))
+    before, after = seen(3, connected=None), seen(13, connected=None)
+    record = PracticeRecord(looks=looks, before=before, after=after)
+    return replace(report(), record=record, trials=tuple(trials))
+
+
+def test_report_without_a_detector_accuses_no_trial_and_asks_a_person_to_look() -> None:
+    text, data = report_without_detector().to_markdown(), report_without_detector().to_json()
+    assert "detector" not in text and "difference" not in text and "without a connection" not in text
+    assert "| before | 0 | 3/20 (0.05 - 0.36) | 0.00 |" in text
+    assert "Nothing at this stand tells the truth: check 20 trials by hand." in text
+    listed = [line for line in text.splitlines() if line.startswith("- `episode_")]
+    assert listed == [f"- `episode_{i:06d}`" for i in range(15, 35)], "the newest that the reward calls a success"
+    assert (data["exploits"], data["false_steps"], data["after"]["connected"]) == (None, None, None)
+    assert (data["overall"]["rewarded"], data["overall"]["difference"]) == (pytest.approx(25 / 35), None)
+
+
+def test_detector_that_missed_one_look_is_no_witness() -> None:
+    record = report().record.model_copy(update={"after": seen(13, connected=None)})
+    assert "by hand" in replace(report(), record=record).to_markdown()
 
 
 def test_no_trials_agree_by_definition() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tenon.configuration import ConfigurationError
 from tenon.rewards import RewardError, RewardObservation
 from tenon.rewards.daib.free_plug import FREE_STEPS
-from tenon.session.rewards import create_reward
+from tenon.session.rewards import OF_DETECTOR, create_reward
 from tenon.session.setup import SessionSetup, load_setup
 from tenon_session.testing.sessions import constant_classifier
 
@@ -38,6 +38,28 @@ def test_classifier_must_be_named_and_be_there(tmp_path: Path) -> None:
         load_setup("job", {"reward": "daib"})
     with pytest.raises(ConfigurationError, match=r"no classifier that can be used: .*no checkpoint is here"):
         create_reward(setup_with(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("reward", OF_DETECTOR)
+@pytest.mark.parametrize("robot", ["ur5", "sawyer"])
+def test_reward_of_a_detector_is_refused_where_the_stand_has_none(robot: str, reward: str) -> None:
+    setup = load_setup("sim", {"robot": robot, "reward": reward})
+    told = f"reward '{reward}' needs a detector of the connection, and robot '{robot}' has none .*choose dense, goal_im"
+    with pytest.raises(ConfigurationError, match=told):
+        create_reward(setup)
+
+
+@pytest.mark.parametrize(
+    ("session", "robot", "reward"),
+    [
+        ("sim", "sawyer", "dense"),
+        ("sim", "ur5-emulated", "electrical"),
+        ("sim", "sawyer-emulated", "electrical"),
+        ("valve", "claw", "completion"),
+    ],
+)
+def test_reward_that_the_stand_can_measure_is_made(session: str, robot: str, reward: str) -> None:
+    assert create_reward(load_setup(session, {"robot": robot, "reward": reward}))
 
 
 def test_classifier_of_another_picture_size_is_refused(tmp_path: Path) -> None:

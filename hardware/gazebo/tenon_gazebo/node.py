@@ -55,7 +55,8 @@ class GazeboArm(GraphNode):
         self._last_ns, self._published_ns = 0, 0
         self._state_period_ns = round(NS_PER_S / config.state_rate_hz)
         self._states = StatePublisher(self, self._driver.joint_names)
-        self._electrical = self.advertise(contract.TASK_ELECTRICAL)
+        tells = setup.robot.detector == "driver"
+        self._electrical = self.advertise(contract.TASK_ELECTRICAL) if tells else None
         self._torques = [self.create_publisher(Float64, f"{TORQUE}/{name}", 1) for name in self._driver.joint_names]
         self.create_subscription(JointState, JOINTS, self._on_joints, qos_profile_sensor_data)
         self.create_subscription(WrenchStamped, WRENCH, self._on_wrench, qos_profile_sensor_data)
@@ -98,6 +99,8 @@ class GazeboArm(GraphNode):
 
     def _publish(self, state: RobotState) -> None:
         self._states.publish(state)
+        if self._electrical is None:
+            return
         msg = ElectricalState(connected=is_seated(state.tcp_in_base, self.setup.nominal_goal_in_base, self.setup.task))
         msg.header.stamp = to_stamp(state.stamp_ns)
         self._electrical.publish(msg)

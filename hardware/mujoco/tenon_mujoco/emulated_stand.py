@@ -30,7 +30,10 @@ WATCH_PERIOD_S = 0.1
 
 
 class EmulatedStand(GraphNode):
-    """Plant and emulator on a thread in real time; camera, detector and the stand's reset on the graph."""
+    """Plant and emulator on a thread in real time; camera, detector and the stand's reset on the graph.
+
+    The detector is here only where the robot's file says so: a stand without one is emulated without one.
+    """
 
     def __init__(self) -> None:
         super().__init__("emulated_stand")
@@ -49,7 +52,7 @@ class EmulatedStand(GraphNode):
             self._pictures = CameraPublisher(self, WRIST)
             self._lens = simulated_lens(setup.connector, self._camera)
             self.create_timer(1.0 / session.camera_rate_hz, self._on_camera)
-        if not emulator.carries_detector:
+        if setup.robot.detector == "node":
             self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
             self.create_timer(1.0 / DETECTOR_RATE_HZ, self._on_detector)
         self.create_timer(WATCH_PERIOD_S, self._on_watch)

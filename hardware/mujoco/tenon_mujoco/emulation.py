@@ -34,11 +34,6 @@ class Emulator(Protocol):
         """Of the device's control loop."""
         ...
 
-    @property
-    def carries_detector(self) -> bool:
-        """Whether the detector of the connection is wired to the device, so that its driver tells of it."""
-        ...
-
     def start(self) -> None:
         """Opens its ports. Raises EmulatorError."""
         ...

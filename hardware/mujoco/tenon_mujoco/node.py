@@ -63,7 +63,8 @@ class MujocoArm(GraphNode):
         self._timeouts_told = 0
         self._states = StatePublisher(self, self._driver.joint_names)
         self._clock_publisher = self.create_publisher(Clock, "/clock", 1)
-        self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
+        tells = self.setup.robot.detector == "driver"
+        self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL) if tells else None
         self._pictures = CameraPublisher(self, WRIST)
         self._lens = None if self._camera is None else simulated_lens(self.setup.connector, self._camera)
         self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
@@ -116,9 +117,10 @@ class MujocoArm(GraphNode):
             self._pictures.publish(now_ns, rgb, self._lens)
         self._states.publish(state)
         if now_ns % self._control_period_ns == 0:
-            electrical = ElectricalState(connected=self._driver.electrical())
-            electrical.header.stamp = stamp
-            self._electrical_publisher.publish(electrical)
+            if self._electrical_publisher is not None:
+                electrical = ElectricalState(connected=self._driver.electrical())
+                electrical.header.stamp = stamp
+                self._electrical_publisher.publish(electrical)
             self._lockstep.on_tick(now_ns, time.monotonic())
 
     def _serve_until_time_may_go_on(self) -> None:

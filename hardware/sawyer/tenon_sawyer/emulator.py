@@ -61,8 +61,6 @@ def create(settings: EmulatorSettings, plant: Plant) -> SawyerEmulator:
 class SawyerEmulator:
     """``start``, then ``turn`` once per period. ``reboot``, ``cut`` and ``arm`` are for tests of faults."""
 
-    carries_detector = False
-
     def __init__(self, settings: EmulatorSettings, plant: Plant) -> None:
         self._settings, self._plant = settings, plant
         self.period_s = 1.0 / settings.control_rate_hz

@@ -63,8 +63,6 @@ def create(settings: EmulatorSettings, plant: Plant) -> UrEmulator:
 class UrEmulator:
     """The controller. ``turn`` is one period of it; everything happens there, on the thread that calls it."""
 
-    carries_detector = True
-
     def __init__(self, settings: EmulatorSettings, plant: Plant) -> None:
         self.settings, self.plant = settings, plant
         self.registers, self.safety, self.gripper = Registers(), SafetySystem(), RobotiqGripper()

@@ -191,6 +191,8 @@ class Evaluate:
             evaluated = run_evaluation(session, plan, f"evaluate {plan.name}", force_limit_n=limit_n)
         title = f"{config.task} on {config.robot}, goal error up to {setup.goal_error_m / MM:g} mm"
         OUT.print(evaluation_table([evaluated.evaluation], title))
+        if not setup.job.has_detector:
+            note(f"success is the word of reward {config.reward!r} alone: nothing at this stand tells the truth")
         if self.json is not None:
             wall_s = time.monotonic() - started_s
             write_json(self.json, EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s))

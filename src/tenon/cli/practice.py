@@ -102,7 +102,8 @@ class Practice:
         self._write(record)
         hand_over(self._kept(record.best.trials), self._best)
         self._forget_all_but({0, record.best.trials})
-        note(f"after {trials} trials: {seen.successes}/{seen.draws} by the reward, {seen.connected} by the detector")
+        truth = "" if seen.connected is None else f", {seen.connected} by the detector"
+        note(f"after {trials} trials: {seen.successes}/{seen.draws} by the reward{truth}")
 
     def _judge_best(self) -> Judgement:
         """The chosen policy on the draws of the report."""

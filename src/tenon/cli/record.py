@@ -13,6 +13,7 @@ import tyro
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
+from tenon.cli.session import Reward
 
 if TYPE_CHECKING:
     from tenon.cli.running import RunningSession
@@ -46,6 +47,8 @@ class Record:
     """Task, where not the session's: a file in config/tasks."""
     connector: str | None = None
     """Connector, where not the task's: a file in config/connectors, or the path of your own."""
+    reward: Reward | None = None
+    """What pays where you leave no mark, where not as the session says; dense at a stand without a detector."""
     who: str | None = None
     """Who demonstrates, for the recordings. Default: the name that you are logged in by."""
     goal_error_mm: float | None = None
@@ -59,11 +62,13 @@ class Record:
 
     def run(self) -> int:
         from tenon.cli import run_directory as runs
+        from tenon.session.rewards import create_reward
         from tenon.session.setup import load_setup
 
         if self.episodes < 1:
             raise UsageError(f"--episodes {self.episodes}: 1 or more are needed")
         setup = load_setup(self.session, self._wanted())
+        create_reward(setup)  # what it lacks is said here, not by a node while the others come up
         path = setup.config.run_directory
         if self.resume:
             runs.stored_session(path, self._fixed(setup))
@@ -80,6 +85,7 @@ class Record:
             robot=self.robot,
             task=absolute(self.task),
             connector=absolute(self.connector),
+            reward=self.reward,
             goal_error_m=None if self.goal_error_mm is None else self.goal_error_mm * MM,
         )
         return {
@@ -96,7 +102,8 @@ class Record:
     def _fixed(self, setup: SessionSetup) -> dict[str, object]:
         """What all episodes of one recording have in common; device and operator may change."""
         config = setup.config.model_dump(mode="json")
-        return {key: config[key] for key in ("robot", "task", "connector", "controller", "seed", "goal_error_m")}
+        keys = ("robot", "task", "connector", "controller", "reward", "seed", "goal_error_m")
+        return {key: config[key] for key in keys}
 
     def _plan(self, setup: SessionSetup) -> SessionPlan:
         from tenon.session.plans import configured_plan

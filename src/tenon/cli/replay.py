@@ -68,6 +68,7 @@ class Replay:
     def _setup(self, episode: Episode, steps: list[ReplayStep]) -> SessionSetup:
         from tenon.cli.run_directory import SESSION_FILE, new_run_directory
         from tenon.configuration.resolve import resolve_session
+        from tenon.session.rewards import lacks_detector
         from tenon.session.setup import load_setup
 
         recorded = episode.path.parent.parent / SESSION_FILE
@@ -87,7 +88,9 @@ class Replay:
         if session == "sim":
             changes["task"] = episode.contract.task
         period_s = resolve_session(session, changes).control_period_s
-        return load_setup(session, {**changes, "teleop_horizon_s": len(steps) * period_s})
+        changes["teleop_horizon_s"] = len(steps) * period_s
+        setup = load_setup(session, changes)
+        return load_setup(session, {**changes, "reward": "dense"}) if lacks_detector(setup) else setup
 
     def _play(self, setup: SessionSetup, session_file: Path, episode: Episode, steps: list[ReplayStep]) -> None:
         from tenon.cli.running import running_session

@@ -26,6 +26,8 @@ class RobotConfig(Config):
     where the driver publishes /clock, "real" for a machine that nobody can stop. emulator: what stands in for the
     device, on the device's own protocol, with the simulated stand behind it; None for a device and for a simulation.
     cameras: the file in ``config/cameras`` that this robot has for a name in the session's list, where it is another.
+    detector: what tells whether the connection is made: "driver", where the detector is wired to the device; "node",
+    where another node publishes ``task/electrical``; None where nothing does. Rewards that need it are refused then.
     """
 
     arm: Name
@@ -34,6 +36,7 @@ class RobotConfig(Config):
     driver: DeviceConfig
     emulator: DeviceConfig | None = None
     cameras: dict[Name, Name] = Field(default_factory=dict)
+    detector: Literal["driver", "node"] | None = None
 
     @model_validator(mode="after")
     def _emulated_in_real_time(self) -> RobotConfig:

@@ -1,9 +1,10 @@
 """Joins the streams of an arm and its camera into one observation per control tick.
 
 Ticks lie on multiples of the control period, in the time of the sensors' own stamps: a tick closes with the first
-TCP pose at or after it. It waits for a wrench and the detector's word from then on, and (where the task needs one) for
-a picture that is no older than the tick allows. A tick that its streams do not complete before the next one is due is
-dropped and counted with the name of the stream that was missing; nothing is filled in with old data.
+TCP pose at or after it. It waits for a wrench from then on, for the detector's word where the stand has one, and (where
+the task needs one) for a picture that is no older than the tick allows. A tick that its streams do not complete before
+the next one is due is dropped and counted with the name of the stream that was missing; nothing is filled in with old
+data.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ class Tick:
     """One complete control tick. force_n (3,): on the tool, base axes, tare subtracted. rgb: (h, w, 3), taken
     at rgb_stamp_ns (0 without a picture).
 
-    peak_force_n: longest force since the last tick. electrical: the connection is made. joint_*: (n,), rad and rad/s.
+    peak_force_n: longest force since the last tick. electrical: the connection is made; None where nothing tells.
+    joint_*: (n,), rad and rad/s.
     """
 
     stamp_ns: int
     tcp_in_base: Pose
     force_n: Vector
     peak_force_n: float
-    electrical: bool
+    electrical: bool | None
     joint_position_rad: Vector
     joint_velocity_rad_s: Vector
     rgb: NDArray[np.uint8] | None
@@ -44,7 +46,7 @@ class Observer:
     def __init__(self, *, period_ns: int, image_tolerance_ns: int | None, detector: bool = True) -> None:
         """image_tolerance_ns: how much older than the tick a picture may be; None: the task uses no picture.
 
-        detector: whether the stand has one that tells of the connection; without it ``electrical`` is always False.
+        detector: whether the stand has one that tells of the connection; without it ``electrical`` is always None.
         """
         self._period_ns = period_ns
         self._electrical: tuple[int, bool] | None = None
@@ -93,7 +95,7 @@ class Observer:
             return None
         (stamp_ns, pose, joints), self._open = self._open, None
         assert self._force is not None
-        connected = self._electrical is not None and self._electrical[1]
+        connected = self._electrical[1] if self._detector and self._electrical is not None else None
         rgb_stamp_ns, rgb = 0, None
         if self._image is not None and self._image_tolerance_ns is not None:
             rgb_stamp_ns, rgb = self._image

@@ -27,7 +27,7 @@ from tenon.experiments.on_the_job_practice import Practised, practise
 from tenon.experiments.report import table
 from tenon.experiments.results import Condition, Results, Row, at_least, at_most
 from tenon.rewards.daib import ClassifierReward
-from tenon.session.practice import Look
+from tenon.session.practice import Judgement, Look
 
 OURS = "IQL with DAIB"
 _POLICY = "daib"
@@ -197,7 +197,7 @@ def practice_rows(
         context.progress(seen.trials / size.trials)
         if not context.has_recorded(seen.trials):
             context.record(
-                seen.trials, **{SUCCESSES: float(seen.seen.connected), "by_classifier": float(seen.seen.successes)}
+                seen.trials, **{SUCCESSES: _connected(seen.seen), "by_classifier": float(seen.seen.successes)}
             )
 
     done = practise(
@@ -213,13 +213,19 @@ def practice_rows(
     return context.rows(**_numbers(done))
 
 
+def _connected(seen: Judgement) -> float:
+    """Successes by the truth."""
+    assert seen.connected is not None  # a simulation knows it
+    return float(seen.connected)
+
+
 def _numbers(done: Practised) -> dict[str, float]:
     before, trials = done.record.before, done.trials
     assert before is not None  # practice has come to its end
     newest = trials[-_NEWEST:]
     return {
-        OFFLINE: float(before.connected),
-        SUCCESSES: float(done.handed_over.connected),
+        OFFLINE: _connected(before),
+        SUCCESSES: _connected(done.handed_over),
         "by_classifier": float(done.handed_over.successes),
         "trials": float(len(trials)),
         "rewarded_newest": _share(trial.rewarded.success for trial in newest),

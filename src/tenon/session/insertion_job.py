@@ -1,4 +1,4 @@
-"""Insertion as a session's job: the TCP of an arm goes to a goal pose, a detector tells when the plug is in."""
+"""Insertion as a session's job: the TCP of an arm goes to a goal pose; a detector may tell when the plug is in."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class InsertionJob:
     """A plug over its socket."""
 
     controller_node = "residual_controller"
-    has_detector = True
     zeroes_force = True
 
     def __init__(self, setup: SessionSetup, stand: Stand) -> None:
@@ -64,6 +63,14 @@ class InsertionJob:
         return self._stand.arm.name
 
     @property
+    def has_detector(self) -> bool:
+        return self._stand.robot.detector is not None
+
+    @property
+    def awaits_electrical(self) -> bool:
+        return self.has_detector
+
+    @property
     def parts(self) -> tuple[Config, ...]:
         return self._stand.arm, self._task, self._stand.connector
 
@@ -91,7 +98,7 @@ class InsertionJob:
         """(4,): [x - x_hat (3) in m, f_z in N], base axes, f_z positive when pressed down."""
         return np.append(tick.tcp_in_base.position_m - goal_in_base.position_m, tick.force_n[2])
 
-    def is_done(self, tick: Tick, _goal_in_base: Pose) -> bool:
+    def is_done(self, tick: Tick, _goal_in_base: Pose) -> bool | None:
         return tick.electrical
 
     def begin_start_motion(self, goal_in_base: Pose, begin_ns: int) -> InsertionStart:

@@ -65,7 +65,12 @@ class Job(Protocol):
 
     @property
     def has_detector(self) -> bool:
-        """Whether ``task/electrical`` tells that it is done; else the observation itself does."""
+        """Whether the stand itself can tell that it is done."""
+        ...
+
+    @property
+    def awaits_electrical(self) -> bool:
+        """Whether the stand's word comes on ``task/electrical``, without which no observation is complete."""
         ...
 
     @property
@@ -104,8 +109,8 @@ class Job(Protocol):
         """The state vector (state_size,)."""
         ...
 
-    def is_done(self, tick: Tick, goal_in_base: Pose) -> bool:
-        """By the stand's own detector."""
+    def is_done(self, tick: Tick, goal_in_base: Pose) -> bool | None:
+        """By the stand's own detector; None without one."""
         ...
 
     def begin_start_motion(self, goal_in_base: Pose, begin_ns: int) -> StartMotion:

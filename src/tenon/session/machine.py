@@ -341,7 +341,7 @@ class SessionMachine:
             goal_error_m=self.goal_error_m,
             seed=self.seed,
             policy_version=counter.policy_version,
-            connected=counter.connected.success and outcome is not Outcome.FAULT,
+            connected=None if counter.connected is None else counter.connected and outcome is not Outcome.FAULT,
             false_steps=counter.false_steps,
             mark=self._mark or "",
             who=self._who,

@@ -22,14 +22,14 @@ TARGET_MET, TRIALS_SPENT = "the target is met", "all trials are spent"
 
 
 class Judgement(Config):
-    """A policy over an evaluation's draws. successes: by the reward. connected: by the stand's detector.
+    """A policy over an evaluation's draws. successes: by the reward. connected: by the stand's detector; None without.
 
     version: gradient steps of the policy. mean_reward: per episode.
     """
 
     draws: PositiveInt
     successes: NonNegativeInt
-    connected: NonNegativeInt
+    connected: NonNegativeInt | None
     mean_reward: float
     version: NonNegativeInt
 
@@ -43,9 +43,9 @@ class Judgement(Config):
         return wilson_interval(self.successes, self.draws)
 
     @property
-    def connected_interval(self) -> Interval:
-        """95 %, of the success by the detector."""
-        return wilson_interval(self.connected, self.draws)
+    def connected_interval(self) -> Interval | None:
+        """95 %, of the success by the detector; None without one."""
+        return None if self.connected is None else wilson_interval(self.connected, self.draws)
 
 
 def judge(episodes: Sequence[EpisodeSummary]) -> Judgement:
@@ -53,10 +53,16 @@ def judge(episodes: Sequence[EpisodeSummary]) -> Judgement:
     return Judgement(
         draws=len(episodes),
         successes=sum(episode.success for episode in episodes),
-        connected=sum(episode.connected for episode in episodes),
+        connected=connected_count(episodes),
         mean_reward=sum(episode.total_reward for episode in episodes) / len(episodes),
         version=max(episode.policy_version for episode in episodes),
     )
+
+
+def connected_count(episodes: Sequence[EpisodeSummary]) -> int | None:
+    """How many are a success by the detector; None where it did not speak of all of them."""
+    told = [episode.connected for episode in episodes if episode.connected is not None]
+    return sum(told) if len(told) == len(episodes) else None
 
 
 class Look(Config):

@@ -21,8 +21,8 @@ class Trial:
 
     @property
     def exploits(self) -> bool:
-        """Whether the reward called the episode a success and the detector did not."""
-        return self.summary.success and not self.summary.connected
+        """Whether the reward called the episode a success and the detector did not; False without a detector."""
+        return self.summary.success and self.summary.connected is False
 
 
 class Recordings:

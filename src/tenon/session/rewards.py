@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 
 from tenon.configuration.base import ConfigurationError
+from tenon.configuration.session import RewardName
 from tenon.data.images import Image, resize
 from tenon.rewards import (
     CompletionReward,
@@ -17,10 +18,20 @@ from tenon.rewards import (
 )
 from tenon.session.setup import SessionSetup
 
+OF_DETECTOR: tuple[RewardName, ...] = ("electrical", "completion")
+"""Rewards that pay by the word of the stand's own detector."""
+
 
 def create_reward(setup: SessionSetup) -> Reward:
-    """Raises ConfigurationError for a goal image or a classifier that is missing, damaged or of another size."""
+    """Raises ConfigurationError for a reward that this stand cannot measure, and for a goal image or a classifier that
+    is missing, damaged or of another size."""
     name = setup.config.reward
+    if lacks_detector(setup):
+        raise ConfigurationError(
+            f"session {setup.config.name!r}: reward {name!r} needs a detector of the connection, and robot "
+            f"{setup.config.robot!r} has none (detector in its file): choose dense, goal_image or daib as reward, or "
+            "wire a continuity tester (docs/first-day.md)"
+        )
     if name == "electrical":
         return ElectricalReward()
     if name == "completion":
@@ -31,6 +42,11 @@ def create_reward(setup: SessionSetup) -> Reward:
     if name == "daib":
         return _classifier_reward(setup)
     return GoalImageReward(_goal_image(setup), GoalImageConfig())
+
+
+def lacks_detector(setup: SessionSetup) -> bool:
+    """Whether the session's reward asks a detector that the stand does not have."""
+    return setup.config.reward in OF_DETECTOR and not setup.job.has_detector
 
 
 def _classifier_reward(setup: SessionSetup) -> Reward:

@@ -29,9 +29,10 @@ class Outcome(enum.StrEnum):
 class EpisodeSummary:
     """One finished episode. steps_to_success: 1 is the first step; 0 without success. detail: name of a fault.
 
-    connected: a success by the stand's own detector (in simulation the truth), whatever the reward says. false_steps:
-    steps that were rewarded as a success without a connection. mark: a person's word (``Mark``), empty without one, and
-    who: that person; it stands above the reward's. human_steps: steps in which a person drove.
+    connected: a success by the stand's own detector (in simulation the truth), whatever the reward says; None where the
+    stand has none. false_steps: steps that were rewarded as a success though it saw no connection. mark: a person's
+    word (``Mark``), empty without one, and who: that person; it stands above the reward's. human_steps: steps in which
+    a person drove.
     """
 
     episode: int
@@ -46,7 +47,7 @@ class EpisodeSummary:
     goal_error_m: Vector
     seed: int
     policy_version: int
-    connected: bool = False
+    connected: bool | None = None
     false_steps: int = 0
     mark: str = ""
     who: str = ""
@@ -68,9 +69,9 @@ def summary_from_message(message: Any) -> EpisodeSummary:
         goal_error_m=np.array(message.goal_error_m, dtype=np.float64),
         seed=int(message.seed),
         policy_version=int(message.policy_version),
-        connected=bool(message.connected),
+        # Recordings of before a stand could be without a detector, and a person could mark an episode, lack these.
+        connected=None if getattr(message, "no_detector", False) else bool(message.connected),
         false_steps=int(message.false_steps),
-        # Recordings of before a person could mark an episode lack these.
         mark=str(getattr(message, "mark", "")),
         who=str(getattr(message, "who", "")),
         human_steps=int(getattr(message, "human_steps", 0)),
@@ -115,7 +116,8 @@ class EpisodeCounter:
 
     def __init__(self, success_ticks: int) -> None:
         self.rewarded = SuccessRule(success_ticks)
-        self.connected = SuccessRule(success_ticks)
+        self._connected = SuccessRule(success_ticks)
+        self._detector_tells = True
         self.false_steps = 0
         self.human_steps = 0
         self.steps = 0
@@ -123,11 +125,17 @@ class EpisodeCounter:
         self.peak_force_n = 0.0
         self.policy_version = 0
 
+    @property
+    def connected(self) -> bool | None:
+        """Success by the detector; None where there was a step without its word."""
+        return self._connected.success if self._detector_tells else None
+
     def on_transition(self, transition: AssembledTransition) -> None:
         solved, connected = transition.reward.success, transition.next_observation.connected
         self.rewarded.on_step(solved=solved)
-        self.connected.on_step(solved=connected)
-        self.false_steps += solved and not connected
+        self._detector_tells = self._detector_tells and connected is not None
+        self._connected.on_step(solved=bool(connected))
+        self.false_steps += solved and connected is False
         self.human_steps += transition.action.human
         self.steps += 1
         self.total_reward += transition.reward.reward

@@ -30,14 +30,14 @@ class AssemblyError(RuntimeError):
 class ObservationSample:
     """An observation of a running episode. payload: what the caller wants back with the transition (the message).
 
-    connected: the stand's own detector says that the connection is made, whatever the reward says.
+    connected: the stand's own detector says that the connection is made, whatever the reward says; None without one.
     """
 
     episode: int
     stamp_ns: int
     state: Vector
     payload: Any = None
-    connected: bool = False
+    connected: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,8 @@ class ValveJob:
 
     controller_node = "joint_controller"
     controllers: tuple[ControllerName, ...] = ("policy", "gait")
-    has_detector = False
+    has_detector = True
+    awaits_electrical = False
     zeroes_force = False
     goal_error_m = 0.0
     goal_error_min_m = None

@@ -79,7 +79,7 @@ def test_hard_joints_feel_what_pushes_the_tool(plant: Plant) -> None:
 class Counter:
     """A device that listens to nobody."""
 
-    period_s, carries_detector = PERIOD_S, False
+    period_s = PERIOD_S
 
     def __init__(self, plant: Plant) -> None:
         self.plant, self.turns, self.is_open = plant, 0, False

@@ -53,6 +53,7 @@ class RealArm(GraphNode):
         super().__init__("arm_driver")
         config = self.setup.config
         self._driver = create_driver(self.setup)
+        check_detector(self._driver, self.setup)
         self._driver.configure()
         self._impedance = ImpedanceController(
             InnerLoopConfig(
@@ -67,7 +68,8 @@ class RealArm(GraphNode):
         self._retry_at_s = 0.0
         self._states = StatePublisher(self, self._driver.joint_names)
         self._arm_publisher = self.advertise(contract.ARM_STATE)
-        self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL) if self._has_detector() else None
+        tells = self.setup.robot.detector == "driver"
+        self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL) if tells else None
         if self.setup.robot.emulator is None:  # an emulated stand does that itself
             self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
         if isinstance(self._driver, GuidedArm):
@@ -132,9 +134,6 @@ class RealArm(GraphNode):
             msg.header.stamp = to_stamp(state.stamp_ns)
             self._electrical_publisher.publish(msg)
 
-    def _has_detector(self) -> bool:
-        return self._driver.detector() is not None
-
     def _on_fault(self, fault: ArmFaultError) -> None:
         self._impedance.loop.forget()
         known, self._fault = self._fault, fault
@@ -181,6 +180,19 @@ class RealArm(GraphNode):
         """A real stand draws nothing: socket and plug are where they are."""
         response.success = True
         return response
+
+
+def check_detector(driver: ArmDriver, setup: SessionSetup) -> None:
+    """Raises DriverError where driver and robot's file disagree on the detector: observations would wait for a word
+    that never comes, or a word would be ignored."""
+    stated, wired = setup.robot.detector, driver.detector() is not None
+    if wired == (stated == "driver"):
+        return
+    if wired:
+        seen, remedy = "its driver reads one", "say `detector: driver`, or take the input out of driver.settings"
+    else:
+        seen, remedy = "its driver reads none", "name the input in driver.settings, or leave `detector` out"
+    raise DriverError(f"robot {setup.config.robot!r}: `detector` is {stated or 'null'} in its file, {seen}: {remedy}")
 
 
 def run_arm(create_driver: Callable[[SessionSetup], ArmDriver], args: list[str] | None = None) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Pose as PoseMsg
 from sensor_msgs.msg import Image
+from tenon_msgs.msg import Observation as ObservationMsg
 from tenon_msgs.msg import Reference as ReferenceMsg
 
 from tenon.control.types import ControlMode, Pose, Reference
@@ -65,6 +66,11 @@ def reference_from_msg(msg: ReferenceMsg) -> Reference:
         tcp_in_base=pose if has_pose else None,
         joint_position_rad=np.array(msg.joint_position_rad) if mode is ControlMode.JOINT else None,
     )
+
+
+def electrical_from_msg(msg: ObservationMsg) -> bool | None:
+    """Whether the connection is made, by the stand's own detector; None where it has none."""
+    return None if msg.no_detector else bool(msg.electrical)
 
 
 def image_to_msg(rgb: np.ndarray, stamp_ns: int, frame_id: str) -> Image:

@@ -14,6 +14,7 @@ from tenon.data.transition_messages import transition_from_message
 from tenon.data.transitions import Observation, ObservationSpec, Transition
 from tenon.rewards import RewardObservation
 from tenon.training.snapshot import PolicySnapshot
+from tenon_graph.conversions import electrical_from_msg
 
 
 def observation_from_msg(msg: ObservationMsg, spec: ObservationSpec) -> Observation:
@@ -26,7 +27,7 @@ def reward_input(msg: ObservationMsg) -> RewardObservation:
     return RewardObservation(
         position_error_m=np.array(msg.state[:3], dtype=np.float64),
         pressing_force_n=float(msg.force_n.z),
-        electrical=bool(msg.electrical),
+        electrical=electrical_from_msg(msg),
         image=image_to_array(msg.image) if msg.image.height else None,
     )
 

@@ -36,7 +36,7 @@ class ObservationNode(GraphNode):
         self._observer = Observer(
             period_ns=session.control_period_ns,
             image_tolerance_ns=tolerance_ns,
-            detector=self.setup.job.has_detector,
+            detector=self.setup.job.awaits_electrical,
         )
         measured = None if self.setup.stand.calibration is None else self.setup.stand.calibration.tare
         if measured is not None:  # until the first episode zeroes the force
@@ -113,7 +113,8 @@ class ObservationNode(GraphNode):
     def _message(self, tick: Tick) -> Observation:
         session, force_n = self._state, tick.force_n
         goal = pose_from_msg(session.goal_in_base)
-        msg = Observation(episode=session.episode, phase=session.phase, electrical=self.setup.job.is_done(tick, goal))
+        done = self.setup.job.is_done(tick, goal)
+        msg = Observation(episode=session.episode, phase=session.phase, electrical=bool(done), no_detector=done is None)
         msg.header.stamp = to_stamp(tick.stamp_ns)
         msg.header.frame_id = "base"
         msg.tcp_in_base = pose_to_msg(tick.tcp_in_base)

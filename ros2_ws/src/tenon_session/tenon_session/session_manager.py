@@ -32,7 +32,7 @@ from tenon.session.machine import Answer
 from tenon.session.plans import configured_plan
 from tenon.session.transitions import ActionSample, ObservationSample, RewardSample
 from tenon_graph import contract
-from tenon_graph.conversions import pose_from_msg, pose_to_msg, reference_to_msg, to_ns, to_stamp
+from tenon_graph.conversions import electrical_from_msg, pose_from_msg, pose_to_msg, reference_to_msg, to_ns, to_stamp
 from tenon_graph.node import GraphNode, run
 from tenon_graph.sessions import summary_to_msg, transition_to_msg
 from tenon_session.run_action import RunAction
@@ -84,7 +84,7 @@ class SessionManager(GraphNode):
 
     def _on_observation(self, msg: Observation) -> None:
         stamp_ns, state = to_ns(msg.header.stamp), np.array(msg.state)
-        sample = ObservationSample(msg.episode, stamp_ns, state, payload=msg, connected=msg.electrical)
+        sample = ObservationSample(msg.episode, stamp_ns, state, payload=msg, connected=electrical_from_msg(msg))
         self._conductor.on_observation(
             sample, phase=msg.phase, tcp_in_base=pose_from_msg(msg.tcp_in_base), peak_force_n=msg.peak_force_n
         )

@@ -17,6 +17,7 @@ from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.robot import DeviceConfig, RobotConfig
 from tenon.session.claw_stand import ClawStand
+from tenon.session.rewards import lacks_detector
 from tenon.session.setup import SessionSetup
 
 AGE_WARNING = 0.8
@@ -36,10 +37,22 @@ def check_robot(setup: SessionSetup) -> list[Finding]:
     """The robot's file, the vendor's library, and the device itself, as its own package looks at it."""
     robot, name = setup.robot, setup.config.robot
     findings = [ok("robot", f"{name}: arm {robot.arm}, limits {robot.safety}, driver {robot.driver.package}")]
+    findings.append(check_detector(setup))
     findings += _check_library(robot.driver.package)
     if any(finding.severity.value == "error" for finding in findings):
         return findings
     return findings + _check_device(setup, robot)
+
+
+def check_detector(setup: SessionSetup) -> Finding:
+    """Without one a session runs only on a reward that needs none."""
+    if setup.job.has_detector:
+        return ok("detector", f"the stand tells when the work is done ({setup.robot.detector or 'from its joints'})")
+    seen = "nothing at this stand tells of the connection"
+    if lacks_detector(setup):
+        remedy = "set it to dense, goal_image or daib, or wire a continuity tester (docs/first-day.md)"
+        return warning("detector", f"{seen}, and reward {setup.config.reward!r} needs that", remedy)
+    return info("detector", f"{seen}; reward {setup.config.reward!r} does without")
 
 
 def _check_library(package: str) -> list[Finding]:
@@ -173,6 +186,8 @@ def check_stand(setup: SessionSetup) -> list[Finding]:
         return [info("next", f"the first episode: {first}")]
     path = path_of(name.lower().replace("_", "-"))
     first = f"tenon session run --robot {robot} --task {setup.config.task} --controller p_controller --episodes 1"
+    if lacks_detector(setup):
+        first += " --reward dense"
     return [
         *check_cameras(setup.stand.cameras),
         *check_calibration(path, robot, datetime.now(UTC)),
