@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -13,6 +12,7 @@ from tenon.configuration.teleop import TeleopConfig
 from tenon.console.config import ConsoleConfig
 from tenon.console.model import ConsoleModel, ConsoleView
 from tenon.console.operator import Operator, OperatorError
+from tenon.console.web.work import ask_robot
 
 Answer = TypeVar("Answer")
 Refresh = Callable[[ConsoleView], None]
@@ -37,7 +37,7 @@ class Context:
 async def ask(call: Callable[[], str], *, what: str) -> bool:
     """Asks off the thread that serves browsers, and shows the answer. Returns whether it was done."""
     try:
-        said = await asyncio.to_thread(call)
+        said = await ask_robot(call)
     except OperatorError as error:
         ui.notify(
             str(error), type="negative", position=SAID_AT, timeout=COMPLAINT_MS, multi_line=True, close_button=True

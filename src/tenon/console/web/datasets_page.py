@@ -15,6 +15,7 @@ from tenon.console.texts import size
 from tenon.console.web import parts
 from tenon.console.web.context import Context
 from tenon.console.web.layout import page
+from tenon.console.web.work import do_heavy
 from tenon.data.edit.verify import EpisodeReport, verify
 from tenon.data.episodes import EpisodeError
 from tenon.data.repair import repair_episode
@@ -89,14 +90,14 @@ class _Datasets:
         with self._found:
             ui.spinner()
             ui.label("Every message is read again …").classes("t-faint")
-        reports = await asyncio.to_thread(lambda: list(verify(dataset.folder)))
+        reports = await do_heavy(lambda: list(verify(dataset.folder)))
         self._found.clear()
         with self._found:
             _show_reports(reports)
 
     async def _repair(self, path: Path) -> None:
         try:
-            report = await asyncio.to_thread(repair_episode, path)
+            report = await do_heavy(lambda: repair_episode(path))
         except EpisodeError as error:
             ui.notify(str(error), type="negative", multi_line=True, close_button=True)
             return

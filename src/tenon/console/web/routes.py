@@ -19,6 +19,7 @@ from tenon.configuration.teleop import AXES, TeleopConfig
 from tenon.console.operator import Operator, OperatorError
 from tenon.console.pictures import PictureSlot
 from tenon.console.web.context import Context
+from tenon.console.web.work import encode
 
 STOP_PATH = "/stop"
 PICTURE_PATH = "/picture"
@@ -68,7 +69,7 @@ async def stream_pictures(socket: WebSocket, slot: PictureSlot, period_s: float)
                 continue
             await socket.send_text(json.dumps({"age_s": round(slot.age_s() or 0.0, 1)}))
         else:
-            jpeg = await asyncio.to_thread(slot.jpeg)
+            jpeg = await encode(slot.jpeg)
             assert jpeg is not None  # there is a number
             shown = jpeg.number
             await socket.send_bytes(jpeg.data)
