@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from nicegui import ui
 
@@ -14,7 +14,6 @@ from tenon.console.model import ConsoleModel, ConsoleView
 from tenon.console.operator import Operator, OperatorError
 from tenon.console.web.work import ask_robot
 
-Answer = TypeVar("Answer")
 Refresh = Callable[[ConsoleView], None]
 SAID_MS = 6000
 COMPLAINT_MS = 15000

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 ROBOT_THREADS = 8
-"""Calls wait for an answer, up to a time-out, and cost nothing meanwhile: presses of all pages at once must not queue."""
+"""Calls wait for an answer, up to a time-out, and cost nothing meanwhile: presses of several pages must not queue."""
 PICTURE_THREADS = 2
 _robot = ThreadPoolExecutor(ROBOT_THREADS, thread_name_prefix="robot")
 _pictures = ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="pictures")

@@ -183,23 +183,42 @@ class TenonDrive extends HTMLElement {
 
   open() {
     const socket = (this.socket = socketTo("/drive"));
-    this.underWay = 0;
-    socket.onmessage = () => (this.underWay -= 1);
+    this.isReady = false;
+    this.underWay = this.lateInRow = 0;
+    socket.onmessage = ({ data }) => {
+      this.underWay -= 1;
+      this.isReady = true;
+      this.lateInRow = data === "" ? 0 : this.lateInRow + 1;
+      // More than can have been under way in a stall: this computer slept, or its clock was set. Both begin anew.
+      if (this.lateInRow > this.unacknowledged) socket.close();
+    };
     socket.onclose = () => {
       this.classList.add("offline");
       if (this.socket === socket) this.retry = setTimeout(() => this.open(), RETRY_MS);
     };
-    socket.onopen = () => this.classList.remove("offline");
+    socket.onopen = () => {
+      this.classList.remove("offline");
+      this.say({});
+    };
   }
 
+  get unacknowledged() {
+    return Number(this.getAttribute("unacknowledged"));
+  }
+
+  // Only once the console has answered the first message: it measures by that one how late others come.
   send() {
     if (!this.held || this.held.size === 0 || this.socket.readyState !== WebSocket.OPEN) return;
-    if (this.underWay >= Number(this.getAttribute("unacknowledged"))) return;
+    if (!this.isReady || this.underWay >= this.unacknowledged) return;
     const deflection = AXES.map(() => 0);
     for (const { axis, sign } of this.held.values())
       deflection[AXES.indexOf(axis)] += (sign * Number(this.slider.value)) / 100;
+    this.say({ deflection });
+  }
+
+  say(content) {
     this.underWay += 1;
-    this.socket.send(JSON.stringify(deflection));
+    this.socket.send(JSON.stringify({ ...content, sent_ms: performance.now() }));
   }
 }
 
