@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -56,7 +57,8 @@ def run(what: Awaitable[object]) -> None:
 
 def test_robot_answers_while_pages_read_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(context.ui, "notify", lambda text, **_: said.append(text))
+    browser = SimpleNamespace(client=nullcontext())
+    monkeypatch.setattr(context, "ui", SimpleNamespace(context=browser, notify=lambda text, **_: said.append(text)))
     run(context.ask(lambda: "paused", what="session"))
     assert said == ["session: paused"]
 

@@ -35,12 +35,15 @@ class Context:
 
 async def ask(call: Callable[[], str], *, what: str) -> bool:
     """Asks off the thread that serves browsers, and shows the answer. Returns whether it was done."""
+    browser = ui.context.client  # the button that was pressed may be gone by then: that of a dialog, or of an alert
     try:
         said = await ask_robot(call)
     except OperatorError as error:
-        ui.notify(
-            str(error), type="negative", position=SAID_AT, timeout=COMPLAINT_MS, multi_line=True, close_button=True
-        )
+        with browser:
+            ui.notify(
+                str(error), type="negative", position=SAID_AT, timeout=COMPLAINT_MS, multi_line=True, close_button=True
+            )
         return False
-    ui.notify(f"{what}: {said}" if said else what, type="positive", position=SAID_AT, timeout=SAID_MS)
+    with browser:
+        ui.notify(f"{what}: {said}" if said else what, type="positive", position=SAID_AT, timeout=SAID_MS)
     return True

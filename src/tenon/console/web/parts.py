@@ -30,6 +30,14 @@ def card(title: str, width: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def dialog(style: str) -> Iterator[ui.dialog]:
+    """Open at once, and gone for good when it is closed. style: class of what it shows."""
+    with ui.dialog(value=True).props("allow-focus-outside") as shown, ui.card().classes(style):  # stop has its keys too
+        yield shown
+    shown.on("hide", shown.delete)
+
+
 def pictures(context: Context) -> Refresh:
     """All cameras that give pictures; one that comes later is added, one that falls silent says so itself."""
     place = ui.element("div").classes("t-pictures")
@@ -71,7 +79,7 @@ def run_buttons(context: Context) -> Refresh:
 
 
 def _start_dialog(context: Context) -> None:
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-80"):
+    with dialog("w-80") as shown:
         ui.label("Start a run").classes("text-lg font-medium")
         controller = ui.select(list(CONTROLLERS), value=CONTROLLERS[0], label="controller").classes("w-full")
         episodes = ui.number("episodes", value=5, min=1, precision=0).classes("w-full")
@@ -92,10 +100,10 @@ def _start_dialog(context: Context) -> None:
                 record=bool(record.value),
             )
             if await ask(lambda: context.operator.start_run(plan), what="run"):
-                dialog.close()
+                shown.close()
 
         with ui.row().classes("w-full justify-end"):
-            ui.button("Cancel", on_click=dialog.close).props("flat")
+            ui.button("Cancel", on_click=shown.close).props("flat")
             ui.button("Begin", on_click=begin).props("unelevated")
 
 
