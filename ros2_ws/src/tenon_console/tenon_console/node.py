@@ -18,6 +18,7 @@ from tenon_msgs.msg import TeleopState
 
 from tenon.console.config import ConsoleConfig
 from tenon.console.model import ConsoleModel
+from tenon.control.phase import SessionPhase
 from tenon.data.decode import image_to_array
 from tenon_console.watch import SessionTime, TopicWatch
 from tenon_graph import contract
@@ -31,6 +32,7 @@ TOOLS = "tenon_"
 LOOK_PERIOD_S = 1.0
 POLL_S = 0.005
 IMAGE_TYPE = "sensor_msgs/msg/Image"
+UNDER_WAY = (SessionPhase.RESETTING, SessionPhase.RUNNING, SessionPhase.PAUSED)
 WATCHED = (
     contract.JOINT_STATES,
     contract.TCP_POSE,
@@ -119,6 +121,10 @@ class ConsoleNode(SessionClient):
 
     def start_as_configured(self) -> str:
         return self._trigger(contract.START_SERVICE)
+
+    def run_is_under_way(self) -> bool:
+        """As the session says of itself."""
+        return self._model.view().progress.phase in UNDER_WAY
 
     def stop_in_order(self) -> Trigger.Response | None:
         """The session manager's answer; None where it does not answer in time."""

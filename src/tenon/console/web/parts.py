@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 from nicegui import ui
 
@@ -16,7 +16,10 @@ from tenon.control.phase import SessionPhase
 from tenon.session.machine import SessionPlan
 
 COLOURS = ("#3b74e0", "#d9822b", "#2f9e62", "#b04ac9", "#c4423a", "#5f8a8b")
-CONTROLLERS: tuple[ControllerName, ...] = ("residual", "policy", "p_controller", "p_dither", "teleop")
+CONTROLLERS: tuple[ControllerName, ...] = get_args(ControllerName)
+"""All that exist: no message tells which of them fit the session's work, and it says so when it refuses one."""
+DEFAULT_CONTROLLER: ControllerName = "residual"
+"""Offered first as long as no episode has shown what this session runs."""
 GREY = "#808a98"
 """Readable on light and on dark."""
 Points = Sequence[tuple[float, float]]
@@ -81,7 +84,9 @@ def run_buttons(context: Context) -> Refresh:
 def _start_dialog(context: Context) -> None:
     with dialog("w-80") as shown:
         ui.label("Start a run").classes("text-lg font-medium")
-        controller = ui.select(list(CONTROLLERS), value=CONTROLLERS[0], label="controller").classes("w-full")
+        seen = [episode.controller for episode in context.model.view().progress.episodes]
+        likely = next((name for name in reversed(seen) if name in CONTROLLERS), DEFAULT_CONTROLLER)
+        controller = ui.select(list(CONTROLLERS), value=likely, label="controller").classes("w-full")
         episodes = ui.number("episodes", value=5, min=1, precision=0).classes("w-full")
         seed = ui.number("seed of the first episode", value=0, min=0, precision=0).classes("w-full")
         error_mm = ui.number("goal off by up to (mm)", value=0.0, min=0.0, max=20.0).classes("w-full")
