@@ -163,13 +163,13 @@ def test_run_that_the_session_refuses_is_not_said_to_have_started(page: Page, st
 
 def test_stop_can_be_pressed_while_a_dialog_is_open(page: Page, stage: Stage) -> None:
     page.get_by_role("button", name="Start…").click()
-    expect(page.get_by_label("seed of the first episode")).to_be_visible()
+    expect(page.get_by_label("seed of the first episode")).to_be_visible(timeout=PATIENCE_MS)
     stage.probe.trigger(contract.START_SERVICE)
     phase(stage, SessionState.RUNNING)
     page.locator("tenon-stop button").click(timeout=PATIENCE_MS)
     phase(stage, SessionState.FINISHED)
     arm_holds(stage)
-    expect(page.get_by_label("seed of the first episode")).to_be_visible()
+    expect(page.get_by_label("seed of the first episode")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_every_page_has_the_stop_button_in_sight(page: Page, address: str) -> None:

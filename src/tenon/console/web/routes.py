@@ -72,12 +72,23 @@ async def stream_pictures(socket: WebSocket, slot: PictureSlot, period_s: float)
                 continue
             await socket.send_text(json.dumps({"age_s": round(slot.age_s() or 0.0, 1)}))
         else:
-            jpeg = await encode(slot.jpeg)
-            assert jpeg is not None  # there is a number
-            shown = jpeg.number
-            await socket.send_bytes(jpeg.data)
+            shown = await _send_newest(socket, slot)
         await socket.receive_text()
         await asyncio.sleep(max(0.0, sent_s + period_s - loop.time()))
+
+
+async def _send_newest(socket: WebSocket, slot: PictureSlot) -> int:
+    """Returns the picture's number. One that cannot be shown is told of instead, and then the next one waits."""
+    number = slot.number
+    try:
+        jpeg = await encode(slot.jpeg)
+    except ValueError as error:
+        await socket.send_text(json.dumps({"problem": str(error)}))
+        await asyncio.sleep(SILENT_S)
+        return number
+    assert jpeg is not None  # there is a number
+    await socket.send_bytes(jpeg.data)
+    return jpeg.number
 
 
 async def serve_drive(socket: WebSocket, teleop: TeleopConfig, operator: Operator) -> None:
