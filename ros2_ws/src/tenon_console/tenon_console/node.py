@@ -139,7 +139,7 @@ class ConsoleNode(SessionClient):
 
     def run_is_under_way(self) -> bool:
         """As the session says of itself."""
-        return self._model.view().progress.phase in UNDER_WAY
+        return self._model.phase() in UNDER_WAY
 
     def stop_in_order(self) -> Trigger.Response | None:
         """The session manager's answer; None where it does not answer in time."""

@@ -104,7 +104,7 @@ def _start_dialog(context: Context) -> None:
                 stop_at_success=not train.value,
                 record=bool(record.value),
             )
-            if await ask(lambda: context.operator.start_run(plan), what="run"):
+            if await ask(lambda: context.operator.start_run(plan), what="run") and not shown.is_deleted:
                 shown.close()
 
         with ui.row().classes("w-full justify-end"):
