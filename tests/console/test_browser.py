@@ -152,6 +152,26 @@ def test_a_run_of_ones_own_is_begun_by_its_dialog(page: Page, stage: Stage) -> N
     assert not stage.probe.session.train
 
 
+def test_run_that_the_session_refuses_is_not_said_to_have_started(page: Page, stage: Stage) -> None:
+    page.get_by_role("button", name="Start…").click()
+    page.get_by_label("controller").click()
+    page.get_by_role("option", name="gait").click()
+    press(page, "Begin")
+    says(page, "cannot act in this task: choose one of")
+    assert stage.probe.session.phase in (SessionState.IDLE, SessionState.FINISHED)
+
+
+def test_stop_can_be_pressed_while_a_dialog_is_open(page: Page, stage: Stage) -> None:
+    page.get_by_role("button", name="Start…").click()
+    expect(page.get_by_label("seed of the first episode")).to_be_visible(timeout=PATIENCE_MS)
+    stage.probe.trigger(contract.START_SERVICE)
+    phase(stage, SessionState.RUNNING)
+    page.locator("tenon-stop button").click(timeout=PATIENCE_MS)
+    phase(stage, SessionState.FINISHED)
+    arm_holds(stage)
+    expect(page.get_by_label("seed of the first episode")).to_be_visible(timeout=PATIENCE_MS)
+
+
 def test_every_page_has_the_stop_button_in_sight(page: Page, address: str) -> None:
     for path, text in {
         "/": "Cameras",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import pytest
@@ -15,7 +18,9 @@ from tenon.console.model import ConsoleModel
 from tenon.console.pictures import PictureSlot, encode_jpeg
 from tenon.console.web.context import Context
 from tenon.console.web.routes import add_routes
+from tenon.data.decode import DecodeError
 
+ADDRESS = "/picture/camera/image_raw"
 CONFIG = PictureConfig(width_px=64)
 
 
@@ -25,6 +30,24 @@ def picture(value: int, width: int = 32) -> np.ndarray:
 
 def decoded(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The place of one camera's pictures, and who looks at them."""
+
+    slot: PictureSlot
+    client: TestClient
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    config = ConsoleConfig(picture=CONFIG)
+    model, app = ConsoleModel(config), FastAPI()
+    teleop = load_named(TeleopConfig, ConfigKind.TELEOP, "console")
+    add_routes(app, Context(config, teleop, model, operator=None))  # type: ignore[arg-type] - it is not asked
+    with TestClient(app) as client:
+        yield Served(model.picture("camera/image_raw"), client)
 
 
 def test_only_the_newest_picture_is_kept_and_is_encoded_once() -> None:
@@ -53,14 +76,10 @@ def test_wide_pictures_are_made_smaller_and_keep_their_colours_and_shape() -> No
     assert shown[15, 32].tolist() == pytest.approx([200, 0, 0], abs=6)
 
 
-def test_slow_viewer_gets_the_newest_picture_and_no_backlog() -> None:
-    config = ConsoleConfig(picture=CONFIG)
-    model, app = ConsoleModel(config), FastAPI()
-    teleop = load_named(TeleopConfig, ConfigKind.TELEOP, "console")
-    add_routes(app, Context(config, teleop, model, operator=None))  # type: ignore[arg-type] - it is not asked
-    slot = model.picture("camera/image_raw")
+def test_slow_viewer_gets_the_newest_picture_and_no_backlog(served: Served) -> None:
+    slot = served.slot
     slot.put(lambda: picture(10))
-    with TestClient(app) as client, client.websocket_connect("/picture/camera/image_raw") as socket:
+    with served.client.websocket_connect(ADDRESS) as socket:
         assert abs(int(decoded(socket.receive_bytes())[12, 16, 0]) - 10) < 4
         for value in (50, 100, 200):  # they come while the viewer is still busy with the first
             slot.put(lambda value=value: picture(value))
@@ -71,3 +90,17 @@ def test_slow_viewer_gets_the_newest_picture_and_no_backlog() -> None:
         slot.put(lambda: picture(30))
         socket.send_text("next")
         assert abs(int(decoded(socket.receive_bytes())[12, 16, 0]) - 30) < 4
+
+
+def test_picture_that_cannot_be_decoded_is_told_of_and_the_next_good_one_is_shown(served: Served) -> None:
+    problem = "image encoding 'yuv422' is not supported"
+
+    def fail() -> np.ndarray:
+        raise DecodeError(problem)
+
+    served.slot.put(fail)
+    with served.client.websocket_connect(ADDRESS) as socket:
+        assert socket.receive_json() == {"problem": problem}
+        served.slot.put(lambda: picture(50))
+        socket.send_text("next")
+        assert abs(int(decoded(socket.receive_bytes())[12, 16, 0]) - 50) < 4

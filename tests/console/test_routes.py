@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
+import time
 from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketTestSession
 
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.teleop import TeleopConfig
 from tenon.console.config import ConsoleConfig
+from tenon.console.drive import LATE_S
 from tenon.console.model import ConsoleModel
 from tenon.console.operator import OperatorError
 from tenon.console.web.context import Context
-from tenon.console.web.routes import add_routes, parse_deflection
+from tenon.console.web.routes import LATE, add_routes
 
-NONSENSE = ("", "nonsense", "{}", "[1, 2]", "[1, 0, 0, 0, 0, NaN]", "[Infinity, 0, 0, 0, 0, 0]", '["x", 0, 0, 0, 0, 0]')
+PERIOD_S = 1.0 / 30.0
 
 
 class Robot:
@@ -55,26 +56,43 @@ def browser(robot: Robot, teleop: TeleopConfig) -> Iterator[TestClient]:
         yield client
 
 
+def say(socket: WebSocketTestSession, sent_s: float, deflection: list[float] | None = None) -> str:
+    """Returns the receipt."""
+    content = {} if deflection is None else {"deflection": deflection}
+    socket.send_text(json.dumps({**content, "sent_ms": 1000.0 * sent_s}))
+    return socket.receive_text()
+
+
 def test_each_message_is_one_twist_in_metres_per_second_and_has_its_receipt(
     browser: TestClient, robot: Robot, teleop: TeleopConfig
 ) -> None:
     with browser.websocket_connect("/drive") as socket:
-        for deflection in ([0.5, 0, 0, 0, 0, 0], [0, -1, 0, 0, 0, 0]):
-            socket.send_text(json.dumps(deflection))
-            assert socket.receive_text() == ""
+        for number, deflection in enumerate(([0.5, 0, 0, 0, 0, 0], [0, -1, 0, 0, 0, 0])):
+            assert say(socket, number * PERIOD_S, deflection) == ""
     speed = teleop.speed_m_s
     assert robot.velocities == [[0.5 * speed, 0, 0, 0, 0, 0], [0, -speed, 0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("text", NONSENSE)
-def test_nonsense_is_no_motion(text: str) -> None:
-    assert parse_deflection(text) == [0.0] * 6
+def test_motion_that_a_stalled_network_brings_late_moves_nothing(browser: TestClient, robot: Robot) -> None:
+    up = [0.0, 0, 1, 0, 0, 0]
+    with browser.websocket_connect("/drive") as socket:
+        begin_s = time.monotonic()
+        assert say(socket, 0.0) == ""
+        assert robot.velocities == []  # the first message tells the time alone
+        assert say(socket, PERIOD_S, up) == ""
+        time.sleep(3 * LATE_S)
+        assert say(socket, 2 * PERIOD_S, up) == LATE
+        assert say(socket, 3 * PERIOD_S, up) == LATE
+        assert len(robot.velocities) == 1
+        assert say(socket, time.monotonic() - begin_s, up) == ""  # the key is pressed anew
+    assert len(robot.velocities) == 2
 
 
-def test_deflection_is_cut_to_full() -> None:
-    values = parse_deflection("[7, -7, 0.5, 0, 0, 0]")
-    assert values == [1.0, -1.0, 0.5, 0.0, 0.0, 0.0]
-    assert all(map(math.isfinite, values))
+def test_message_without_a_time_moves_nothing(browser: TestClient, robot: Robot) -> None:
+    with browser.websocket_connect("/drive") as socket:
+        socket.send_text("[0, 0, 1, 0, 0, 0]")
+        assert socket.receive_text() == LATE
+    assert robot.velocities == []
 
 
 def test_stop_needs_no_page_and_tells_what_became_of_it(browser: TestClient, robot: Robot) -> None:

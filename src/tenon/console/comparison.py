@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from tenon.console.labelling import EpisodeLabelling
+from tenon.console.labelling import EpisodeLabelling, episodes_to_label
 from tenon.data.images import Image
-from tenon.data.labels import LabelError
-from tenon.data.store import EpisodeStore
+from tenon.data.labels import Flags, LabelError, Labels
+from tenon.data.store import Episode, EpisodeStore
 from tenon.rewards.daib import RewardClassifier
-from tenon.rewards.labelling import disagreements, labelled_frames, precision_recall, propose
+from tenon.rewards.labelling import Proposal, disagreements, labelled_frames, precision_recall, propose
 from tenon.rewards.labelling.picture import curve_picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What is kept of the look at one episode, whose frames are read again when it is opened.
+
+    recorded (N,): as the reward of the recording had it. frame: of the surest disagreement, 0 without one.
+    """
+
+    episode: Episode
+    proposal: Proposal
+    recorded: Flags
+    frame: int
+
+    def differences(self, labels: Labels | None) -> int:
+        """How many frames the classifier says otherwise of than the labels; without any, than the recording.
+
+        Raises LabelError for labels of another number of frames.
+        """
+        success = self.recorded if labels is None else labels.success_of(len(self.recorded))
+        return int((success != self.proposal.success).sum())
+
+    def hand_to(self, labelling: EpisodeLabelling) -> None:
+        """Lets an episode that was just opened begin with what the classifier says of it."""
+        labelling.proposal = self.proposal
+        labelling.go_to(self.frame)
+
+
+def comparisons(folder: Path, classifier: Path) -> list[Comparison]:
+    """The episodes of a folder, the surest disagreement's first. classifier: its folder.
+
+    Raises LabelError, EpisodeError, RewardError, CheckpointError.
+    """
+    kept = []
+    for labelling in compare(folder, RewardClassifier.load(classifier)):
+        assert labelling.proposal is not None  # it was compared
+        kept.append(Comparison(labelling.episode, labelling.proposal, labelling.recorded, labelling.frame))
+    return kept
 
 
 def compare(folder: Path, classifier: RewardClassifier) -> list[EpisodeLabelling]:
@@ -34,6 +73,16 @@ def surest_first(found: list[EpisodeLabelling], classifier: RewardClassifier) ->
         found[number].go_to(frame)
     rest = [number for number in range(len(found)) if number not in first]
     return [found[number] for number in (*first, *rest)]
+
+
+def threshold_of(folder: Path, classifier: Path, name: str) -> Image:
+    """``threshold_picture`` of the labelled episodes of a folder. classifier: its folder.
+
+    Raises LabelError, EpisodeError, RewardError, CheckpointError, ConfigurationError.
+    """
+    labelled = [episode for episode, labels in episodes_to_label(folder) if labels is not None]
+    found = [EpisodeLabelling.open(episode) for episode in labelled]
+    return threshold_picture(found, RewardClassifier.load(classifier), name)
 
 
 def threshold_picture(found: list[EpisodeLabelling], classifier: RewardClassifier, name: str) -> Image:

@@ -13,6 +13,7 @@ from tenon.console.config import ConsoleConfig
 from tenon.console.history import Curve, RecentHistory
 from tenon.console.liveness import NodeStatus, Roster
 from tenon.console.pictures import PictureSlot
+from tenon.control.phase import SessionPhase
 from tenon.control.types import RobotState
 from tenon.session.statistics import RECENT_EPISODES, Outcome, summary_from_message
 from tenon.session.watching import SessionProgress, View
@@ -179,6 +180,10 @@ class ConsoleModel:
         """Topics of the cameras that have given a picture, by name."""
         with self._lock:
             return sorted(name for name, slot in self._pictures.items() if slot.number)
+
+    def phase(self) -> SessionPhase:
+        """Of the session, as it said last."""
+        return self._progress.view().phase
 
     def view(self) -> ConsoleView:
         now_s = time.monotonic()

@@ -18,6 +18,7 @@ from tenon_msgs.msg import TeleopState
 
 from tenon.console.config import ConsoleConfig
 from tenon.console.model import ConsoleModel
+from tenon.control.phase import SessionPhase
 from tenon.data.decode import image_to_array
 from tenon_console.watch import SessionTime, TopicWatch
 from tenon_graph import contract
@@ -31,6 +32,9 @@ TOOLS = "tenon_"
 LOOK_PERIOD_S = 1.0
 POLL_S = 0.005
 IMAGE_TYPE = "sensor_msgs/msg/Image"
+DEPTH_ENCODINGS = ("16UC1", "32FC1")
+"""Of REP 118: distances, not pictures."""
+UNDER_WAY = (SessionPhase.RESETTING, SessionPhase.RUNNING, SessionPhase.PAUSED)
 WATCHED = (
     contract.JOINT_STATES,
     contract.TCP_POSE,
@@ -60,6 +64,7 @@ class ConsoleNode(SessionClient):
             topic.name: TopicWatch(self, topic.name, topic.type, self._time, leads=topic is contract.JOINT_STATES)
             for topic in WATCHED
         }
+        self._depths: set[str] = set()
         self._lives: dict[str, Client] = {}
         self._stop_client = self.create_client(Trigger, contract.STOP_SERVICE)
         self._hold_client = self.create_client(Trigger, contract.SAFETY_STOP_SERVICE)
@@ -82,17 +87,24 @@ class ConsoleNode(SessionClient):
 
     def _look(self) -> None:
         """Who is there, which cameras there are, how the topics come."""
-        for topic in list_topics(self):
-            name = topic.name.removeprefix(self.get_namespace().rstrip("/") + "/")
-            if topic.types == (IMAGE_TYPE,) and name not in self._watches:
-                on_message = partial(self._on_image, name)
-                self._watches[name] = TopicWatch(self, name, Image, self._time, on_message=on_message)
+        self._look_for_cameras()
         nodes = {node for name in self.nodes() if not (node := name.rsplit("/", 1)[-1]).startswith(TOOLS)}
         publishers = {name: self._publishers(name) for name in self._watches}
         self._model.on_graph(nodes, next(iter(publishers[contract.JOINT_STATES.name]), None))
         for node in self._model.to_ask():
             self._ask_for_life(node)
         self._model.on_topics([watch.status(publishers[name]) for name, watch in self._watches.items()])
+
+    def _look_for_cameras(self) -> None:
+        """Listens to every topic of images until the first message tells that it holds depth."""
+        prefix = self.get_namespace().rstrip("/") + "/"
+        there = {topic.name.removeprefix(prefix) for topic in list_topics(self) if topic.types == (IMAGE_TYPE,)}
+        self._depths &= there
+        for name in self._depths & self._watches.keys():
+            self._watches.pop(name).close()
+        for name in there - self._depths - self._watches.keys():
+            on_message = partial(self._on_image, name)
+            self._watches[name] = TopicWatch(self, name, Image, self._time, on_message=on_message)
 
     def _ask_for_life(self, node: str) -> None:
         """Any node answers for its parameters, as soon as its executor turns."""
@@ -109,6 +121,11 @@ class ConsoleNode(SessionClient):
         return tuple(sorted({info.node_name for info in infos}))
 
     def _on_image(self, camera: str, data: bytes) -> None:
+        if camera in self._depths:
+            return
+        if camera not in self._model.cameras() and deserialize_message(data, Image).encoding in DEPTH_ENCODINGS:
+            self._depths.add(camera)
+            return
         self._model.picture(camera).put(lambda: image_to_array(deserialize_message(data, Image)))
 
     def _on_teleop(self, msg: TeleopState) -> None:
@@ -119,6 +136,10 @@ class ConsoleNode(SessionClient):
 
     def start_as_configured(self) -> str:
         return self._trigger(contract.START_SERVICE)
+
+    def run_is_under_way(self) -> bool:
+        """As the session says of itself."""
+        return self._model.phase() in UNDER_WAY
 
     def stop_in_order(self) -> Trigger.Response | None:
         """The session manager's answer; None where it does not answer in time."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from tenon.console.operator import Mark, OperatorError
-from tenon.session.machine import SessionPlan
+from tenon.session.machine import DONE, SessionPlan
 from tenon_console.node import ConsoleNode
-from tenon_session.client import SessionError
+from tenon_session.client import SessionError, SessionRun
 
 Answer = TypeVar("Answer")
+POLL_S = 0.02
 
 
 class RobotOperator:
@@ -25,7 +27,8 @@ class RobotOperator:
         return _explained(self._node.start_as_configured) or "started as configured"
 
     def start_run(self, plan: SessionPlan) -> str:
-        _explained(lambda: self._node.start(plan, timeout_s=self._goal_timeout_s))
+        run = _explained(lambda: self._node.start(plan, timeout_s=self._goal_timeout_s))
+        self._see_it_begin(run)
         return f"started: {plan.episodes} episodes with {plan.controller}"
 
     def pause(self) -> str:
@@ -59,6 +62,19 @@ class RobotOperator:
             f"{why}, and no safety supervisor answers. Without it a driver holds its arm by itself: use the arm's own "
             "emergency stop if it moves"
         )
+
+    def _see_it_begin(self, run: SessionRun) -> None:
+        """An accepted goal may still be refused, which ends the run at once. Raises OperatorError."""
+        deadline_s = time.monotonic() + self._goal_timeout_s
+        while not run.done and not self._node.run_is_under_way():
+            if time.monotonic() > deadline_s:
+                raise OperatorError(
+                    f"the session manager took the run and has not begun it within {self._goal_timeout_s:g} s: "
+                    "its log says why"
+                )
+            time.sleep(POLL_S)
+        if run.done and (reason := _explained(run.result).stop_reason) != DONE:
+            raise OperatorError(f"the run was not done: {reason}")
 
 
 def _explained(call: Callable[[], Answer]) -> Answer:

@@ -53,7 +53,12 @@ class TopicWatch:
         self._stamps, self._arrivals = RateMeter(WINDOW), RateMeter(WINDOW)
         self._late_ns: deque[int] = deque(maxlen=WINDOW)
         self._heard_s: float | None = None
-        node.create_subscription(kind, name, self._on_bytes, QOS, raw=True)
+        self._node = node
+        self._subscription = node.create_subscription(kind, name, self._on_bytes, QOS, raw=True)
+
+    def close(self) -> None:
+        """Listens no more. Not to be called by ``on_message``."""
+        self._node.destroy_subscription(self._subscription)
 
     def _on_bytes(self, data: bytes) -> None:
         stamp_ns = stamp_ns_of(data)

@@ -17,6 +17,7 @@ from tenon.console.web import parts
 from tenon.console.web.context import COMPLAINT_MS, Context, Refresh
 from tenon.console.web.datasets_page import NUMBER, TEXT, columns, pagination
 from tenon.console.web.layout import page
+from tenon.console.web.work import ask_robot, do_heavy
 from tenon.data.checkpoint import CheckpointError, load_checkpoint
 
 NAMES = (("training", TEXT), ("method", TEXT), ("updates", NUMBER), ("size", NUMBER), ("written", TEXT))
@@ -55,7 +56,7 @@ class _Checkpoints:
 
     async def save(self) -> None:
         try:
-            path = await asyncio.to_thread(self._context.operator.save_training)
+            path = await ask_robot(self._context.operator.save_training)
         except OperatorError as error:
             ui.notify(str(error), type="negative", timeout=COMPLAINT_MS, multi_line=True, close_button=True)
             return
@@ -90,7 +91,7 @@ def _row(number: int, checkpoint: StoredCheckpoint) -> dict[str, object]:
 
 def _show(detail: ui.column, checkpoint: StoredCheckpoint) -> None:
     async def verify() -> None:
-        said.set_text(await asyncio.to_thread(_verified, checkpoint.path))
+        said.set_text(await do_heavy(lambda: _verified(checkpoint.path)))
 
     detail.clear()
     with detail:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from nicegui import ui
 
@@ -13,8 +12,8 @@ from tenon.configuration.teleop import TeleopConfig
 from tenon.console.config import ConsoleConfig
 from tenon.console.model import ConsoleModel, ConsoleView
 from tenon.console.operator import Operator, OperatorError
+from tenon.console.web.work import ask_robot
 
-Answer = TypeVar("Answer")
 Refresh = Callable[[ConsoleView], None]
 SAID_MS = 6000
 COMPLAINT_MS = 15000
@@ -36,12 +35,15 @@ class Context:
 
 async def ask(call: Callable[[], str], *, what: str) -> bool:
     """Asks off the thread that serves browsers, and shows the answer. Returns whether it was done."""
+    browser = ui.context.client  # the button that was pressed may be gone by then: that of a dialog, or of an alert
     try:
-        said = await asyncio.to_thread(call)
+        said = await ask_robot(call)
     except OperatorError as error:
-        ui.notify(
-            str(error), type="negative", position=SAID_AT, timeout=COMPLAINT_MS, multi_line=True, close_button=True
-        )
+        with browser:
+            ui.notify(
+                str(error), type="negative", position=SAID_AT, timeout=COMPLAINT_MS, multi_line=True, close_button=True
+            )
         return False
-    ui.notify(f"{what}: {said}" if said else what, type="positive", position=SAID_AT, timeout=SAID_MS)
+    with browser:
+        ui.notify(f"{what}: {said}" if said else what, type="positive", position=SAID_AT, timeout=SAID_MS)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -10,16 +11,20 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from tenon.console import runs
+from tenon.console.model import ConsoleView
 from tenon.console.runs import Dataset
 from tenon.console.texts import size
 from tenon.console.web import parts
 from tenon.console.web.context import Context
 from tenon.console.web.layout import page
+from tenon.console.web.work import do_heavy
 from tenon.data.edit.verify import EpisodeReport, verify
 from tenon.data.episodes import EpisodeError
 from tenon.data.repair import repair_episode
 
 ROWS = 12
+QUIET_S = 60.0
+"""An episode that is recorded is written to far more often (``RecordingConfig.chunk_s``)."""
 NUMBER = {"align": "right", "sortable": True}
 TEXT = {"align": "left", "sortable": True}
 
@@ -41,13 +46,17 @@ def build(context: Context) -> None:
                 overview = ui.column().classes("w-full")
             with parts.card("Episodes", "t-w7"):
                 detail = ui.column().classes("w-full")
-        view = _Datasets(context.config.runs, overview, detail)
+                reports = ui.column().classes("w-full")
+        view = _Datasets(context, overview, detail, reports)
         ui.timer(0.0, view.load, once=True)
 
 
 class _Datasets:
-    def __init__(self, root: Path, overview: ui.column, detail: ui.column) -> None:
-        self._root, self._overview, self._detail = root, overview, detail
+    """reports: the place of what a verification says, which stays while other recordings are looked at."""
+
+    def __init__(self, context: Context, overview: ui.column, detail: ui.column, reports: ui.column) -> None:
+        self._root, self._model = context.config.runs, context.model
+        self._overview, self._detail, self._reports = overview, detail, reports
 
     async def load(self) -> None:
         datasets = await asyncio.to_thread(_read_all, self._root)
@@ -67,12 +76,15 @@ class _Datasets:
         with self._detail:
             ui.label(str(dataset.folder)).classes("t-faint")
             with ui.element("div").classes("t-buttons"):
-                ui.button("Verify", icon="fact_check", on_click=lambda: self._verify(dataset)).props("outline")
+                verify = ui.button("Verify", icon="fact_check").props("outline")
+                verify.on_click(lambda: self._verify(dataset, verify))
                 ui.button("Label", icon="label", on_click=lambda: ui.navigate.to(_label_page(dataset))).props("outline")
                 for path in _to_repair(dataset):
+                    if is_being_recorded(path, self._model.view()):
+                        ui.label(f"{path.name} is being recorded").classes("t-faint self-center")
+                        continue
                     repair = ui.button(f"Repair {path.name}", on_click=lambda path=path: self._repair(path))
                     repair.props("outline color=warning")
-            self._found = ui.column().classes("w-full")
             rows = _episode_rows(dataset)
             names = (
                 ("episode", NUMBER),
@@ -84,19 +96,30 @@ class _Datasets:
             )
             ui.table(columns=columns(*names), rows=rows, row_key="episode", pagination=pagination(len(rows)))
 
-    async def _verify(self, dataset: Dataset) -> None:
-        self._found.clear()
-        with self._found:
+    async def _verify(self, dataset: Dataset, button: ui.button) -> None:
+        button.disable()
+        self._reports.clear()
+        with self._reports:
+            report = ui.column().classes("w-full")
+        with report:
             ui.spinner()
-            ui.label("Every message is read again …").classes("t-faint")
-        reports = await asyncio.to_thread(lambda: list(verify(dataset.folder)))
-        self._found.clear()
-        with self._found:
-            _show_reports(reports)
+            ui.label(f"{dataset.name}: every message is read again …").classes("t-faint")
+        try:
+            reports = await do_heavy(lambda: list(verify(dataset.folder)))
+        finally:
+            if not button.is_deleted:
+                button.enable()
+        if not report.is_deleted:  # as it is once another verification was asked for
+            report.clear()
+            with report:
+                _show_reports(dataset.name, reports)
 
     async def _repair(self, path: Path) -> None:
+        if is_being_recorded(path, self._model.view()):
+            ui.notify(f"{path.name} is being recorded: repair it once the session has stopped", type="warning")
+            return
         try:
-            report = await asyncio.to_thread(repair_episode, path)
+            report = await do_heavy(lambda: repair_episode(path))
         except EpisodeError as error:
             ui.notify(str(error), type="negative", multi_line=True, close_button=True)
             return
@@ -145,10 +168,22 @@ def _to_repair(dataset: Dataset) -> list[Path]:
     return cut_off + [layout.finished for layout in damaged if not layout.repaired.finished.exists()]
 
 
-def _show_reports(reports: list[EpisodeReport]) -> None:
+def is_being_recorded(path: Path, view: ConsoleView) -> bool:
+    """Whether the session that is seen may still write to an episode's directory, by when that was written to last."""
+    if not (view.is_connected and view.recording):
+        return False
+    try:
+        written_s = max(file.stat().st_mtime for file in (path, *path.iterdir()))
+    except FileNotFoundError:
+        return False  # it was finished in the meantime
+    return time.time() - written_s < QUIET_S
+
+
+def _show_reports(name: str, reports: list[EpisodeReport]) -> None:
+    """name: of the run."""
     wrong = [report for report in reports if report.problems]
     messages = sum(report.messages for report in reports)
-    said = f"{len(reports)} episodes with {messages} messages read: "
+    said = f"{name}: {len(reports)} episodes with {messages} messages read: "
     ui.label(said + (f"{len(wrong)} with something wrong" if wrong else "all is in order")).classes(
         "t-warn" if wrong else "t-good"
     )

@@ -40,6 +40,7 @@ def page(context: Context, path: str) -> Iterator[list[Refresh]]:
     ui.colors(primary="#2456c8", positive="#14804a", negative="#c4221b", warning="#a15c00")
     ui.page_title(f"{PAGES[path]} · Tenon")
     refreshes: list[Refresh] = [_header(path), _alerts(context)]
+    ui.element("tenon-stop")  # not in the header, which dialogs cover
     yield refreshes
 
     def refresh() -> None:
@@ -60,7 +61,6 @@ def _header(path: str) -> Refresh:
         phase = ui.label().classes("t-phase")
         theme = ui.button(icon="contrast").props('flat round dense color=grey aria-label="light or dark"')
         theme.on("click", js_handler=_TOGGLE_THEME)
-        ui.element("tenon-stop")
 
     def refresh(view: ConsoleView) -> None:
         name = view.progress.phase.name.lower() if view.is_connected else "no session"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 from nicegui import ui
 
@@ -16,7 +16,10 @@ from tenon.control.phase import SessionPhase
 from tenon.session.machine import SessionPlan
 
 COLOURS = ("#3b74e0", "#d9822b", "#2f9e62", "#b04ac9", "#c4423a", "#5f8a8b")
-CONTROLLERS: tuple[ControllerName, ...] = ("residual", "policy", "p_controller", "p_dither", "teleop")
+CONTROLLERS: tuple[ControllerName, ...] = get_args(ControllerName)
+"""All that exist: no message tells which of them fit the session's work, and it says so when it refuses one."""
+DEFAULT_CONTROLLER: ControllerName = "residual"
+"""Offered first as long as no episode has shown what this session runs."""
 GREY = "#808a98"
 """Readable on light and on dark."""
 Points = Sequence[tuple[float, float]]
@@ -28,6 +31,14 @@ def card(title: str, width: str) -> Iterator[None]:
     with ui.element("section").classes(f"t-card {width}"):
         ui.label(title).classes("t-title")
         yield
+
+
+@contextmanager
+def dialog(style: str) -> Iterator[ui.dialog]:
+    """Open at once, and gone for good when it is closed. style: class of what it shows."""
+    with ui.dialog(value=True).props("allow-focus-outside") as shown, ui.card().classes(style):  # stop has its keys too
+        yield shown
+    shown.on("hide", shown.delete)
 
 
 def pictures(context: Context) -> Refresh:
@@ -71,9 +82,11 @@ def run_buttons(context: Context) -> Refresh:
 
 
 def _start_dialog(context: Context) -> None:
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-80"):
+    with dialog("w-80") as shown:
         ui.label("Start a run").classes("text-lg font-medium")
-        controller = ui.select(list(CONTROLLERS), value=CONTROLLERS[0], label="controller").classes("w-full")
+        seen = [episode.controller for episode in context.model.view().progress.episodes]
+        likely = next((name for name in reversed(seen) if name in CONTROLLERS), DEFAULT_CONTROLLER)
+        controller = ui.select(list(CONTROLLERS), value=likely, label="controller").classes("w-full")
         episodes = ui.number("episodes", value=5, min=1, precision=0).classes("w-full")
         seed = ui.number("seed of the first episode", value=0, min=0, precision=0).classes("w-full")
         error_mm = ui.number("goal off by up to (mm)", value=0.0, min=0.0, max=20.0).classes("w-full")
@@ -91,11 +104,11 @@ def _start_dialog(context: Context) -> None:
                 stop_at_success=not train.value,
                 record=bool(record.value),
             )
-            if await ask(lambda: context.operator.start_run(plan), what="run"):
-                dialog.close()
+            if await ask(lambda: context.operator.start_run(plan), what="run") and not shown.is_deleted:
+                shown.close()
 
         with ui.row().classes("w-full justify-end"):
-            ui.button("Cancel", on_click=dialog.close).props("flat")
+            ui.button("Cancel", on_click=shown.close).props("flat")
             ui.button("Begin", on_click=begin).props("unelevated")
 
 

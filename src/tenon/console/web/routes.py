@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tenon.configuration.teleop import AXES, TeleopConfig
+from tenon.configuration.teleop import TeleopConfig
+from tenon.console.drive import Punctuality, parse_message
 from tenon.console.operator import Operator, OperatorError
 from tenon.console.pictures import PictureSlot
 from tenon.console.web.context import Context
+from tenon.console.web.work import encode
 
 STOP_PATH = "/stop"
 PICTURE_PATH = "/picture"
@@ -26,6 +28,8 @@ DRIVE_PATH = "/drive"
 SILENT_S = 1.0
 """A viewer is told that there is no picture once the newest is as old as this."""
 LOOK_S = 0.01
+LATE = "late"
+"""The receipt of a message that moved nothing."""
 
 
 def add_routes(app: FastAPI, context: Context) -> None:
@@ -68,29 +72,34 @@ async def stream_pictures(socket: WebSocket, slot: PictureSlot, period_s: float)
                 continue
             await socket.send_text(json.dumps({"age_s": round(slot.age_s() or 0.0, 1)}))
         else:
-            jpeg = await asyncio.to_thread(slot.jpeg)
-            assert jpeg is not None  # there is a number
-            shown = jpeg.number
-            await socket.send_bytes(jpeg.data)
+            shown = await _send_newest(socket, slot)
         await socket.receive_text()
         await asyncio.sleep(max(0.0, sent_s + period_s - loop.time()))
 
 
-async def serve_drive(socket: WebSocket, teleop: TeleopConfig, operator: Operator) -> None:
-    """One twist for each message: the browser sends them while the control is held, and waits for their receipts."""
-    scales = (teleop.speed_m_s,) * 3 + (teleop.turn_rad_s,) * 3
-    while True:
-        deflection = parse_deflection(await socket.receive_text())
-        operator.drive([part * scale for part, scale in zip(deflection, scales, strict=True)])
-        await socket.send_text("")
-
-
-def parse_deflection(text: str) -> list[float]:
-    """Six numbers, each cut to [-1, 1]; anything else is no motion."""
+async def _send_newest(socket: WebSocket, slot: PictureSlot) -> int:
+    """Returns the picture's number. One that cannot be shown is told of instead, and then the next one waits."""
+    number = slot.number
     try:
-        values = [float(value) for value in json.loads(text)]
-    except (ValueError, TypeError):
-        return [0.0] * len(AXES)
-    if len(values) != len(AXES) or not all(map(math.isfinite, values)):
-        return [0.0] * len(AXES)
-    return [max(-1.0, min(1.0, value)) for value in values]
+        jpeg = await encode(slot.jpeg)
+    except ValueError as error:
+        await socket.send_text(json.dumps({"problem": str(error)}))
+        await asyncio.sleep(SILENT_S)
+        return number
+    assert jpeg is not None  # there is a number
+    await socket.send_bytes(jpeg.data)
+    return jpeg.number
+
+
+async def serve_drive(socket: WebSocket, teleop: TeleopConfig, operator: Operator) -> None:
+    """One twist for each message that comes in time; the browser waits for their receipts, which say what was late."""
+    scales = (teleop.speed_m_s,) * 3 + (teleop.turn_rad_s,) * 3
+    punctuality = Punctuality()
+    while True:
+        message = parse_message(await socket.receive_text())
+        if message is None or not punctuality.is_in_time(message.sent_s, time.monotonic()):
+            await socket.send_text(LATE)
+            continue
+        if message.deflection is not None:
+            operator.drive([part * scale for part, scale in zip(message.deflection, scales, strict=True)])
+        await socket.send_text("")

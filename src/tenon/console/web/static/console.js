@@ -74,7 +74,7 @@ class TenonPicture extends HTMLElement {
     const socket = (this.socket = socketTo(`/picture/${this.getAttribute("camera")}`));
     socket.binaryType = "blob";
     socket.onmessage = async ({ data }) => {
-      if (typeof data === "string") this.tell(`no picture for ${JSON.parse(data).age_s} s`);
+      if (typeof data === "string") this.explain(JSON.parse(data));
       else await this.show(data);
       if (socket.readyState === WebSocket.OPEN) socket.send("next");
     };
@@ -83,6 +83,10 @@ class TenonPicture extends HTMLElement {
       this.tell("no connection to the camera");
       this.timer = setTimeout(() => this.open(), RETRY_MS);
     };
+  }
+
+  explain({ age_s, problem }) {
+    this.tell(problem || `no picture for ${age_s} s`);
   }
 
   async show(blob) {
@@ -183,23 +187,43 @@ class TenonDrive extends HTMLElement {
 
   open() {
     const socket = (this.socket = socketTo("/drive"));
-    this.underWay = 0;
-    socket.onmessage = () => (this.underWay -= 1);
+    this.isReady = false;
+    this.underWay = this.lateInRow = 0;
+    socket.onmessage = ({ data }) => {
+      this.underWay -= 1;
+      this.isReady = true;
+      this.lateInRow = data === "" ? 0 : this.lateInRow + 1;
+      // More than can have been under way in a stall: this computer slept, or its clock was set. Both begin anew.
+      if (this.lateInRow > this.mostUnderWay) socket.close();
+    };
     socket.onclose = () => {
       this.classList.add("offline");
       if (this.socket === socket) this.retry = setTimeout(() => this.open(), RETRY_MS);
     };
-    socket.onopen = () => this.classList.remove("offline");
+    socket.onopen = () => {
+      this.classList.remove("offline");
+      this.say({});
+    };
   }
 
+  // Not by the attribute's name: Vue would take it for a property to be set.
+  get mostUnderWay() {
+    return Number(this.getAttribute("unacknowledged"));
+  }
+
+  // Only once the console has answered the first message: it measures by that one how late others come.
   send() {
     if (!this.held || this.held.size === 0 || this.socket.readyState !== WebSocket.OPEN) return;
-    if (this.underWay >= Number(this.getAttribute("unacknowledged"))) return;
+    if (!this.isReady || this.underWay >= this.mostUnderWay) return;
     const deflection = AXES.map(() => 0);
     for (const { axis, sign } of this.held.values())
       deflection[AXES.indexOf(axis)] += (sign * Number(this.slider.value)) / 100;
+    this.say({ deflection });
+  }
+
+  say(content) {
     this.underWay += 1;
-    this.socket.send(JSON.stringify(deflection));
+    this.socket.send(JSON.stringify({ ...content, sent_ms: performance.now() }));
   }
 }
 
