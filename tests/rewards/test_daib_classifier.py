@@ -187,6 +187,7 @@ def test_old_data_are_paid_as_the_reward_would_have_paid_them(
     for before, after in zip(old, new, strict=True):
         if before.step == 0:
             reward.begin_episode()
+            reward.reward(RewardObservation(image=before.observation.image))
         expected = reward.reward(RewardObservation(image=before.next_observation.image))
         assert (after.reward, after.success) == (expected.value, expected.success)
         assert after.reward_logit == pytest.approx(expected.logit, rel=1e-4, abs=1e-5)
@@ -196,10 +197,34 @@ def test_old_data_are_paid_as_the_reward_would_have_paid_them(
     assert {before.reward for before in old} == {-7.0}
 
 
-def test_gap_in_an_episode_breaks_a_hit(untaught: RewardClassifier, drawn: LabelledImages) -> None:
+def test_gap_in_an_episode_breaks_a_row_of_frames(
+    untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     always = _certain(untaught, -1e3)
     kept = [transition for transition in _transitions(drawn, 10) if transition.step != 5]
-    assert [t.step for t in relabelled(kept, always) if not t.success] == [0, 1, 2, 6]
+    assert [t.step for t in relabelled(kept, always) if not t.success] == [0, 1]
+    # Three frames in a row, by a rule that knows no others: those across the gap are not in a row.
+    still = replace(always, calibration=replace(always.calibration, threshold_logit=1e3, still=True))
+    monkeypatch.setattr(RewardClassifier, "logits", lambda *arguments: np.ones(1, np.float32))
+    assert [t.step for t in relabelled(kept, still) if not t.success] == [0, 1, 2, 6]
+
+
+def test_relabelling_sees_the_picture_before_an_episodes_first_action_too(
+    untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[np.ndarray] = []
+
+    def logits(self: RewardClassifier, images: np.ndarray, free: object) -> np.ndarray:
+        judged.append(images[0])
+        return np.zeros(1, np.float32)
+
+    monkeypatch.setattr(RewardClassifier, "logits", logits)
+    old = _transitions(drawn, 20)
+    list(relabelled(old, untaught))
+    assert [len(judged), len(old)] == [22, 20]
+    for episode in (0, 1):
+        np.testing.assert_array_equal(judged[11 * episode], old[10 * episode].observation.image)
+        np.testing.assert_array_equal(judged[11 * episode + 1], old[10 * episode].next_observation.image)
 
 
 def test_relabelled_data_lie_beside_the_old_ones(
