@@ -39,7 +39,7 @@ class ClassifierReward:
 
     def interrupt(self) -> None:
         """The next observation does not follow upon the last one, but is of the same episode."""
-        self._rule.begin_episode()
+        self._rule.interrupt()
 
     def reward(self, observation: RewardObservation) -> RewardResult:
         if observation.image is None:
