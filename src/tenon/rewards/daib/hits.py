@@ -49,6 +49,18 @@ class _Lone:
     passed_over: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BestFrames:
+    """What a ``SessionBest`` holds. frames (N,): scores near the best, rising. confirmed: the best that two episodes
+    came near. lone (K, 2): of higher ones, and by how many episodes each was passed over. running: of this episode.
+    """
+
+    frames: Floats
+    confirmed: float
+    lone: Floats
+    running: float
+
+
 class SessionBest:
     """What is typical of the best frames of a session. A frame's score is the lower of its logit and the one before.
 
@@ -66,11 +78,10 @@ class SessionBest:
     def begin_episode(self) -> None:
         """The next frame is of another episode."""
         best, self._running = self._running, -math.inf
-        for lone in self._lone:
-            lone.passed_over += _LIKELIER_SEATED_LOGIT < best < lone.score - _NEAR_LOGIT
+        for entry in self._lone:
+            entry.passed_over += _LIKELIER_SEATED_LOGIT < best < entry.score - _NEAR_LOGIT
         self._confirmed = self._confirmed_by(best)
-        lone = [*self._lone, _Lone(best)]
-        self._lone = [entry for entry in lone if entry.score > self._confirmed]
+        self._lone = [entry for entry in (*self._lone, _Lone(best)) if entry.score > self._confirmed]
 
     def take(self, score: float) -> None:
         """One more frame; -inf for the first of an episode."""
@@ -90,6 +101,17 @@ class SessionBest:
         if first == end:
             return best
         return 0.5 * (self._frames[(first + end - 1) // 2] + self._frames[(first + end) // 2])
+
+    @property
+    def memory(self) -> BestFrames:
+        """A copy of all that matters."""
+        lone = np.array([(entry.score, entry.passed_over) for entry in self._lone]).reshape(-1, 2)
+        return BestFrames(np.array(self._frames), self._confirmed, lone, self._running)
+
+    def recall(self, memory: BestFrames) -> None:
+        """Goes on from there."""
+        self._frames, self._confirmed, self._running = memory.frames.tolist(), memory.confirmed, memory.running
+        self._lone = [_Lone(score, int(passed_over)) for score, passed_over in memory.lone.tolist()]
 
     @property
     def _best(self) -> float:
@@ -112,16 +134,19 @@ class SessionBest:
 
 
 class SuccessRule:
-    """The rule for one session, frame by frame. still: whether frames that look the same count too."""
+    """The rule for one session, frame by frame. still: whether frames that look the same count too.
+
+    best: what the session has shown so far.
+    """
 
     def __init__(self, threshold_logit: float, margin_logit: float = NEVER, *, still: bool = False):
         self._threshold, self._margin, self._still = threshold_logit, margin_logit, still
-        self._best = SessionBest()
+        self.best = SessionBest()
         self._last: deque[float] = deque(maxlen=STILL_FRAMES)
 
     def begin_episode(self) -> None:
         """The next frame is of another episode; the best of the session stay."""
-        self._best.begin_episode()
+        self.best.begin_episode()
         self._last.clear()
 
     def interrupt(self) -> None:
@@ -130,15 +155,15 @@ class SuccessRule:
 
     def forget_best(self) -> None:
         """Logits from now on are not to be compared with those before."""
-        self._best = SessionBest()
+        self.best = SessionBest()
         self._last.clear()
 
     def next(self, logit: float) -> bool:
         """Whether this frame is a success."""
         score = min(logit, self._last[-1]) if self._last else -np.inf
         self._last.append(logit)
-        self._best.take(score)
-        hits = score > self._threshold and score >= self._best.typical - self._margin
+        self.best.take(score)
+        hits = score > self._threshold and score >= self.best.typical - self._margin
         return bool(hits or (self._still and len(self._last) == STILL_FRAMES and is_still(self._last)))
 
 

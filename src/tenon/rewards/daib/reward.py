@@ -8,10 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tenon.rewards.base import RewardError, RewardObservation, RewardResult
+from tenon.data.mapped_array import StorageError
+from tenon.rewards.base import RewardError, RewardObservation, RewardResult, RewardSession
 from tenon.rewards.daib.classifier import RewardClassifier
 from tenon.rewards.daib.free_plug import EPISODES, FREE_STEPS, FreePlug, learn_free_plug
 from tenon.rewards.daib.hits import SuccessRule
+from tenon.rewards.daib.memory import SessionMemory, read_memory, write_memory
 
 
 class ClassifierReward:
@@ -32,10 +34,33 @@ class ClassifierReward:
         self._pictures: list[NDArray[np.uint8]] = []
         self._episodes = 0
         self._steps = 0
+        self._session: RewardSession | None = None
+
+    def begin_session(self, session: RewardSession) -> int:
+        self._session = session
+        memory = read_memory(session.memory, self._key(session))
+        if memory is None:
+            return 0
+        self._pictures = list(memory.pictures)
+        self._free = learn_free_plug(memory.pictures)
+        self._episodes = memory.episodes
+        self._rule.best.recall(memory.best)
+        return memory.episodes
 
     def begin_episode(self) -> None:
         self._rule.begin_episode()
         self._steps = 0
+
+    def end_episode(self) -> None:
+        if self._session is None or not self._pictures:
+            return
+        memory = SessionMemory(np.stack(self._pictures), self._episodes, self._rule.best.memory)
+        try:
+            write_memory(self._session.memory, memory, self._key(self._session))
+        except StorageError as error:
+            raise RewardError(
+                f"{error}. A session that is resumed would judge by what was known then: free some space"
+            ) from error
 
     def interrupt(self) -> None:
         """The next observation does not follow upon the last one, but is of the same episode."""
@@ -50,6 +75,10 @@ class ClassifierReward:
             raise RewardError(f"the classifier says {logit} of this picture: its weights are of no use, train it anew")
         success = self._rule.next(logit)
         return RewardResult(value=float(success), success=success, logit=logit, version=self._version)
+
+    def _key(self, session: RewardSession) -> dict[str, str]:
+        """What a memory must be of."""
+        return {"classifier": self._version, "session": session.of}
 
     def _free_plug(self, image: NDArray[np.uint8]) -> FreePlug:
         self._episodes += self._steps == 0
