@@ -12,10 +12,11 @@ from rclpy.executors import SingleThreadedExecutor
 from tenon_msgs.msg import Observation, Reward, SessionState
 
 from tenon.rewards.daib.free_plug import EPISODES, FREE_STEPS
+from tenon.session.setup import load_setup
 from tenon_graph import contract
 from tenon_graph.conversions import image_to_msg
 from tenon_graph.node import GraphNode
-from tenon_learning.reward_node import MEMORY, RewardNode
+from tenon_learning.reward_node import MEMORY, RewardNode, reward_session
 from tenon_session.testing.sessions import PICTURE_PX, constant_classifier, picture_session
 
 IDLE_TURNS = 20
@@ -67,3 +68,17 @@ def test_node_that_is_started_anew_goes_on_with_what_the_session_has_taught_it(
         bench.close()
         assert seen == [learning if first == 1 else [False] + [True] * FREE_STEPS] * EPISODES
     assert (tmp_path / MEMORY).is_file()
+
+
+def test_reward_is_told_whether_a_sensor_makes_the_pictures_and_what_its_memory_must_be_of(tmp_path: Path) -> None:
+    sensor = {"source": "device", "device": "/dev/video0", "exposure_us": 8000, "white_balance_k": 4500}
+    camera = {"name": "wrist", "width": 64, "height": 64, "rate_hz": 10.0}
+    told = []
+    for number, source in enumerate(({"source": "simulation"}, sensor)):
+        file, session = tmp_path / f"wrist_{number}.yaml", tmp_path / f"session_{number}.yaml"
+        file.write_text(yaml.safe_dump({**camera, **source}))
+        session.write_text(yaml.safe_dump(picture_session(tmp_path, cameras=[str(file)])))
+        told.append(reward_session(load_setup(session)))
+    assert [one.live_camera for one in told] == [False, True]
+    assert told[0].of != told[1].of
+    assert told[0] == reward_session(load_setup(tmp_path / "session_0.yaml"))

@@ -19,7 +19,7 @@ from tenon.data.transitions import (
     Transition,
     TransitionError,
 )
-from tenon.rewards import RewardError, RewardObservation
+from tenon.rewards import RewardError, RewardObservation, RewardSession
 from tenon.rewards.daib import (
     ClassifierConfig,
     ClassifierReward,
@@ -126,6 +126,28 @@ def test_reward_begins_each_episode_without_a_hit_and_learns_the_plug_of_the_fir
             assert judged.success is (step >= (FREE_STEPS if episode < EPISODES else 1))
             expected = untaught.logits(image[None], learn_free_plug(np.stack(taken)))[0]
             assert judged.logit == pytest.approx(float(expected), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_picture_that_a_live_camera_repeats_is_no_further_frame_and_one_that_is_drawn_again_is(
+    tmp_path: Path, untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch, *, live: bool
+) -> None:
+    def paid(shown: list[int], classifier: RewardClassifier) -> list[bool]:
+        """Past the pictures of a free plug, one of the last of which is the first that is shown."""
+        reward = ClassifierReward(classifier)
+        reward.begin_session(RewardSession(memory=tmp_path / "none", of="", live_camera=live))
+        reward.begin_episode()
+        seen = [reward.reward(RewardObservation(image=drawn.image[row])) for row in (*range(FREE_STEPS), *shown)]
+        return [result.success for result in seen[FREE_STEPS:]]
+
+    monkeypatch.setattr(RewardClassifier, "logits", lambda *arguments: np.ones(1, np.float32))
+    by_hits = _certain(untaught, 0.5)
+    assert paid([3, 3, 4, 5, 5, 6], by_hits) == [True, not live, True, True, not live, True]
+    by_rest = replace(untaught, calibration=replace(by_hits.calibration, threshold_logit=1e3, still=True))
+    hangs, moves = [2] * 10, [2, 3, 3, 4]
+    assert any(paid(hangs, by_rest)) is not live
+    # Of pictures 2, 3 and 4, the last is the third frame that looks the same.
+    assert paid(moves, by_rest)[-2:] == ([False, True] if live else [True, True])
 
 
 def test_bar_of_a_session_does_not_outlive_a_change_of_the_plug(

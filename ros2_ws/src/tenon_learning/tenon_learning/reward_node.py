@@ -24,7 +24,7 @@ class RewardNode(GraphNode):
     def __init__(self) -> None:
         super().__init__("reward_node")
         self._reward = create_reward(self.setup)
-        known = self._reward.begin_session(_session(self.setup))
+        known = self._reward.begin_session(reward_session(self.setup))
         if known:
             self.get_logger().info(f"goes on with what {known} episodes of this session have taught the reward")
         self._episode: int | None = None
@@ -54,7 +54,8 @@ class RewardNode(GraphNode):
         self._publisher.publish(answer)
 
 
-def _session(setup: SessionSetup) -> RewardSession:
+def reward_session(setup: SessionSetup) -> RewardSession:
+    """What the reward is told of its session."""
     cameras = setup.stand.cameras
     parts = [part.model_dump(mode="json") for part in (*setup.job.parts, *cameras)]
     return RewardSession(

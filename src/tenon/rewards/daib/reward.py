@@ -20,7 +20,8 @@ class ClassifierReward:
     """Hard reward of a classifier of any variant, with the logit and the classifier's version.
 
     It learns how the plug looks from the first pictures of its first episodes, so these must show it free, and none of
-    them is a success.
+    them is a success. Nor is a picture of a live camera that is the one before, byte for byte: the camera hangs, or is
+    slower than the session, and nothing new is known. A renderer draws a plug at rest the same each time.
     """
 
     name: ClassVar[str] = "daib"
@@ -35,6 +36,7 @@ class ClassifierReward:
         self._episodes = 0
         self._steps = 0
         self._session: RewardSession | None = None
+        self._before: NDArray[np.uint8] | None = None
 
     def begin_session(self, session: RewardSession) -> int:
         self._session = session
@@ -73,8 +75,15 @@ class ClassifierReward:
         logit = float(self._classifier.logits(observation.image[None], free)[0])
         if not math.isfinite(logit):
             raise RewardError(f"the classifier says {logit} of this picture: its weights are of no use, train it anew")
-        success = self._rule.next(logit)
+        success = not self._is_repeated(observation.image) and self._rule.next(logit)
         return RewardResult(value=float(success), success=success, logit=logit, version=self._version)
+
+    def _is_repeated(self, image: NDArray[np.uint8]) -> bool:
+        """Whether a live camera has said nothing new."""
+        if self._session is None or not self._session.live_camera:
+            return False
+        before, self._before = self._before, image.copy()
+        return before is not None and np.array_equal(before, image)
 
     def _key(self, session: RewardSession) -> dict[str, str]:
         """What a memory must be of."""
