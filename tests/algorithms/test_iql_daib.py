@@ -229,8 +229,8 @@ def test_updates_are_those_of_the_written_out_formulas() -> None:
     check_updates()
 
 
-def _flipped_adversary(logits: Tensor, domain: Tensor) -> Tensor:
-    return -adversarial_loss(logits, domain)
+def _flipped_adversary(logits: Tensor, domain: Tensor, domains: int) -> Tensor:
+    return -adversarial_loss(logits, domain, domains)
 
 
 def _flipped_kl(mean: Tensor, log_std: Tensor) -> Tensor:
@@ -451,6 +451,21 @@ def test_own_transitions_are_a_domain_of_their_own() -> None:
         learner.update(_batch(prior=prior))
     a, b = (learner.state().tensors["policy_domain_head.biases.1"] for learner in (as_prior, own))
     assert a[DOMAINS] < 0 < b[DOMAINS]
+
+
+def test_adversary_is_paid_at_most_for_an_even_guess_among_the_sessions_there_are() -> None:
+    """With room for 1,600 sessions and 3 of them in the data, a fresh head errs by more: it says nothing yet."""
+    roomy, told = _learner(domains=1600), _learner(domains=1600)
+    told.on_prior(DOMAINS)
+    without = _learner(domains=1600, bottleneck={**BOTTLENECK, "adversarial_weight": 0.0})
+    for number in range(2):  # in the first, at the beginning of its ramp, it is not paid yet
+        metrics = [learner.update(_batch(number)).as_dict() for learner in (roomy, told, without)]
+    assert metrics[1]["critic_domain_loss"] > math.log(DOMAINS)
+    of_roomy, of_told, of_without = (
+        learner.state().tensors["critic_encoder.bottleneck.normalise.weight"] for learner in (roomy, told, without)
+    )
+    assert torch.equal(of_told, of_without)
+    assert not torch.equal(of_roomy, of_without)
 
 
 @pytest.mark.parametrize("session", [None, torch.full((ROWS,), DOMAINS)])

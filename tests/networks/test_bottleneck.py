@@ -176,12 +176,26 @@ def test_domain_loss_is_the_mean_surprise_of_the_softmax() -> None:
 def test_adversarial_loss_is_the_negative_domain_loss_and_never_below_an_even_guess() -> None:
     domain = torch.tensor([0, 1])
     right = torch.tensor([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
-    assert float(adversarial_loss(right, domain)) == pytest.approx(-float(domain_loss(right, domain)))
+    assert float(adversarial_loss(right, domain, DOMAINS)) == pytest.approx(-float(domain_loss(right, domain)))
     wrong = (-1e6 * right).requires_grad_()
-    loss = adversarial_loss(wrong, domain)
+    loss = adversarial_loss(wrong, domain, DOMAINS)
     assert float(loss.detach()) == pytest.approx(-math.log(DOMAINS))
     torch.autograd.backward(loss)
     assert wrong.grad is not None and not wrong.grad.any()
+
+
+def test_even_guess_is_one_among_the_domains_that_occur_whatever_the_room() -> None:
+    _, z, domain = _encoded()
+    adversary = DomainAdversary(SMALL, 1600)
+    assert float(adversary.penalty(z, domain, 1.0).domain_loss) > math.log(DOMAINS)
+    adversary.occurring = DOMAINS
+    penalty = adversary.penalty(z, domain, 1.0)
+    kl = SMALL.kl_weight * float(penalty.rate)
+    ramp = adversarial_ramp(1.0, SMALL.adversarial_steepness)
+    assert float(penalty.loss.detach()) - kl == pytest.approx(-SMALL.adversarial_weight * ramp * math.log(DOMAINS))
+    # Nothing is left to push z_I for, though a head with room for 1,600 could be made to err far more.
+    (pushed,) = torch.autograd.grad(penalty.loss, z.invariant, allow_unused=True)
+    assert pushed is None or not pushed.any()
 
 
 def test_kl_is_the_mean_log_ratio_of_the_two_densities() -> None:

@@ -13,7 +13,7 @@ from tenon.configuration import ConfigurationError
 from tenon.data.domains import LabelledImages
 from tenon.rewards.daib.calibration import calibrate, temperature
 from tenon.rewards.daib.config import CalibrationConfig
-from tenon.rewards.daib.hits import NEVER, SessionBest, SuccessRule, score_frames
+from tenon.rewards.daib.hits import NEVER, PASSED_OVER, SessionBest, SuccessRule, score_frames
 
 
 def _episode(
@@ -100,6 +100,87 @@ def test_best_frames_that_come_later_and_higher_take_the_place_of_those_before()
     for score in [0.5] * 20 + [2.5] * 3:
         best.take(score)
     assert best.typical == 2.5
+
+
+def _episode_paid(rule: SuccessRule, logits: list[float]) -> int:
+    """How many frames of one more episode are successes."""
+    rule.begin_episode()
+    return sum([rule.next(logit) for logit in logits])
+
+
+def _seated(rng: np.random.Generator, level: float, frames: int = 15) -> list[float]:
+    return [-4.0, -2.0, *rng.normal(level, 0.2, frames)]
+
+
+@pytest.mark.parametrize("outlier_frames", [2, 15])
+def test_hand_before_the_camera_in_one_episode_raises_the_bar_for_some_episodes_alone(outlier_frames: int) -> None:
+    rng = np.random.default_rng(0)
+    rule = SuccessRule(0.5, margin_logit=0.8)
+    before = [_episode_paid(rule, _seated(rng, 3.0)) for _ in range(10)]
+    _episode_paid(rule, [-4.0, *[6.5] * outlier_frames, -4.0])
+    after = [_episode_paid(rule, _seated(rng, 3.0)) for _ in range(100)]
+    assert min(before) > 10
+    assert not any(after[:PASSED_OVER])
+    assert min(after[PASSED_OVER:]) > 10
+
+
+def test_first_and_rare_success_of_a_session_is_no_outlier_once_there_is_a_second() -> None:
+    """Half way in looks like 1.5 on this connector, seated like 5: the bar that was found must not come down."""
+    rng = np.random.default_rng(0)
+    rule = SuccessRule(0.5, margin_logit=0.8)
+    for _ in range(30):
+        _episode_paid(rule, _seated(rng, 1.5))
+    assert _episode_paid(rule, _seated(rng, 5.0)) > 10
+    assert [_episode_paid(rule, _seated(rng, 1.5)) for _ in range(PASSED_OVER)] == [0] * PASSED_OVER
+    assert _episode_paid(rule, _seated(rng, 1.5)) > 0, "seen once alone, it passes for an outlier by now"
+    assert _episode_paid(rule, _seated(rng, 5.0)) > 10
+    assert [_episode_paid(rule, _seated(rng, 1.5)) for _ in range(200)] == [0] * 200
+
+
+def test_episodes_that_never_look_seated_do_not_make_an_outlier_of_the_best() -> None:
+    rule = SuccessRule(0.5, margin_logit=0.8)
+    _episode_paid(rule, [5.0] * 4)
+    for _ in range(5 * PASSED_OVER):
+        _episode_paid(rule, [-4.0, -3.0, -0.1, -0.1])
+    assert _episode_paid(rule, [2.0] * 4) == 0
+
+
+class _HighestOfAll:
+    """The rule as it was before there were outliers: what is near the highest frame of all is typical."""
+
+    def __init__(self) -> None:
+        self.scores: list[float] = []
+
+    def typical(self, score: float) -> float:
+        self.scores.append(score)
+        highest = max(self.scores)
+        return float(np.median([score for score in self.scores if score >= highest - 1.0]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("episodes", [PASSED_OVER, 60])
+def test_without_outliers_typical_is_of_the_frames_near_the_highest_of_all(seed: int, episodes: int) -> None:
+    """In a session so short, or in one whose best episodes are like each other, seldom or often as they come."""
+    rng = np.random.default_rng(seed)
+    best, expected = SessionBest(), _HighestOfAll()
+    for episode in range(episodes):
+        best.begin_episode()
+        lone = episodes == PASSED_OVER and rng.uniform() < 0.1
+        level = rng.uniform(4.0, 9.0) if lone else 3.0 if episode % 7 == 3 else rng.uniform(-4.0, 2.0)
+        for score in rng.uniform(level - 1.5, level, 15).tolist():
+            best.take(score)
+            assert best.typical == pytest.approx(expected.typical(score), abs=1e-12)
+
+
+def test_long_session_is_remembered_by_a_bounded_number_of_frames() -> None:
+    rng = np.random.default_rng(0)
+    best = SessionBest()
+    for _ in range(1_000):
+        best.begin_episode()
+        for score in rng.normal(3.0, 0.2, 15).tolist():
+            best.take(score)
+    assert best.typical == pytest.approx(3.0, abs=0.05)
+    assert len(best._frames) < 1024
 
 
 def test_before_any_frame_no_bar_is_passed() -> None:

@@ -19,7 +19,7 @@ from tenon.data.transitions import (
     Transition,
     TransitionError,
 )
-from tenon.rewards import RewardError, RewardObservation
+from tenon.rewards import RewardError, RewardObservation, RewardSession
 from tenon.rewards.daib import (
     ClassifierConfig,
     ClassifierReward,
@@ -128,6 +128,28 @@ def test_reward_begins_each_episode_without_a_hit_and_learns_the_plug_of_the_fir
             assert judged.logit == pytest.approx(float(expected), rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_picture_that_a_live_camera_repeats_is_no_further_frame_and_one_that_is_drawn_again_is(
+    tmp_path: Path, untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch, *, live: bool
+) -> None:
+    def paid(shown: list[int], classifier: RewardClassifier) -> list[bool]:
+        """Past the pictures of a free plug, one of the last of which is the first that is shown."""
+        reward = ClassifierReward(classifier)
+        reward.begin_session(RewardSession(memory=tmp_path / "none", of="", live_camera=live))
+        reward.begin_episode()
+        seen = [reward.reward(RewardObservation(image=drawn.image[row])) for row in (*range(FREE_STEPS), *shown)]
+        return [result.success for result in seen[FREE_STEPS:]]
+
+    monkeypatch.setattr(RewardClassifier, "logits", lambda *arguments: np.ones(1, np.float32))
+    by_hits = _certain(untaught, 0.5)
+    assert paid([3, 3, 4, 5, 5, 6], by_hits) == [True, not live, True, True, not live, True]
+    by_rest = replace(untaught, calibration=replace(by_hits.calibration, threshold_logit=1e3, still=True))
+    hangs, moves = [2] * 10, [2, 3, 3, 4]
+    assert any(paid(hangs, by_rest)) is not live
+    # Of pictures 2, 3 and 4, the last is the third frame that looks the same.
+    assert paid(moves, by_rest)[-2:] == ([False, True] if live else [True, True])
+
+
 def test_bar_of_a_session_does_not_outlive_a_change_of_the_plug(
     untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +209,7 @@ def test_old_data_are_paid_as_the_reward_would_have_paid_them(
     for before, after in zip(old, new, strict=True):
         if before.step == 0:
             reward.begin_episode()
+            reward.reward(RewardObservation(image=before.observation.image))
         expected = reward.reward(RewardObservation(image=before.next_observation.image))
         assert (after.reward, after.success) == (expected.value, expected.success)
         assert after.reward_logit == pytest.approx(expected.logit, rel=1e-4, abs=1e-5)
@@ -196,10 +219,34 @@ def test_old_data_are_paid_as_the_reward_would_have_paid_them(
     assert {before.reward for before in old} == {-7.0}
 
 
-def test_gap_in_an_episode_breaks_a_hit(untaught: RewardClassifier, drawn: LabelledImages) -> None:
+def test_gap_in_an_episode_breaks_a_row_of_frames(
+    untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     always = _certain(untaught, -1e3)
     kept = [transition for transition in _transitions(drawn, 10) if transition.step != 5]
-    assert [t.step for t in relabelled(kept, always) if not t.success] == [0, 1, 2, 6]
+    assert [t.step for t in relabelled(kept, always) if not t.success] == [0, 1]
+    # Three frames in a row, by a rule that knows no others: those across the gap are not in a row.
+    still = replace(always, calibration=replace(always.calibration, threshold_logit=1e3, still=True))
+    monkeypatch.setattr(RewardClassifier, "logits", lambda *arguments: np.ones(1, np.float32))
+    assert [t.step for t in relabelled(kept, still) if not t.success] == [0, 1, 2, 6]
+
+
+def test_relabelling_sees_the_picture_before_an_episodes_first_action_too(
+    untaught: RewardClassifier, drawn: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[np.ndarray] = []
+
+    def logits(self: RewardClassifier, images: np.ndarray, free: object) -> np.ndarray:
+        judged.append(images[0])
+        return np.zeros(1, np.float32)
+
+    monkeypatch.setattr(RewardClassifier, "logits", logits)
+    old = _transitions(drawn, 20)
+    list(relabelled(old, untaught))
+    assert [len(judged), len(old)] == [22, 20]
+    for episode in (0, 1):
+        np.testing.assert_array_equal(judged[11 * episode], old[10 * episode].observation.image)
+        np.testing.assert_array_equal(judged[11 * episode + 1], old[10 * episode].next_observation.image)
 
 
 def test_relabelled_data_lie_beside_the_old_ones(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from tenon.algorithms import METHODS, Metrics
+from tenon.algorithms import METHODS, Algorithm, Metrics
 from tenon.configuration import ConfigurationError
 from tenon.data.mapped_array import StorageError
 from tenon.data.replay import ReplayConfig
@@ -104,6 +104,18 @@ def test_training_that_is_stopped_and_resumed_ends_bit_equal(tmp_path: Path, met
     trainer = Trainer.resume(tmp_path / "b")
     assert (trainer.updates, trainer.replay.transitions) == (stopped_at, added)
     assert_equal(reference, train(trainer))
+
+
+def test_learner_is_told_of_how_many_sessions_the_prior_data_are_at_the_start_and_on_resuming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(Algorithm, "on_prior", lambda self, sessions: told.append(sessions))
+    prior = [transition_number(number, session) for session in ("a", "b", "c") for number in range(2 * LENGTH)]
+    Trainer.create(config_of(), SPEC, tmp_path / "a", seed=4, prior=prior).close()
+    Trainer.resume(tmp_path / "a").close()
+    Trainer.create(config_of(offline_updates=0, sampling=SamplingConfig()), SPEC, tmp_path / "b", seed=4).close()
+    assert told == [3, 3]
 
 
 KILLED = """

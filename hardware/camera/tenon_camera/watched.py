@@ -16,7 +16,6 @@ RATE_TOLERANCE: Final = 0.9
 """A camera that delivers less than this share of its rate is slow."""
 IDENTICAL_FRAMES: Final = 10
 """A sensor's noise makes each picture another; so many equal ones in a row come from a camera that hangs."""
-LIVE: Final = ("device", "realsense")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ class WatchedCamera:
         self._retry_ns = steady_ns + round(self._config.reconnect_s * 1e9)
 
     def _check_that_it_lives(self, frame: Frame) -> None:
-        if self._config.source not in LIVE:
+        if not self._config.live:
             return
         same = self._last is not None and np.array_equal(self._last, frame.rgb)
         self._identical = self._identical + 1 if same else 0

@@ -138,6 +138,9 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
         """Encoder and policy with fresh weights, as the policy node needs them."""
         return ActorNetwork(cls.build_encoder(config, spec), cls.build_policy(config, spec))
 
+    def on_prior(self, sessions: int) -> None:
+        """Before the first update: of how many sessions the prior data are. To most methods it does not matter."""
+
     @abstractmethod
     def update(self, batch: Batch) -> MetricsT:
         """One gradient step on ``batch``. Raises DivergenceError before any parameter is changed."""

@@ -209,6 +209,12 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         """Whose encoder a network reads."""
         return "policy" if self.config.shares_encoder else network
 
+    def on_prior(self, sessions: int) -> None:
+        """An even guess is one among the sessions that there are, however many there is room for."""
+        for branch in self._branches.values():
+            if branch.adversary is not None:
+                branch.adversary.occurring = sessions
+
     def update(self, batch: Batch) -> IQLDAIBMetrics:
         domain = self._domain(batch)
         batch = self._prepared(batch)

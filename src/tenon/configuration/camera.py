@@ -90,6 +90,11 @@ class CameraConfig(Config):
     depth: DepthConfig | None = None
     reconnect_s: PositiveFloat = 1.0
 
+    @property
+    def live(self) -> bool:
+        """Whether a sensor makes the pictures, whose noise makes each another."""
+        return self.source in ("device", "realsense")
+
     @model_validator(mode="after")
     def _fits_its_source(self) -> CameraConfig:
         needed = _NEEDS[self.source]
@@ -99,7 +104,7 @@ class CameraConfig(Config):
                 raise ValueError(f"source {self.source!r} needs {key}")
             if given and key not in needed:
                 raise ValueError(f"{key} is given, but source {self.source!r} does not use it: remove it")
-        if self.source in ("device", "realsense") and (self.exposure_us is None or self.white_balance_k is None):
+        if self.live and (self.exposure_us is None or self.white_balance_k is None):
             raise ValueError(
                 "a real camera needs fixed exposure_us and white_balance_k: what adapts by itself changes image rewards"
             )

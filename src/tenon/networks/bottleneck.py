@@ -223,9 +223,12 @@ def domain_loss(logits: Tensor, domain: Tensor) -> Tensor:
     return functional.cross_entropy(logits, domain)
 
 
-def adversarial_loss(logits: Tensor, domain: Tensor) -> Tensor:
-    """L_adv = -min(L_domain, log n_d), eq. (53), bounded as in daib.md 2.3: no head is worse than an even guess."""
-    return -domain_loss(logits, domain).clamp(max=math.log(logits.shape[1]))
+def adversarial_loss(logits: Tensor, domain: Tensor, domains: int) -> Tensor:
+    """L_adv = -min(L_domain, log n_d), eq. (53), bounded as in daib.md 2.3: no head is worse than an even guess.
+
+    domains: n_d, how many occur; the head may have room for more.
+    """
+    return -domain_loss(logits, domain).clamp(max=math.log(domains))
 
 
 def kl_divergence(mean: Tensor, log_std: Tensor) -> Tensor:
@@ -262,6 +265,7 @@ class DomainAdversary:
     """The other side of the game: the head that guesses the domain, how it learns, and what the encoder pays.
 
     Without an adversarial weight the head learns all the same, as a probe: its loss tells what z_I gives away.
+    domains: how many the head tells apart. occurring: how many of them there are in the data, all until it is set.
     """
 
     def __init__(self, config: BottleneckConfig, domains: int):
@@ -270,6 +274,7 @@ class DomainAdversary:
                 f"data of {domains} domain: an adversary needs two or more to tell apart; take the variant erm or vib"
             )
         self._config = config
+        self.occurring = domains
         self.head: DomainHead | None = None
         if config.invariant_size:
             self.head = DomainHead(config, domains)
@@ -297,7 +302,7 @@ class DomainAdversary:
             guessed = domain_loss(logits.detach(), domain)
             weight = config.adversarial_weight * adversarial_ramp(share, config.adversarial_steepness)
             if weight:
-                loss = loss + weight * adversarial_loss(logits, domain)
+                loss = loss + weight * adversarial_loss(logits, domain, self.occurring)
         if config.specific_size:
             rate = kl_divergence(bottleneck.mean, bottleneck.log_std).mean()
             weight = config.kl_weight * linear_ramp(share, config.kl_warmup_from, config.kl_warmup_to)

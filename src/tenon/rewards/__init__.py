@@ -1,6 +1,6 @@
 """Rewards that need no engineering per task: an electrical signal, a distance, a picture of the finished state."""
 
-from tenon.rewards.base import Reward, RewardError, RewardObservation, RewardResult
+from tenon.rewards.base import Reward, RewardError, RewardObservation, RewardResult, RewardSession
 from tenon.rewards.completion import CompletionReward
 from tenon.rewards.dense_insertion import DenseInsertionConfig, DenseInsertionReward
 from tenon.rewards.electrical import ElectricalReward
@@ -17,5 +17,6 @@ __all__ = [
     "RewardError",
     "RewardObservation",
     "RewardResult",
+    "RewardSession",
     "grey",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -43,13 +44,37 @@ class RewardResult:
     version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RewardSession:
+    """What a reward is told of the session that it is of.
+
+    memory: file for what the session teaches it. of: what such a file must belong to, to be of use: the work and what
+    sees it. live_camera: a sensor makes the pictures, so that none is byte for byte the one before.
+    """
+
+    memory: Path
+    of: str
+    live_camera: bool
+
+
 class Reward(Protocol):
     """A judgement of one step after the other."""
 
     name: ClassVar[str]
 
+    def begin_session(self, session: RewardSession) -> int:
+        """Before the first episode of a session, for which it goes on. Returns of how many episodes it knows already.
+
+        Raises ConfigurationError for a memory that is damaged.
+        """
+        ...
+
     def begin_episode(self) -> None:
         """The next observation is the first of an episode."""
+        ...
+
+    def end_episode(self) -> None:
+        """Keeps what the episode has taught, where a session has begun. Raises RewardError where that is impossible."""
         ...
 
     def reward(self, observation: RewardObservation) -> RewardResult:
@@ -58,7 +83,14 @@ class Reward(Protocol):
 
 
 class Formula:
-    """A reward that judges each observation by itself: an episode's beginning changes nothing."""
+    """A reward that judges each observation by itself: sessions and episodes teach it nothing."""
+
+    def begin_session(self, session: RewardSession) -> int:
+        """Nothing to recall."""
+        return 0
 
     def begin_episode(self) -> None:
         """Nothing to forget."""
+
+    def end_episode(self) -> None:
+        """Nothing to keep."""

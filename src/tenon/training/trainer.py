@@ -85,6 +85,8 @@ class Trainer:
         self.learner = create(config.method, config.algorithm, spec, seed, device=config.device)
         self.replay = Replay(directory / "replay", spec, config.replay)
         self.prior = _open_prior(directory / _PRIOR, spec, prior_transitions)
+        if self.prior is not None:
+            self.learner.on_prior(_sessions(self.prior))
         _check_interventions(config, self.learner.config)
         self._sampler = Sampler(self.replay, self.prior, config.sampling, self.learner.config.discount)
         self.updates = 0
@@ -378,6 +380,11 @@ def _open_prior(directory: Path, spec: EnvironmentSpec, transitions: int) -> Rep
             f"{directory}: holds {prior.transitions} transitions, {transitions} were written: restore the folder"
         )
     return prior
+
+
+def _sessions(prior: Replay) -> int:
+    """Of how many sessions the prior data are."""
+    return len(np.unique(prior.rows(torch.arange(prior.transitions))["session"]))
 
 
 def _check_whole_episode(transitions: Sequence[Transition]) -> None:

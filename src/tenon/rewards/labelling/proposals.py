@@ -62,8 +62,10 @@ def propose(
     free = _free_plug(classifier, episodes, known)
     logits = [classifier.logits(frames.image, free) for frames in episodes]
     best = SessionBest()
-    for score in np.concatenate([_pairs(logit) for logit in logits]).tolist():
-        best.take(score)
+    for logit in logits:
+        best.begin_episode()
+        for score in _pairs(logit).tolist():
+            best.take(score)
     calibration = classifier.calibration
     lowest = max(calibration.threshold_logit, best.typical - calibration.margin_logit)
     return [
