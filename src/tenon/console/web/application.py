@@ -22,8 +22,11 @@ from tenon.console.web.routes import add_routes
 STATIC = Path(__file__).parent / "static"
 DRIVE = "console"
 """The on-screen control's file in ``config/teleop``."""
-HISTORY_MESSAGES = 50
-"""Kept for a browser whose connection was gone for a moment; after that the page is built anew."""
+HISTORY_MESSAGES = 300
+"""Kept for a browser whose connection was gone for a moment; after that the page is built anew, and with it a dialog that
+was open is lost."""
+RECONNECT_S = 8.0
+"""How long a browser is waited for: one that is busy must not lose its page. NiceGUI's pings follow from it."""
 BUILDERS: dict[str, Callable[[Context], None]] = {
     "/": session_page.build,
     "/record": record_page.build,
@@ -49,7 +52,14 @@ def create_application(config: ConsoleConfig, model: ConsoleModel, operator: Ope
     def label(folder: str = "") -> None:
         label_page.build(context, folder)
 
-    ui.run_with(app, title="Tenon", dark=None, message_history_length=HISTORY_MESSAGES, show_welcome_message=False)
+    ui.run_with(
+        app,
+        title="Tenon",
+        dark=None,
+        message_history_length=HISTORY_MESSAGES,
+        reconnect_timeout=RECONNECT_S,
+        show_welcome_message=False,
+    )
     return Guard(app, token=token)
 
 
