@@ -23,8 +23,8 @@ STATIC = Path(__file__).parent / "static"
 DRIVE = "console"
 """The on-screen control's file in ``config/teleop``."""
 HISTORY_MESSAGES = 300
-"""Kept for a browser whose connection was gone for a moment; after that the page is built anew, and with it a dialog that
-was open is lost."""
+"""Kept for a browser whose connection was gone for a moment; after that the page is built anew, and with it a dialog
+that was open is lost."""
 RECONNECT_S = 8.0
 """How long a browser is waited for: one that is busy must not lose its page. NiceGUI's pings follow from it."""
 BUILDERS: dict[str, Callable[[Context], None]] = {
