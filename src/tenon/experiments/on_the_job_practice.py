@@ -17,7 +17,7 @@ import numpy as np
 from tenon.configuration.session import PracticeConfig
 from tenon.environments.insertion import InsertionEnv
 from tenon.experiments.episodes import EVALUATION_SEED
-from tenon.rewards import Reward, RewardObservation
+from tenon.rewards import Reward, RewardObservation, RewardResult
 from tenon.session.finetune import StartPoint
 from tenon.session.practice import Judgement, Look, PracticeRecord
 from tenon.session.statistics import SuccessRule
@@ -68,6 +68,7 @@ class JudgedInsertion:
         self.outcomes.append(Outcome())
         if self._reward is not None:
             self._reward.begin_episode()
+            self._judge(self._reward, raw)  # as in a session, where the first picture is judged too and pays nothing
         return raw, info
 
     def step(self, action: Any, /) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -78,12 +79,16 @@ class JudgedInsertion:
         outcome.touched |= info["vertical_force_n"] >= self._touch_n
         told: dict[str, Any] = {"success": success}
         if self._reward is not None:
-            judged = self._reward.reward(RewardObservation(image=observation_from_gym(raw).image))
+            judged = self._judge(self._reward, raw)
             value, success = judged.value, judged.success
             told = {"success": success, "reward_logit": judged.logit, "reward_version": judged.version}
         outcome.rewarded.on_step(solved=success)
         outcome.total_reward += value
         return raw, value, terminated, truncated, told | {"tcp_in_base_m": info.get("tcp_in_base_m")}
+
+    @staticmethod
+    def _judge(reward: Reward, raw: Any) -> RewardResult:
+        return reward.reward(RewardObservation(image=observation_from_gym(raw).image))
 
 
 @dataclass(frozen=True, slots=True)
