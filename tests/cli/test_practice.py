@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,17 @@ class Robot:
     """A session whose policy, after each trial, succeeds in as many draws as planned.
 
     skill: successes of DRAWS after so many trials, by the reward. on_report: those on the draws of the report, where
-    they are others. killed_after: trials after which it dies, once.
+    they are others. killed_after: trials after which it dies, once; killed_at: the seed of a draw in which it does.
+    lost: so many policies that are published do not come to act.
     """
 
     def __init__(self, folder: Path, skill: dict[int, int], *, on_report: dict[int, int] | None = None) -> None:
         self.skill, self.on_report = skill, on_report or skill
         self.trained, self.acting = 0, 0
         self.killed_after: int | None = None
+        self.killed_at: Callable[[int], bool] = lambda seed: False
+        self.trainer_is_up = True
+        self.lost = 0
         self.evaluated: list[tuple[int, int]] = []
         self._folder = folder
         self._recorded: dict[int, EpisodeSummary] = {}
@@ -54,6 +59,8 @@ class Robot:
     def run(self, plan: SessionPlan, title: str, *, done_before: int | None = None) -> RunOutcome:
         del title
         assert plan.controller == "policy"
+        if not self.trainer_is_up:
+            self._publish_trained()
         seeds = range(plan.seed + (done_before or 0), plan.seed + plan.episodes)
         episodes = tuple(self._trial(seed) if plan.train else self._draw(seed) for seed in seeds)
         if not plan.train:
@@ -62,11 +69,21 @@ class Robot:
 
     def save_training(self, transitions: int) -> Path:
         assert transitions == len(self._recorded)
-        self.acting = self.trained
+        self._publish_trained()
         return checkpoint_of(self._folder / f"{self.trained}", self.trained)
 
     def publish_policy(self, policy: PolicySnapshot) -> None:
-        self.acting = policy.version
+        if self.lost:
+            self.lost -= 1
+        else:
+            self.acting = policy.version
+
+    def restart(self) -> None:
+        """Its trainer is there at once, and publishes once it has read its folder."""
+        self.trainer_is_up = False
+
+    def _publish_trained(self) -> None:
+        self.trainer_is_up, self.acting = True, self.trained
 
     # As tenon.session.recordings.Recordings
 
@@ -92,6 +109,9 @@ class Robot:
         return self._recorded[seed]
 
     def _draw(self, seed: int) -> EpisodeSummary:
+        if self.killed_at(seed):
+            self.killed_at = lambda _: False
+            raise KilledError
         skill = self.skill if seed >= CHOICE_SEED else self.on_report
         first = CHOICE_SEED if seed >= CHOICE_SEED else EVALUATION_SEED
         return summary(success=seed - first < skill[self.acting], connected=False, version=self.acting)
@@ -177,6 +197,23 @@ def test_best_so_far_is_there_while_practice_goes_on(tmp_path: Path, setup: Sess
     with pytest.raises(KilledError):
         practise(robot, setup)
     assert version_in(setup.run_directory / BEST_FOLDER) == 8
+
+
+def test_practice_killed_in_its_last_evaluation_judges_the_best_policy_though_the_trainer_publishes_its_own(
+    tmp_path: Path, setup: SessionSetup
+) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.killed_at = lambda seed: robot.trained == TRIALS and seed < CHOICE_SEED
+    with pytest.raises(KilledError):
+        practise(robot, setup)
+    robot.restart()
+    assert practise(robot, setup).record.after.version == 8
+
+
+def test_policy_that_did_not_reach_the_policy_node_is_published_again(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.lost = 2
+    assert practise(robot, setup).record.after.version == 8
 
 
 def test_policy_that_changes_under_an_evaluation_is_not_judged(tmp_path: Path, setup: SessionSetup) -> None:

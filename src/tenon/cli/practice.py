@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tenon.session.machine import SessionPlan
     from tenon.session.recordings import Recordings
     from tenon.session.setup import SessionSetup
+    from tenon.training.snapshot import PolicySnapshot
 
 RECORD_FILE, REPORT_FILE, REPORT_TEXT_FILE = "practice.json", "report.json", "report.md"
 BEST_FOLDER, KEPT_FOLDER = "best", "kept"
@@ -111,14 +113,23 @@ class Practice:
         best, before = self._record.best, self._record.before
         if best.trials == 0 and before is not None:
             return before
-        self._session.publish_policy(policy_of(self._kept(best.trials)))
-        return self._evaluate("the best policy", EVALUATION_SEED, version=best.seen.version)
+        policy = policy_of(self._kept(best.trials))
+        return self._evaluate(
+            "the best policy", EVALUATION_SEED, version=best.seen.version, before_each=lambda: self._publish(policy)
+        )
+
+    def _publish(self, policy: PolicySnapshot) -> None:
+        """Once the trainer is done: it publishes its own newest weights as it comes up, and those would act instead."""
+        self._save_policy()
+        self._session.publish_policy(policy)
 
     def _save_policy(self) -> Path:
         return self._session.save_training(self._recordings.steps_for_training())
 
-    def _evaluate(self, name: str, seed: int, *, version: int | None = None) -> Judgement:
-        """version: of the policy that must act, where it is known."""
+    def _evaluate(
+        self, name: str, seed: int, *, version: int | None = None, before_each: Callable[[], object] = lambda: None
+    ) -> Judgement:
+        """version: of the policy that must act, where it is known. before_each: called before each attempt."""
         setup, config = self._setup, self._config
         plan = EvaluationPlan(
             controller=setup.config.controller,
@@ -132,6 +143,7 @@ class Practice:
         )
         versions: set[int] = set()
         for _ in range(EVALUATION_ATTEMPTS):
+            before_each()
             evaluated = run_evaluation(self._session, plan, f"evaluate {name}", force_limit_n=setup.job.force_limit_n)
             versions = {episode.policy_version for episode in evaluated.episodes}
             if len(versions) == 1 and version in (None, *versions):
