@@ -90,7 +90,8 @@ class Robot:
     def done(self, plan: SessionPlan) -> int:
         return sum(plan.seed <= seed < plan.seed + plan.episodes for seed in self._recorded)
 
-    def steps_for_training(self) -> int:
+    def steps_for_training(self, spec: EnvironmentSpec) -> int:
+        del spec
         return len(self._recorded)
 
     def trials(self, plan: SessionPlan) -> tuple[Trial, ...]:

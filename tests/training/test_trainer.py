@@ -209,34 +209,6 @@ def test_step_that_is_held_is_not_stored_again(tmp_path: Path) -> None:
     assert trainer.replay.transitions == 1
 
 
-def test_missed_steps_of_an_episode_are_ingested(tmp_path: Path) -> None:
-    trainer = Trainer.create(config_of(), SPEC, tmp_path, seed=0)
-    for number in (0, 1, 4, 7):
-        trainer.add(transition_number(number))
-    episodes = [[transition_number(n) for n in range(start, start + LENGTH)] for start in (0, 5, 10)]
-    assert [trainer.add_episode(episode) for episode in episodes] == [2, 4, 5]
-    assert all(trainer.has_episode("s", number) for number in range(3))
-    assert not trainer.has_episode("s", 3)
-    assert trainer.status.episodes == 3
-    assert trainer.add_episode(episodes[0]) == 0
-
-
-@pytest.mark.parametrize(
-    ("numbers", "message"),
-    [
-        ([], "without steps"),
-        ([1, 2, 3, 4], "step 0 is missing"),
-        ([0, 1, 2], "must end"),
-        ([0, 1, 7], "another episode"),
-    ],
-)
-def test_half_an_episode_is_refused(tmp_path: Path, numbers: list[int], message: str) -> None:
-    trainer = Trainer.create(config_of(), SPEC, tmp_path, seed=0)
-    with pytest.raises(TransitionError, match=message):
-        trainer.add_episode([transition_number(number) for number in numbers])
-    assert trainer.replay.transitions == 0
-
-
 def test_fine_tuning_starts_from_the_weights_of_a_checkpoint(tmp_path: Path, reference: Trainer) -> None:
     checkpoint = reference.save()
     tuned = Trainer.create(config_of(), SPEC, tmp_path / "tuned", seed=9, initial=checkpoint)

@@ -124,7 +124,7 @@ class Practice:
         self._session.publish_policy(policy)
 
     def _save_policy(self) -> Path:
-        return self._session.save_training(self._recordings.steps_for_training())
+        return self._session.save_training(self._recordings.steps_for_training(self._setup.environment_spec))
 
     def _evaluate(
         self, name: str, seed: int, *, version: int | None = None, before_each: Callable[[], object] = lambda: None

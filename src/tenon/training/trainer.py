@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tenon.data.mapped_array import StorageError, write_beside
 from tenon.data.prior import write_prior
 from tenon.data.replay import Replay
 from tenon.data.sampling import Sampler, check_sampling
-from tenon.data.transitions import EnvironmentSpec, Transition, TransitionError
+from tenon.data.transitions import EnvironmentSpec, Transition
 from tenon.training.config import TrainerConfig
 from tenon.training.memory import keep_freed_memory
 from tenon.training.snapshot import PolicySnapshot, take_snapshot
@@ -210,14 +210,6 @@ class Trainer:
         """Whether all steps of an episode are held."""
         return self.replay.has_episode(session, episode)
 
-    def add_episode(self, transitions: Sequence[Transition]) -> int:
-        """Stores those steps of a whole episode that were missed, and returns how many they were.
-
-        Raises TransitionError unless these are steps 0, 1, ... to the end of one episode.
-        """
-        _check_whole_episode(transitions)
-        return sum(self.add(transition) for transition in transitions)
-
     def update_due(self) -> bool:
         """Whether enough transitions have come in for the next update."""
         return self.replay.transitions >= self.config.transitions_needed(self.updates + 1)
@@ -378,17 +370,3 @@ def _open_prior(directory: Path, spec: EnvironmentSpec, transitions: int) -> Rep
             f"{directory}: holds {prior.transitions} transitions, {transitions} were written: restore the folder"
         )
     return prior
-
-
-def _check_whole_episode(transitions: Sequence[Transition]) -> None:
-    if not transitions:
-        raise TransitionError("an episode without steps: there is nothing to add")
-    first = transitions[0]
-    where = f"session {first.session!r}, episode {first.episode}"
-    for step, transition in enumerate(transitions):
-        if (transition.session, transition.episode) != (first.session, first.episode):
-            raise TransitionError(f"{where}: step {step} belongs to another episode: add one episode at a time")
-        if transition.step != step:
-            raise TransitionError(f"{where}: step {step} is missing (found {transition.step}): add the whole episode")
-        if transition.ended != (step == len(transitions) - 1):
-            raise TransitionError(f"{where}: must end with its last step and no other, but step {step} says otherwise")

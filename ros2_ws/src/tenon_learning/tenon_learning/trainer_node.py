@@ -7,14 +7,15 @@ import time
 
 from rclpy.clock import Clock, ClockType
 from std_srvs.srv import Trigger
-from tenon_msgs.msg import EpisodeSummary, TrainerState, Transition
+from tenon_msgs.msg import EpisodeSummary, TrainerState
+from tenon_msgs.msg import Transition as TransitionMsg
 
 from tenon.algorithms.base import DivergenceError, StateError
 from tenon.data.checkpoint import CheckpointError
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
 from tenon.data.store import EpisodeStore
-from tenon.data.transitions import TransitionError
+from tenon.data.transitions import Transition, TransitionError
 from tenon.session.catch_up import missed_episodes
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer, TrainerError
@@ -71,13 +72,18 @@ class TrainerNode(GraphNode):
     def _catch_up(self) -> None:
         """Takes the episodes that were recorded while no trainer listened."""
         for transitions in missed_episodes(EpisodeStore(self.setup.episodes_directory), self._trainer):
-            first = transitions[0]
-            try:
-                added = self._trainer.add_episode(transitions)
-            except TransitionError as error:
-                self.get_logger().error(f"an episode cannot be caught up with: {error}")
-                continue
-            self.get_logger().info(f"caught up with {added} steps of {first.session}, episode {first.episode}")
+            added = sum(self._take(transition) for transition in transitions)
+            if added:
+                first = transitions[0]
+                self.get_logger().info(f"caught up with {added} steps of {first.session}, episode {first.episode}")
+
+    def _take(self, transition: Transition) -> bool:
+        """Whether the trainer lacked it. One that it refuses keeps the others from nothing."""
+        try:
+            return self._trainer.add(transition)
+        except TransitionError as error:
+            self.get_logger().error(f"a transition is refused: {error}")
+            return False
 
     def _on_first_end(self, _msg: EpisodeSummary) -> None:
         """The episode that was under way as this node came up: its beginning is missing here, its file soon there."""
@@ -88,14 +94,12 @@ class TrainerNode(GraphNode):
         self._second_look.cancel()
         self._catch_up()
 
-    def _on_transition(self, msg: Transition) -> None:
+    def _on_transition(self, msg: TransitionMsg) -> None:
         if not msg.train or self._stopped:
             return
         try:
-            self._trainer.add(transition_from_msg(msg))
+            self._take(transition_from_msg(msg))
             self._newest = (msg.episode, msg.step)
-        except TransitionError as error:
-            self.get_logger().error(f"a transition is refused: {error}")
         except StorageError as error:
             self._stop(f"the replay cannot be written: {error}")
 
