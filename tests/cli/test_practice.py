@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 from tenon.session.machine import SessionPlan
 from tenon.session.recordings import Recordings, Trial
 from tenon.session.setup import SessionSetup, load_setup
-from tenon.session.statistics import EpisodeSummary
+from tenon.session.statistics import EpisodeSummary, Outcome
 from tenon.training.config import TrainerConfig
 from tenon.training.snapshot import PolicySnapshot
 from tenon.training.trainer import Trainer
@@ -40,7 +41,8 @@ class Robot:
 
     skill: successes of DRAWS after so many trials, by the reward. on_report: those on the draws of the report, where
     they are others. killed_after: trials after which it dies, once; killed_at: the seed of a draw in which it does.
-    lost: so many policies that are published do not come to act.
+    lost: so many policies that are published do not come to act. disturbed: what becomes of a draw that would have been
+    a success, by the number of its attempt and of the trials before it.
     """
 
     def __init__(self, folder: Path, skill: dict[int, int], *, on_report: dict[int, int] | None = None) -> None:
@@ -50,6 +52,8 @@ class Robot:
         self.killed_at: Callable[[int], bool] = lambda seed: False
         self.trainer_is_up = True
         self.lost = 0
+        self.disturbed: Callable[[int, int], dict[str, Any]] = lambda attempt, trained: {}
+        self._attempts: Counter[tuple[int, int]] = Counter()
         self.evaluated: list[tuple[int, int]] = []
         self._folder = folder
         self._recorded: dict[int, EpisodeSummary] = {}
@@ -115,7 +119,10 @@ class Robot:
             raise KilledError
         skill = self.skill if seed >= CHOICE_SEED else self.on_report
         first = CHOICE_SEED if seed >= CHOICE_SEED else EVALUATION_SEED
-        return summary(success=seed - first < skill[self.acting], connected=False, version=self.acting)
+        self._attempts[self.trained, seed] += 1
+        won = seed - first < skill[self.acting]
+        changes = self.disturbed(self._attempts[self.trained, seed], self.trained) if won else {}
+        return replace(summary(success=won, connected=False, version=self.acting), **changes)
 
 
 def checkpoint_of(folder: Path, version: int) -> Path:
@@ -221,5 +228,46 @@ def test_policy_that_changes_under_an_evaluation_is_not_judged(tmp_path: Path, s
     robot = Robot(tmp_path, {0: 1})
     honest = robot._draw
     robot._draw = lambda seed: replace(honest(seed), policy_version=seed % 2)  # type: ignore[method-assign]
-    with pytest.raises(CommandError, match=r"not one policy was evaluated, but versions \[0, 1\]"):
+    with pytest.raises(CommandError, match=r"policy 0 is to be judged, \[1\] acted too: resume the run"):
         practise(robot, setup)
+
+
+def test_look_at_other_weights_than_those_that_were_saved_is_not_judged(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1, 1: 5})
+    honest = robot._draw
+    robot._draw = lambda seed: replace(honest(seed), policy_version=1)  # type: ignore[method-assign]
+    with pytest.raises(CommandError, match=r"policy 0 is to be judged, \[1\] acted too"):
+        practise(robot, setup)
+
+
+def test_weights_that_change_within_an_episode_are_noticed(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1})
+    robot.disturbed = lambda attempt, trained: {"lowest_policy_version": 0, "policy_version": 2}
+    with pytest.raises(CommandError, match=r"policy 0 is to be judged, \[2\] acted too"):
+        practise(robot, setup)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"human_steps": 3},
+        {"mark": "success", "who": "ada"},
+        {"outcome": Outcome.FAULT, "success": False},
+        {"outcome": Outcome.FAULT, "success": False, "steps": 0, "policy_version": 0},
+    ],
+    ids=["a person drove", "a person marked it", "a fault", "a fault before the first step"],
+)
+def test_draw_that_was_disturbed_is_run_again(tmp_path: Path, setup: SessionSetup, change: dict[str, Any]) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.disturbed = lambda attempt, trained: change if attempt == 1 else {}
+    record = practise(robot, setup).record
+    assert [look.seen.successes for look in record.looks] == [1, 2, 4, 3]
+    assert [look.seen.disturbed for look in record.looks] == [0, 0, 0, 0]
+
+
+def test_draw_that_stays_disturbed_chooses_no_weights(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.disturbed = lambda attempt, trained: {"human_steps": 3} if trained == 8 else {}
+    record = practise(robot, setup).record
+    assert [(look.seen.successes, look.seen.disturbed) for look in record.looks] == [(1, 0), (2, 0), (0, 4), (3, 0)]
+    assert version_in(setup.run_directory / BEST_FOLDER) == 12

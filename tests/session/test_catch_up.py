@@ -50,9 +50,7 @@ def recorded(number: int, result: Result, *, train: bool = True) -> Recorded:
     """An episode that ran to its end, unless a fault or a person broke it off."""
     whole = result in ("success", "timeout")
     steps = tuple(step_of(number, step) for step in range(LENGTH if whole else BROKEN_OFF_AFTER))
-    contract = EpisodeContract(
-        number=number, robot="ur5", task="usb", session="s", session_episode=number, train=train
-    )
+    contract = EpisodeContract(number=number, robot="ur5", task="usb", session="s", session_episode=number, train=train)
     return Recorded(Path(f"episode_{number}"), contract, EpisodeOutcome(result=result), steps)
 
 

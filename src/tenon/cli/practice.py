@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tenon.cli.checkpoints import policy_of
 from tenon.cli.console import note, write_json, write_text
 from tenon.cli.errors import CommandError
 from tenon.cli.evaluation import EVALUATION_SEED, EvaluationPlan, run_evaluation
 from tenon.configuration.session import PracticeConfig
 from tenon.session.plans import configured_plan
-from tenon.session.practice import Judgement, Look, PracticeRecord, judge, read_record, write_record
+from tenon.session.practice import Judgement, Look, PracticeRecord, judge, read_record, undisturbed, write_record
 from tenon.session.practice_report import PracticeReport
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class Practice:
     def run(self) -> PracticeReport:
         """Raises CommandError where a stage does not come to its end; what was finished is kept."""
         if self._record.before is None:
-            self._save_policy()
-            before = self._evaluate("before", EVALUATION_SEED)
+            before = self._evaluate("before", EVALUATION_SEED, policy_of(self._save_policy()).version)
             self._write(replace_with(self._record, before=before))
         while (until := self._record.next_look(self._config, self._trials)) is not None:
             self._practise(until)
@@ -97,7 +97,7 @@ class Practice:
     def _look(self, trials: int) -> None:
         """Evaluates the weights that these trials led to, and keeps them if they are the best so far."""
         checkpoint = self._save_policy()
-        seen = self._evaluate(f"after {trials} trials", CHOICE_SEED)
+        seen = self._evaluate(f"after {trials} trials", CHOICE_SEED, policy_of(checkpoint).version)
         record = replace_with(self._record, looks=(*self._record.looks, Look(trials=trials, seen=seen)), after=None)
         if record.best.trials == trials or trials == 0:
             hand_over(checkpoint, self._kept(trials))
@@ -108,14 +108,12 @@ class Practice:
 
     def _judge_best(self) -> Judgement:
         """The chosen policy on the draws of the report."""
-        from tenon.cli.checkpoints import policy_of
-
         best, before = self._record.best, self._record.before
         if best.trials == 0 and before is not None:
             return before
         policy = policy_of(self._kept(best.trials))
         return self._evaluate(
-            "the best policy", EVALUATION_SEED, version=best.seen.version, before_each=lambda: self._publish(policy)
+            "the best policy", EVALUATION_SEED, policy.version, before_each=lambda: self._publish(policy)
         )
 
     def _publish(self, policy: PolicySnapshot) -> None:
@@ -127,9 +125,9 @@ class Practice:
         return self._session.save_training(self._recordings.steps_for_training(self._setup.environment_spec))
 
     def _evaluate(
-        self, name: str, seed: int, *, version: int | None = None, before_each: Callable[[], object] = lambda: None
+        self, name: str, seed: int, version: int, *, before_each: Callable[[], object] = lambda: None
     ) -> Judgement:
-        """version: of the policy that must act, where it is known. before_each: called before each attempt."""
+        """version: of the policy that must act in every step. before_each: called before each attempt."""
         setup, config = self._setup, self._config
         plan = EvaluationPlan(
             controller=setup.config.controller,
@@ -141,14 +139,19 @@ class Practice:
             seed=seed,
             stop_at_success=False,
         )
-        versions: set[int] = set()
+        others: set[int] = set()
         for _ in range(EVALUATION_ATTEMPTS):
             before_each()
-            evaluated = run_evaluation(self._session, plan, f"evaluate {name}", force_limit_n=setup.job.force_limit_n)
-            versions = {episode.policy_version for episode in evaluated.episodes}
-            if len(versions) == 1 and version in (None, *versions):
-                return judge(evaluated.episodes)
-        raise CommandError(f"not one policy was evaluated, but versions {sorted(versions)}: resume the run")
+            evaluated = run_evaluation(
+                self._session, plan, f"evaluate {name}", force_limit_n=setup.job.force_limit_n, counts=undisturbed
+            )
+            acted = set[int]().union(*(one.policy_versions for one in evaluated.episodes if undisturbed(one)))
+            others = acted - {version}
+            if not others:
+                return judge(evaluated.episodes, version)
+        raise CommandError(
+            f"evaluate {name}: policy {version} is to be judged, {sorted(others)} acted too: resume the run"
+        )
 
     def _write(self, record: PracticeRecord) -> None:
         """Makes a stage durable, with the time that it took."""

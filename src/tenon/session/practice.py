@@ -16,7 +16,7 @@ from tenon.configuration.base import Config, ConfigurationError, parse
 from tenon.configuration.session import PracticeConfig
 from tenon.data.mapped_array import write_beside
 from tenon.session.report import Interval, wilson_interval
-from tenon.session.statistics import EpisodeSummary
+from tenon.session.statistics import EpisodeSummary, Outcome
 
 TARGET_MET, TRIALS_SPENT = "the target is met", "all trials are spent"
 
@@ -24,7 +24,8 @@ TARGET_MET, TRIALS_SPENT = "the target is met", "all trials are spent"
 class Judgement(Config):
     """A policy over an evaluation's draws. successes: by the reward. connected: by the stand's detector.
 
-    version: gradient steps of the policy. mean_reward: per episode.
+    version: gradient steps of the policy. disturbed: draws that are not ``undisturbed``, though they were run again; no
+    success of the policy's. mean_reward: per episode of the others.
     """
 
     draws: PositiveInt
@@ -32,6 +33,7 @@ class Judgement(Config):
     connected: NonNegativeInt
     mean_reward: float
     version: NonNegativeInt
+    disturbed: NonNegativeInt = 0
 
     @property
     def rate(self) -> float:
@@ -48,14 +50,21 @@ class Judgement(Config):
         return wilson_interval(self.connected, self.draws)
 
 
-def judge(episodes: Sequence[EpisodeSummary]) -> Judgement:
-    """Counts the episodes of one evaluation."""
+def undisturbed(episode: EpisodeSummary) -> bool:
+    """Whether an episode is the policy's own: no fault ended it, and no person drove in it or had a word on it."""
+    return episode.outcome is not Outcome.FAULT and not episode.mark and not episode.human_steps
+
+
+def judge(episodes: Sequence[EpisodeSummary], version: int) -> Judgement:
+    """Counts the episodes of one evaluation, in which the policy of this version acted."""
+    own = [episode for episode in episodes if undisturbed(episode)]
     return Judgement(
         draws=len(episodes),
-        successes=sum(episode.success for episode in episodes),
-        connected=sum(episode.connected for episode in episodes),
-        mean_reward=sum(episode.total_reward for episode in episodes) / len(episodes),
-        version=max(episode.policy_version for episode in episodes),
+        successes=sum(episode.success for episode in own),
+        connected=sum(episode.connected for episode in own),
+        mean_reward=sum(episode.total_reward for episode in own) / max(1, len(own)),
+        version=version,
+        disturbed=len(episodes) - len(own),
     )
 
 

@@ -109,7 +109,8 @@ class PracticeReport:
             *(_row(f"after {look.trials} trials (chooses)", look.seen) for look in record.looks),
             _row("after", record.after),
             "",
-            "The draws of the rows that choose are not those of before and after. Intervals are of 95 %.",
+            "The draws of the rows that choose are not those of before and after. Intervals are of 95 %. A draw that a "
+            "fault or a person disturbed was run again; one that was disturbed each time is no success.",
             "",
             "| trials | by the reward | by the detector | difference |",
             "|---|---|---|---|",
@@ -151,6 +152,7 @@ def _row(name: str, seen: Judgement | None) -> str:
     assert seen is not None
     rewarded = _share(seen.successes, seen.draws, seen.interval)
     connected = _share(seen.connected, seen.draws, seen.connected_interval)
+    name = f"{name}, {seen.disturbed} disturbed" if seen.disturbed else name
     return f"| {name} | {seen.version} | {rewarded} | {connected} | {seen.mean_reward:.2f} |"
 
 
