@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.session.test_practice import summary
 
 from tenon.cli.errors import CommandError
 from tenon.cli.evaluation import EVALUATION_SEED
-from tenon.cli.practice import BEST_FOLDER, CHOICE_SEED, Practice
-from tenon.cli.running import RunOutcome
+from tenon.cli.practice import BEST_FOLDER, CHOICE_SEED, RECORD_FILE, Practice, basis_of, open_record
+from tenon.cli.running import RunningSession, RunOutcome
+from tenon.configuration import ConfigurationError
 from tenon.configuration.session import PracticeConfig
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 from tenon.session.machine import SessionPlan
@@ -25,6 +29,7 @@ from tenon.training.config import TrainerConfig
 from tenon.training.snapshot import PolicySnapshot
 from tenon.training.trainer import Trainer
 from tenon_session.client import RunResult
+from tenon_session.testing.sessions import constant_classifier, picture_session
 
 TRIALS, EVERY, DRAWS = 12, 4, 5
 CONFIG = PracticeConfig(evaluate_every=EVERY, draws=DRAWS, target=1.0)
@@ -102,8 +107,8 @@ class Robot:
         assert plan.episodes == TRIALS
         return tuple(Trial(f"episode_{seed}", found) for seed, found in sorted(self._recorded.items()))
 
-    def reward_version(self) -> str:
-        return "0f3a"
+    def reward_versions(self) -> tuple[str, ...]:
+        return "0f3a", "77c1"
 
     def _trial(self, seed: int) -> EpisodeSummary:
         if self.trained == self.killed_after:
@@ -144,7 +149,8 @@ def setup(tmp_path: Path) -> SessionSetup:
 def practise(robot: Robot, setup: SessionSetup) -> Any:
     setup.run_directory.mkdir(exist_ok=True)
     recordings: Recordings = robot  # type: ignore[assignment]
-    return Practice(robot, setup, CONFIG, recordings).run()  # type: ignore[arg-type]
+    session: RunningSession = robot  # type: ignore[assignment]
+    return Practice(session, setup, CONFIG, recordings, open_record(setup)).run()
 
 
 def version_in(folder: Path) -> int:
@@ -205,6 +211,38 @@ def test_best_so_far_is_there_while_practice_goes_on(tmp_path: Path, setup: Sess
     with pytest.raises(KilledError):
         practise(robot, setup)
     assert version_in(setup.run_directory / BEST_FOLDER) == 8
+
+
+def test_resumed_practice_that_rests_on_something_else_is_refused(tmp_path: Path, setup: SessionSetup) -> None:
+    practise(Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3}), setup)
+    edited = load_setup("job", {"run_directory": str(setup.run_directory), "episodes": TRIALS, "connector": "usb"})
+    with pytest.raises(ConfigurationError, match=r"practice\.json: this practice rests on something else \(config"):
+        open_record(edited)
+    longer = load_setup("job", {"run_directory": str(setup.run_directory), "episodes": 2 * TRIALS})
+    assert open_record(longer).looks
+
+
+def test_record_of_before_its_basis_was_noted_is_read(tmp_path: Path, setup: SessionSetup) -> None:
+    practise(Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3}), setup)
+    path = setup.run_directory / RECORD_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "basis": None}))
+    assert open_record(setup).basis == basis_of(setup)
+
+
+def test_another_classifier_is_another_basis(tmp_path: Path) -> None:
+    file = tmp_path / "session.yaml"
+    paid = {"reward": "daib", "reward_checkpoint": str(tmp_path / "daib")}
+    file.write_text(yaml.safe_dump({**picture_session(tmp_path), **paid}))
+    versions = set()
+    for logit in (0.0, 1.0):
+        shutil.rmtree(tmp_path / "daib", ignore_errors=True)
+        constant_classifier(tmp_path / "daib", logit)
+        versions.add(basis_of(load_setup(file)).reward)
+    assert len(versions) == 2
+
+
+def test_report_names_every_classifier_that_paid(tmp_path: Path, setup: SessionSetup) -> None:
+    assert practise(Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3}), setup).versions["reward"] == "0f3a, 77c1"
 
 
 def test_practice_killed_in_its_last_evaluation_judges_the_best_policy_though_the_trainer_publishes_its_own(

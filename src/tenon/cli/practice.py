@@ -15,7 +15,17 @@ from tenon.cli.errors import CommandError
 from tenon.cli.evaluation import EVALUATION_SEED, EvaluationPlan, run_evaluation
 from tenon.configuration.session import PracticeConfig
 from tenon.session.plans import configured_plan
-from tenon.session.practice import Judgement, Look, PracticeRecord, judge, read_record, undisturbed, write_record
+from tenon.session.practice import (
+    Basis,
+    Judgement,
+    Look,
+    PracticeRecord,
+    check_basis,
+    judge,
+    read_record,
+    undisturbed,
+    write_record,
+)
 from tenon.session.practice_report import PracticeReport
 
 if TYPE_CHECKING:
@@ -36,10 +46,15 @@ POLL_S = 0.1
 
 
 class Practice:
-    """One practice, from where its run directory says that it is. recordings: of that run."""
+    """One practice, from where ``record`` says that it is. recordings: of the same run."""
 
     def __init__(
-        self, session: RunningSession, setup: SessionSetup, config: PracticeConfig, recordings: Recordings
+        self,
+        session: RunningSession,
+        setup: SessionSetup,
+        config: PracticeConfig,
+        recordings: Recordings,
+        record: PracticeRecord,
     ) -> None:
         self._session = session
         self._setup = setup
@@ -47,7 +62,7 @@ class Practice:
         self._trials = setup.config.episodes
         self._recordings = recordings
         self._directory = setup.run_directory
-        self._record = read_record(self._directory / RECORD_FILE)
+        self._record = record
         self._since_s = time.monotonic()
 
     def run(self) -> PracticeReport:
@@ -168,7 +183,7 @@ class Practice:
 
     def _report(self) -> PracticeReport:
         setup, config = self._setup, self._setup.config
-        paid_by = self._recordings.reward_version()
+        paid_by = ", ".join(self._recordings.reward_versions())
         versions = {**setup.versions, "configuration": setup.configuration_hash}
         report = PracticeReport(
             task=config.task,
@@ -185,6 +200,29 @@ class Practice:
         write_json(self._directory / REPORT_FILE, report.to_json())
         write_text(self._directory / REPORT_TEXT_FILE, report.to_markdown())
         return report
+
+
+def open_record(setup: SessionSetup) -> PracticeRecord:
+    """How far the practice in the run directory is; what it rests on is noted in it from the first stage on.
+
+    Raises ConfigurationError where the file is damaged, and where the session now rests on something else.
+    """
+    path, basis = setup.run_directory / RECORD_FILE, basis_of(setup)
+    record = read_record(path)
+    check_basis(record, basis, path)
+    return replace_with(record, basis=basis)
+
+
+def basis_of(setup: SessionSetup) -> Basis:
+    """Without what a resumed session may be told anew. Raises CheckpointError for a classifier that is damaged."""
+    from tenon.rewards.daib import RewardClassifier
+    from tenon.session.setup import with_algorithm
+
+    free = {"episodes": 1, "run_directory": Path(), "algorithm": ""}
+    lasting = with_algorithm(setup, setup.config.model_copy(update=free), setup.algorithm)
+    folder = setup.config.reward_checkpoint if setup.config.reward == "daib" else None
+    reward = "" if folder is None else RewardClassifier.load(folder).version
+    return Basis(configuration=lasting.configuration_hash, reward=reward)
 
 
 def replace_with(record: PracticeRecord, **changes: object) -> PracticeRecord:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from tenon.configuration.base import Config, ConfigurationError, parse
+from tenon.configuration.base import Config, ConfigurationError, differences, parse
 from tenon.configuration.session import PracticeConfig
 from tenon.data.mapped_array import write_beside
 from tenon.session.report import Interval, wilson_interval
@@ -75,13 +75,25 @@ class Look(Config):
     seen: Judgement
 
 
+class Basis(Config):
+    """What a practice rests on from its first evaluation to its last: its numbers cannot be compared otherwise.
+
+    configuration: hash of the session and of all that it names. reward: the classifier's version; empty for a formula.
+    """
+
+    configuration: str
+    reward: str
+
+
 class PracticeRecord(Config):
     """How far a practice has come: all that a resumed one must know beside the recorded episodes.
 
     looks: on draws of their own, which choose the weights. before, after: of the start policy and of the chosen one, on
-    the draws of the report, which choose nothing. wall_s: real time that it took so far.
+    the draws of the report, which choose nothing. wall_s: real time that it took so far. basis: None in records of before
+    it was noted.
     """
 
+    basis: Basis | None = None
     before: Judgement | None = None
     looks: tuple[Look, ...] = ()
     after: Judgement | None = None
@@ -116,6 +128,17 @@ class PracticeRecord(Config):
         if self.why_over(config, trials):
             return None
         return min(self.looks[-1].trials + config.evaluate_every, trials)
+
+
+def check_basis(record: PracticeRecord, basis: Basis, path: Path) -> None:
+    """Raises ConfigurationError where the record in ``path`` is of a practice that rests on something else."""
+    if record.basis is None or record.basis == basis:
+        return
+    raise ConfigurationError(
+        f"{path}: this practice rests on something else ({differences(record.basis, basis)}): a task, connector, robot, "
+        f"calibration, classifier or Tenon itself was changed since. Undo that, or practise anew in another run "
+        f"directory. Who knows that the change is of no matter takes 'basis' out of the file"
+    )
 
 
 def read_record(path: Path) -> PracticeRecord:

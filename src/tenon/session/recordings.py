@@ -53,12 +53,10 @@ class Recordings:
         found = ((episode, self._summary(episode)) for episode in episodes_of(self._store, plan))
         return tuple(Trial(episode.path.name, summary) for episode, summary in found if summary is not None)
 
-    def reward_version(self) -> str:
-        """Of the classifier that paid first; empty for a formula, and before the first transition."""
-        for episode in self._store.episodes():
-            for transition in self._store.transitions(episode):
-                return transition.reward_version
-        return ""
+    def reward_versions(self) -> tuple[str, ...]:
+        """Of the classifiers that paid, in the order in which they came; none for a formula."""
+        steps = (step for episode in self._store.episodes() for step in self._store.transitions(episode))
+        return tuple(dict.fromkeys(step.reward_version for step in steps if step.reward_version))
 
     def _summary(self, episode: Episode) -> EpisodeSummary | None:
         for message in self._store.decoded(episode, [SUMMARY_TOPIC]):
