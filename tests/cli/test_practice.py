@@ -20,8 +20,10 @@ from tenon.cli.practice import BEST_FOLDER, CHOICE_SEED, RECORD_FILE, Practice, 
 from tenon.cli.running import RunningSession, RunOutcome
 from tenon.configuration import ConfigurationError
 from tenon.configuration.session import PracticeConfig
+from tenon.data.mapped_array import StorageError
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 from tenon.session.machine import SessionPlan
+from tenon.session.practice import PracticeRecord
 from tenon.session.recordings import Recordings, Trial
 from tenon.session.setup import SessionSetup, load_setup
 from tenon.session.statistics import EpisodeSummary, Outcome
@@ -243,6 +245,47 @@ def test_another_classifier_is_another_basis(tmp_path: Path) -> None:
 
 def test_report_names_every_classifier_that_paid(tmp_path: Path, setup: SessionSetup) -> None:
     assert practise(Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3}), setup).versions["reward"] == "0f3a, 77c1"
+
+
+@pytest.mark.parametrize(("damaged", "best"), [((8,), 12), ((8, 12), 0)], ids=["the best", "all but the start"])
+def test_weights_that_were_lost_are_replaced_by_the_next_best(
+    tmp_path: Path, setup: SessionSetup, capsys: pytest.CaptureFixture[str], damaged: tuple[int, ...], best: int
+) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.killed_at = lambda seed: robot.trained == TRIALS and seed < CHOICE_SEED
+    with pytest.raises(KilledError):
+        practise(robot, setup)
+    for trials in damaged:
+        tensors = setup.run_directory / "kept" / f"trials-{trials:06d}" / "tensors.safetensors"
+        tensors.write_bytes(tensors.read_bytes()[:-5])
+    report = practise(robot, setup)
+    assert report.record.best.trials == version_in(setup.run_directory / BEST_FOLDER) == best
+    assert (
+        f"trials-000008 is damaged: the best weights that are whole are those after {best}" in capsys.readouterr().err
+    )
+
+
+def test_policy_that_a_power_cut_took_from_its_place_is_put_there_again(tmp_path: Path, setup: SessionSetup) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2, 8: 4, 12: 3})
+    robot.killed_after = 9
+    with pytest.raises(KilledError):
+        practise(robot, setup)
+    shutil.rmtree(setup.run_directory / BEST_FOLDER)
+    robot.killed_after = 9
+    with pytest.raises(KilledError):
+        practise(robot, setup)
+    assert version_in(setup.run_directory / BEST_FOLDER) == 8
+
+
+def test_full_disk_ends_the_command_with_what_to_do(
+    tmp_path: Path, setup: SessionSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, record: PracticeRecord) -> None:
+        raise StorageError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr("tenon.cli.practice.write_record", full)
+    with pytest.raises(CommandError, match="No space left on device. Free some space, then resume"):
+        practise(Robot(tmp_path, {0: 1}), setup)
 
 
 def test_practice_killed_in_its_last_evaluation_judges_the_best_policy_though_the_trainer_publishes_its_own(

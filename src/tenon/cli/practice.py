@@ -13,7 +13,9 @@ from tenon.cli.checkpoints import policy_of
 from tenon.cli.console import note, write_json, write_text
 from tenon.cli.errors import CommandError
 from tenon.cli.evaluation import EVALUATION_SEED, EvaluationPlan, run_evaluation
+from tenon.cli.handing_over import hand_over, is_whole
 from tenon.configuration.session import PracticeConfig
+from tenon.data.mapped_array import StorageError
 from tenon.session.plans import configured_plan
 from tenon.session.practice import (
     Basis,
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 RECORD_FILE, REPORT_FILE, REPORT_TEXT_FILE = "practice.json", "report.json", "report.md"
 BEST_FOLDER, KEPT_FOLDER = "best", "kept"
+KEPT_LOOKS = 2
+"""Weights that are kept beside those of the start: the best, and what takes their place should they be lost."""
 CHOICE_SEED = EVALUATION_SEED + 500_000_000
 """Seed of the first draw that chooses the weights: not those of before and after, which nobody may have chosen by."""
 EVALUATION_ATTEMPTS = 3
@@ -67,6 +71,9 @@ class Practice:
 
     def run(self) -> PracticeReport:
         """Raises CommandError where a stage does not come to its end; what was finished is kept."""
+        if self._record.looks:
+            self._fall_back()
+            hand_over(self._chosen, self._best)
         if self._record.before is None:
             before = self._evaluate("before", EVALUATION_SEED, policy_of(self._save_policy()).version)
             self._write(replace_with(self._record, before=before))
@@ -75,7 +82,7 @@ class Practice:
             self._look(until)
         if self._record.after is None:
             self._write(replace_with(self._record, after=self._judge_best()))
-        hand_over(self._kept(0 if self._record.start_is_handed_over else self._record.best.trials), self._best)
+        hand_over(self._chosen, self._best)
         return self._report()
 
     @property
@@ -84,6 +91,28 @@ class Practice:
 
     def _kept(self, trials: int) -> Path:
         return self._directory / KEPT_FOLDER / f"trials-{trials:06d}"
+
+    @property
+    def _chosen(self) -> Path:
+        """The policy that is to be handed over as things stand."""
+        record, start = self._record, self._setup.config.initial_checkpoint
+        if not record.start_is_handed_over:
+            return self._kept(record.best.trials)
+        return start if 0 in record.lost and start is not None else self._kept(0)
+
+    def _fall_back(self) -> None:
+        """Where the best weights were lost, the best of those that are there take their place."""
+        lost = tuple(look.trials for look in self._record.looks if not is_whole(self._kept(look.trials)))
+        if self._record.best.trials not in lost:
+            return
+        damaged = self._kept(self._record.best.trials)
+        record = replace_with(self._record, lost=lost, after=None)
+        if not record.ranked:
+            raise CommandError(
+                f"{damaged} is damaged, and no other weights are kept: practise anew in another run directory"
+            )
+        note(f"{damaged} is damaged: the best weights that are whole are those after {record.best.trials} trials")
+        self._write(record)
 
     def _practise(self, until: int) -> None:
         """The trials up to number ``until``; those that are recorded are not run again."""
@@ -110,15 +139,16 @@ class Practice:
             time.sleep(POLL_S)
 
     def _look(self, trials: int) -> None:
-        """Evaluates the weights that these trials led to, and keeps them if they are the best so far."""
+        """Evaluates the weights that these trials led to, and keeps them if they are among the best so far."""
         checkpoint = self._save_policy()
         seen = self._evaluate(f"after {trials} trials", CHOICE_SEED, policy_of(checkpoint).version)
         record = replace_with(self._record, looks=(*self._record.looks, Look(trials=trials, seen=seen)), after=None)
-        if record.best.trials == trials or trials == 0:
+        keep = {0, *(look.trials for look in record.ranked[:KEPT_LOOKS])}
+        if trials in keep:
             hand_over(checkpoint, self._kept(trials))
         self._write(record)
-        hand_over(self._kept(record.best.trials), self._best)
-        self._forget_all_but({0, record.best.trials})
+        hand_over(self._chosen, self._best)
+        self._forget_all_but(keep)
         note(f"after {trials} trials: {seen.successes}/{seen.draws} by the reward, {seen.connected} by the detector")
 
     def _judge_best(self) -> Judgement:
@@ -173,7 +203,10 @@ class Practice:
         now_s = time.monotonic()
         self._record = replace_with(record, wall_s=record.wall_s + now_s - self._since_s)
         self._since_s = now_s
-        write_record(self._directory / RECORD_FILE, self._record)
+        try:
+            write_record(self._directory / RECORD_FILE, self._record)
+        except StorageError as error:
+            raise CommandError(f"{error}. Free some space, then resume: this stage is done again") from error
 
     def _forget_all_but(self, trials: set[int]) -> None:
         kept = {self._kept(number) for number in trials}
@@ -197,8 +230,11 @@ class Practice:
             why_over=self._record.why_over(self._config, self._trials),
             versions={**versions, "reward": paid_by} if paid_by else versions,
         )
-        write_json(self._directory / REPORT_FILE, report.to_json())
-        write_text(self._directory / REPORT_TEXT_FILE, report.to_markdown())
+        try:
+            write_json(self._directory / REPORT_FILE, report.to_json())
+            write_text(self._directory / REPORT_TEXT_FILE, report.to_markdown())
+        except OSError as error:
+            raise CommandError(f"the report cannot be written: {error}. Free some space, then resume") from error
         return report
 
 
@@ -228,16 +264,3 @@ def basis_of(setup: SessionSetup) -> Basis:
 def replace_with(record: PracticeRecord, **changes: object) -> PracticeRecord:
     """A record with other values, which are checked."""
     return PracticeRecord.model_validate({**dict(record), **changes})
-
-
-def hand_over(checkpoint: Path, place: Path) -> None:
-    """Puts a copy of ``checkpoint`` at ``place``, in the stead of what was there. Raises CommandError."""
-    beside = place.with_name(f".{place.name}.new")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(checkpoint, beside)
-        shutil.rmtree(place, ignore_errors=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside.rename(place)
-    except OSError as error:
-        raise CommandError(f"{place} cannot be written: {error}. {checkpoint} is untouched: copy it by hand") from error

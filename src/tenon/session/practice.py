@@ -89,23 +89,27 @@ class PracticeRecord(Config):
     """How far a practice has come: all that a resumed one must know beside the recorded episodes.
 
     looks: on draws of their own, which choose the weights. before, after: of the start policy and of the chosen one, on
-    the draws of the report, which choose nothing. wall_s: real time that it took so far. basis: None in records of before
-    it was noted.
+    the draws of the report, which choose nothing. lost: trials of the looks whose weights are not there any more. wall_s:
+    real time that it took so far. basis: None in records of before it was noted.
     """
 
     basis: Basis | None = None
     before: Judgement | None = None
     looks: tuple[Look, ...] = ()
     after: Judgement | None = None
+    lost: tuple[NonNegativeInt, ...] = ()
     wall_s: float = 0.0
 
     @property
-    def best(self) -> Look:
-        """The first look with the most successes; among equals, with the most reward: it is there sooner.
+    def ranked(self) -> list[Look]:
+        """The best look first: with the most successes; among equals, with the most reward: it is there sooner."""
+        there = [look for look in self.looks if look.trials not in self.lost]
+        return sorted(there, key=lambda look: (look.seen.successes, look.seen.mean_reward), reverse=True)
 
-        There must have been one.
-        """
-        return max(self.looks, key=lambda look: (look.seen.successes, look.seen.mean_reward))
+    @property
+    def best(self) -> Look:
+        """The best look of those whose weights are there. There must be one."""
+        return self.ranked[0]
 
     @property
     def start_is_handed_over(self) -> bool:
