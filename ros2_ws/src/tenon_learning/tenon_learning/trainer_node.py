@@ -30,6 +30,10 @@ STATE_PERIOD_S = 1.0
 CATCH_UP_DELAY_S = 2.0
 """After the end of an episode; by then its file is there."""
 
+_DISK = (CheckpointError, StorageError)
+_STOPPING = (DivergenceError, *_DISK)
+"""What ends the training, and not the session: the last good policy goes on."""
+
 
 class TrainerNode(GraphNode):
     """/transition -> tenon.training.Trainer -> /policy/weights (latched), /trainer/state. The service trainer/save."""
@@ -66,7 +70,10 @@ class TrainerNode(GraphNode):
         self._publish_weights()
 
     def destroy_node(self) -> None:
-        self._trainer.close()
+        try:
+            self._trainer.close()
+        except _DISK as error:
+            self.get_logger().error(f"the end of the training is not saved, what was saved before is: {error}")
         super().destroy_node()
 
     def _catch_up(self) -> None:
@@ -92,7 +99,10 @@ class TrainerNode(GraphNode):
 
     def _on_second_look(self) -> None:
         self._second_look.cancel()
-        self._catch_up()
+        try:
+            self._catch_up()
+        except _STOPPING as error:
+            self._stop(str(error))
 
     def _on_transition(self, msg: TransitionMsg) -> None:
         if not msg.train or self._stopped:
@@ -100,8 +110,8 @@ class TrainerNode(GraphNode):
         try:
             self._take(transition_from_msg(msg))
             self._newest = (msg.episode, msg.step)
-        except StorageError as error:
-            self._stop(f"the replay cannot be written: {error}")
+        except _STOPPING as error:
+            self._stop(str(error))
 
     def _on_slice(self) -> None:
         deadline_s = time.monotonic() + SLICE_S
@@ -112,7 +122,7 @@ class TrainerNode(GraphNode):
                     self._publish_weights()
                 if self._trainer.save_due():
                     self._trainer.save()
-        except (DivergenceError, StorageError) as error:
+        except _STOPPING as error:
             self._stop(str(error))
         self._tell_when_done()
 
@@ -131,9 +141,16 @@ class TrainerNode(GraphNode):
         elif self._trainer.update_due():
             response.message = "updates are due"
         else:
+            self._save(response)
+        return response
+
+    def _save(self, response: Trigger.Response) -> None:
+        try:
             response.message, response.success = str(self._trainer.save()), True
             self._publish_weights()
-        return response
+        except _DISK as error:
+            response.message = str(error)
+            self._stop(str(error))
 
     def _stop(self, reason: str) -> None:
         """The last good policy goes on; a person decides."""
