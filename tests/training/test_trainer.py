@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import torch
 
 from tenon.algorithms import METHODS, DivergenceError
 from tenon.configuration import ConfigurationError, load, parse
-from tenon.data.checkpoint import DamagedCheckpointError, OtherCheckpointError
+from tenon.data.checkpoint import CheckpointError, CheckpointFolder, DamagedCheckpointError, OtherCheckpointError
 from tenon.data.mapped_array import StorageError
 from tenon.data.replay import ReplayConfig
 from tenon.data.transitions import EnvironmentSpec, Observation, ObservationSpec, Transition, TransitionError
@@ -237,6 +238,44 @@ def test_checkpoints_of_a_lost_description_are_not_overwritten(tmp_path: Path) -
     (tmp_path / "trainer.json").unlink()
     with pytest.raises(TrainerError, match=r"holds checkpoints, but no trainer.json"):
         Trainer.create(config_of(), SPEC, tmp_path, seed=1)
+
+
+def test_start_that_was_cut_off_after_its_first_checkpoint_is_made_anew(
+    tmp_path: Path, reference: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, initial = reference.save(), tmp_path / "initial"
+    shutil.copytree(first, initial)
+    save = Trainer.save
+
+    def cut_off(trainer: Trainer) -> Path:
+        save(trainer)
+        trainer.replay.close()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "save", cut_off)
+        Trainer.create(config_of(), SPEC, tmp_path / "a", seed=4, initial=initial)
+    assert not Trainer.exists(tmp_path / "a")
+    train_synchronously(reference, 70)
+    trainer = Trainer.create(config_of(), SPEC, tmp_path / "a", seed=4, initial=reference.save())
+    trainer.close()
+    resumed = Trainer.resume(tmp_path / "a")
+    for name, tensor in reference.learner.state().tensors.items():
+        assert torch.equal(tensor, resumed.learner.state().tensors[name]), "not the weights of the start before it"
+    resumed.close()
+
+
+def test_trainer_that_cannot_save_lets_go_of_its_folder_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise CheckpointError("the disk is full")
+
+    trainer = Trainer.create(config_of(), SPEC, tmp_path, seed=0)
+    with monkeypatch.context() as patched, pytest.raises(CheckpointError):
+        patched.setattr(CheckpointFolder, "save", full)
+        trainer.close()
+    Trainer.resume(tmp_path).close()
 
 
 def test_opening_with_another_configuration_names_the_difference(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from tenon.algorithms.actor import Actor
 from tenon.algorithms.randomness import reseed
 from tenon.configuration import Config, ConfigurationError, differences, parse
 from tenon.data.checkpoint import Checkpoint, CheckpointFolder, load_checkpoint
-from tenon.data.mapped_array import StorageError, write_beside
+from tenon.data.mapped_array import StorageError, sync_folder, write_beside
 from tenon.data.prior import write_prior
 from tenon.data.replay import Replay
 from tenon.data.sampling import Sampler, check_sampling
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = 1
 _DESCRIPTION = "trainer.json"
+_BEGUN = "trainer.json.begun"
 _CHECKPOINTS = "checkpoints"
 _PRIOR = "prior"
 _EXPLORATION = "exploration"
@@ -113,7 +115,8 @@ class Trainer:
         """
         if cls.exists(directory):
             raise TrainerError(f"{directory}: holds a training already: resume it, or choose another folder")
-        if CheckpointFolder(directory / _CHECKPOINTS).updates():
+        was_cut_off = (directory / _BEGUN).exists()
+        if CheckpointFolder(directory / _CHECKPOINTS).updates() and not was_cut_off:
             raise TrainerError(
                 f"{directory}: holds checkpoints, but no {_DESCRIPTION}: restore it, or choose another folder"
             )
@@ -124,12 +127,16 @@ class Trainer:
             directory.mkdir(parents=True, exist_ok=True)
             count = write_prior(directory / _PRIOR, spec, prior)
         trainer = cls(config, spec, directory, seed=seed, prior_transitions=count)
+        if was_cut_off:
+            shutil.rmtree(directory / _CHECKPOINTS, ignore_errors=True)
+        description = _Description(format=_FORMAT, seed=seed, prior_transitions=count, config=config, spec=spec)
+        write_beside(directory / _BEGUN, description.model_dump_json(indent=2).encode())
         if state is not None:
             trainer.learner.load_state(state)
             trainer.save()
-        # The description comes last: a folder that has one can be resumed.
-        description = _Description(format=_FORMAT, seed=seed, prior_transitions=count, config=config, spec=spec)
-        write_beside(directory / _DESCRIPTION, description.model_dump_json(indent=2).encode())
+        # The description gets its name last: a folder that has one can be resumed.
+        (directory / _BEGUN).rename(directory / _DESCRIPTION)
+        sync_folder(directory)
         return trainer
 
     @staticmethod
@@ -198,7 +205,7 @@ class Trainer:
         """Stores a transition; False if this step is held already. It survives a kill from here on.
 
         Raises TransitionError or StorageError, with nothing changed. Waits for training where the replay has no room
-        to let it lag further.
+        to let it lag further, and raises what ``update`` and ``save`` do.
         """
         if self.replay.has_step(transition.session, transition.episode, transition.step):
             return False
@@ -243,7 +250,10 @@ class Trainer:
         return self.updates - self.durable_updates >= self.config.checkpoint_every_updates
 
     def save(self) -> Path:
-        """Writes a checkpoint (the one before it stays) and returns its folder. Survives a power cut afterwards."""
+        """Writes a checkpoint (the one before it stays) and returns its folder. Survives a power cut afterwards.
+
+        Raises CheckpointError, with the earlier ones untouched.
+        """
         with self._training:
             self.replay.flush()
             path = self._checkpoints.save(self.updates, self._checkpoint())
@@ -259,11 +269,13 @@ class Trainer:
         return self.learner.actor(rng)
 
     def close(self) -> None:
-        """Saves and lets go of the folder."""
-        self.save()
-        self.replay.close()
-        if self.prior is not None:
-            self.prior.close()
+        """Saves and lets go of the folder, which it also does where it cannot save: it then raises CheckpointError."""
+        try:
+            self.save()
+        finally:
+            self.replay.close()
+            if self.prior is not None:
+                self.prior.close()
 
     def _restore(self) -> None:
         checkpoint = self._checkpoints.load_newest(method=self.config.method, spec=self.spec.model_dump(mode="json"))
