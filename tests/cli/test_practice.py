@@ -59,6 +59,7 @@ class Robot:
         self.killed_at: Callable[[int], bool] = lambda seed: False
         self.trainer_is_up = True
         self.lost = 0
+        self.interrupted = False
         self.disturbed: Callable[[int, int], dict[str, Any]] = lambda attempt, trained: {}
         self._attempts: Counter[tuple[int, int]] = Counter()
         self.evaluated: list[tuple[int, int]] = []
@@ -82,6 +83,10 @@ class Robot:
         assert transitions == len(self._recorded)
         self._publish_trained()
         return checkpoint_of(self._folder / f"{self.trained}", self.trained)
+
+    def check(self) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def publish_policy(self, policy: PolicySnapshot) -> None:
         if self.lost:
@@ -277,6 +282,16 @@ def test_policy_that_a_power_cut_took_from_its_place_is_put_there_again(tmp_path
     assert version_in(setup.run_directory / BEST_FOLDER) == 8
 
 
+def test_waiting_for_the_recorder_ends_at_once_with_ctrl_c(
+    tmp_path: Path, setup: SessionSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = Robot(tmp_path, {0: 1, 4: 2})
+    robot.interrupted = True
+    monkeypatch.setattr(robot, "done", lambda plan: 0)
+    with pytest.raises(KeyboardInterrupt):
+        practise(robot, setup)
+
+
 def test_full_disk_ends_the_command_with_what_to_do(
     tmp_path: Path, setup: SessionSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +299,7 @@ def test_full_disk_ends_the_command_with_what_to_do(
         raise StorageError(f"{path}: cannot be written: No space left on device")
 
     monkeypatch.setattr("tenon.cli.practice.write_record", full)
-    with pytest.raises(CommandError, match="No space left on device. Free some space, then resume"):
+    with pytest.raises(CommandError, match=r"No space left on device\. Free some space, then resume"):
         practise(Robot(tmp_path, {0: 1}), setup)
 
 

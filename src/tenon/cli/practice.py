@@ -134,6 +134,7 @@ class Practice:
     def _await_recorder(self, plan: SessionPlan) -> None:
         deadline_s = time.monotonic() + RECORDER_TIMEOUT_S
         while (done := self._recordings.done(plan)) < plan.episodes:
+            self._session.check()
             if time.monotonic() > deadline_s:
                 raise CommandError(f"of {plan.episodes} trials, {done} are recorded: see log/recorder_node.log")
             time.sleep(POLL_S)

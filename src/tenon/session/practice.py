@@ -89,8 +89,8 @@ class PracticeRecord(Config):
     """How far a practice has come: all that a resumed one must know beside the recorded episodes.
 
     looks: on draws of their own, which choose the weights. before, after: of the start policy and of the chosen one, on
-    the draws of the report, which choose nothing. lost: trials of the looks whose weights are not there any more. wall_s:
-    real time that it took so far. basis: None in records of before it was noted.
+    the draws of the report, which choose nothing. lost: trials of the looks whose weights are not there any more.
+    wall_s: real time of the stages that are finished. basis: None in records of before it was noted.
     """
 
     basis: Basis | None = None
@@ -139,9 +139,9 @@ def check_basis(record: PracticeRecord, basis: Basis, path: Path) -> None:
     if record.basis is None or record.basis == basis:
         return
     raise ConfigurationError(
-        f"{path}: this practice rests on something else ({differences(record.basis, basis)}): a task, connector, robot, "
-        f"calibration, classifier or Tenon itself was changed since. Undo that, or practise anew in another run "
-        f"directory. Who knows that the change is of no matter takes 'basis' out of the file"
+        f"{path}: this practice rests on something else ({differences(record.basis, basis)}): a task, connector, "
+        f"robot, calibration, classifier or Tenon itself was changed since. Undo that, or practise anew in another "
+        f"run directory. Who knows that the change is of no matter takes 'basis' out of the file"
     )
 
 

@@ -101,7 +101,8 @@ class PracticeReport:
             f"# Practice: {self.task}, {self.connector} on {self.robot}",
             "",
             f"Handed over in `best`: {handed}. Practice ended after {len(self.trials)} of at most "
-            f"{self.trials_at_most} trials and {minutes:.1f} minutes: {self.why_over}.",
+            f"{self.trials_at_most} trials and {minutes:.1f} minutes (stages that were cut off and done again count "
+            f"once): {self.why_over}.",
             "",
             "| policy | gradient steps | success by the reward | success by the detector | reward per episode |",
             "|---|---|---|---|---|",
