@@ -18,6 +18,8 @@ from tenon.configuration.session import PracticeConfig
 from tenon.data.mapped_array import StorageError
 from tenon.session.plans import configured_plan
 from tenon.session.practice import (
+    BEST_FOLDER,
+    RECORD_FILE,
     Basis,
     Judgement,
     Look,
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
     from tenon.session.setup import SessionSetup
     from tenon.training.snapshot import PolicySnapshot
 
-RECORD_FILE, REPORT_FILE, REPORT_TEXT_FILE = "practice.json", "report.json", "report.md"
-BEST_FOLDER, KEPT_FOLDER = "best", "kept"
+REPORT_FILE, REPORT_TEXT_FILE = "report.json", "report.md"
+KEPT_FOLDER = "kept"
 KEPT_LOOKS = 2
 """Weights that are kept beside those of the start: the best, and what takes their place should they be lost."""
 CHOICE_SEED = EVALUATION_SEED + 500_000_000

@@ -174,9 +174,10 @@ class Run:
 
     def _practise(self, setup: SessionSetup, session_file: Path) -> int:
         from tenon.cli.finetune import prepare_training
-        from tenon.cli.practice import BEST_FOLDER, Practice, open_record
+        from tenon.cli.practice import Practice, open_record
         from tenon.cli.running import running_session
         from tenon.data.store import EpisodeStore
+        from tenon.session.practice import BEST_FOLDER
         from tenon.session.recordings import Recordings
 
         config, path, practice = setup.config, setup.config.run_directory, setup.config.practice

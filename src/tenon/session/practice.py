@@ -18,6 +18,9 @@ from tenon.data.mapped_array import write_beside
 from tenon.session.report import Interval, wilson_interval
 from tenon.session.statistics import EpisodeSummary, Outcome
 
+RECORD_FILE, BEST_FOLDER = "practice.json", "best"
+"""In the run directory."""
+_MANIFEST = "manifest.json"
 TARGET_MET, TRIALS_SPENT = "the target is met", "all trials are spent"
 
 
@@ -143,6 +146,12 @@ def check_basis(record: PracticeRecord, basis: Basis, path: Path) -> None:
         f"robot, calibration, classifier or Tenon itself was changed since. Undo that, or practise anew in another "
         f"run directory. Who knows that the change is of no matter takes 'basis' out of the file"
     )
+
+
+def handed_over(run_directory: Path) -> Path | None:
+    """The policy that a practice in this run directory has handed over, or would as it stands; None: there is none."""
+    best = run_directory / BEST_FOLDER
+    return best if (run_directory / RECORD_FILE).is_file() and (best / _MANIFEST).is_file() else None
 
 
 def read_record(path: Path) -> PracticeRecord:
