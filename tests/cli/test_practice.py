@@ -25,7 +25,7 @@ from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 from tenon.session.machine import SessionPlan
 from tenon.session.practice import BEST_FOLDER, RECORD_FILE, PracticeRecord
 from tenon.session.recordings import Recordings, Trial
-from tenon.session.setup import SessionSetup, load_setup
+from tenon.session.setup import SessionSetup, load_setup, with_algorithm
 from tenon.session.statistics import EpisodeSummary, Outcome
 from tenon.training.config import TrainerConfig
 from tenon.training.snapshot import PolicySnapshot
@@ -268,6 +268,17 @@ def test_weights_that_were_lost_are_replaced_by_the_next_best(
     assert (
         f"trials-000008 is damaged: the best weights that are whole are those after {best}" in capsys.readouterr().err
     )
+
+
+def test_start_that_was_lost_is_copied_anew_from_where_it_came(tmp_path: Path, setup: SessionSetup) -> None:
+    origin = checkpoint_of(tmp_path / "origin", 0)
+    config = setup.config.model_copy(update={"initial_checkpoint": origin})
+    setup = with_algorithm(setup, config, setup.algorithm)
+    robot = Robot(tmp_path, {0: 3, 4: 2, 8: 1, 12: 0})
+    practise(robot, setup)
+    (setup.run_directory / "kept" / "trials-000000" / "manifest.json").unlink()
+    assert practise(robot, setup).record.start_is_handed_over
+    assert version_in(setup.run_directory / BEST_FOLDER) == 0
 
 
 def test_policy_that_a_power_cut_took_from_its_place_is_put_there_again(tmp_path: Path, setup: SessionSetup) -> None:

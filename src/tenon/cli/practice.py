@@ -75,7 +75,7 @@ class Practice:
         """Raises CommandError where a stage does not come to its end; what was finished is kept."""
         if self._record.looks:
             self._fall_back()
-            hand_over(self._chosen, self._best)
+            self._hand_over()
         if self._record.before is None:
             before = self._evaluate("before", EVALUATION_SEED, policy_of(self._save_policy()).version)
             self._write(replace_with(self._record, before=before))
@@ -84,7 +84,7 @@ class Practice:
             self._look(until)
         if self._record.after is None:
             self._write(replace_with(self._record, after=self._judge_best()))
-        hand_over(self._chosen, self._best)
+        self._hand_over()
         return self._report()
 
     @property
@@ -94,16 +94,19 @@ class Practice:
     def _kept(self, trials: int) -> Path:
         return self._directory / KEPT_FOLDER / f"trials-{trials:06d}"
 
-    @property
-    def _chosen(self) -> Path:
-        """The policy that is to be handed over as things stand."""
-        record, start = self._record, self._setup.config.initial_checkpoint
-        if not record.start_is_handed_over:
-            return self._kept(record.best.trials)
-        return start if 0 in record.lost and start is not None else self._kept(0)
+    def _hand_over(self) -> None:
+        """The policy that is the one to take as things stand."""
+        chosen = self._kept(0 if self._record.start_is_handed_over else self._record.best.trials)
+        if not is_whole(chosen):
+            raise CommandError(f"{chosen} is damaged: put a copy of the checkpoint that it was there, then resume")
+        hand_over(chosen, self._best)
 
     def _fall_back(self) -> None:
         """Where the best weights were lost, the best of those that are there take their place."""
+        start = self._setup.config.initial_checkpoint
+        if start is not None and is_whole(start) and not is_whole(self._kept(0)):
+            note(f"{self._kept(0)} is damaged: copied anew from {start}")
+            hand_over(start, self._kept(0))
         lost = tuple(look.trials for look in self._record.looks if not is_whole(self._kept(look.trials)))
         if self._record.best.trials not in lost:
             return
@@ -150,9 +153,11 @@ class Practice:
         if trials in keep:
             hand_over(checkpoint, self._kept(trials))
         self._write(record)
-        hand_over(self._chosen, self._best)
+        self._hand_over()
         self._forget_all_but(keep)
         note(f"after {trials} trials: {seen.successes}/{seen.draws} by the reward, {seen.connected} by the detector")
+        if seen.disturbed:
+            note(f"{seen.disturbed} of these draws were disturbed by a fault or a person each time: no success")
 
     def _judge_best(self) -> Judgement:
         """The chosen policy on the draws of the report."""
