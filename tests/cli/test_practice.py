@@ -348,9 +348,9 @@ def test_look_at_other_weights_than_those_that_were_saved_is_not_judged(tmp_path
 
 
 def test_weights_that_change_within_an_episode_are_noticed(tmp_path: Path, setup: SessionSetup) -> None:
-    robot = Robot(tmp_path, {0: 1})
-    robot.disturbed = lambda attempt, trained: {"lowest_policy_version": 0, "policy_version": 2}
-    with pytest.raises(CommandError, match=r"policy 0 is to be judged, \[2\] acted too"):
+    robot = Robot(tmp_path, {0: 1, 4: 2})
+    robot.disturbed = lambda attempt, trained: {"lowest_policy_version": trained - 1} if trained else {}
+    with pytest.raises(CommandError, match=r"policy 4 is to be judged, \[3\] acted too"):
         practise(robot, setup)
 
 

@@ -104,3 +104,10 @@ def test_step_that_no_trainer_takes_is_not_waited_for() -> None:
     nothing_finite = Observation(np.full(2, np.nan, np.float32))
     steps = (*bad.steps[:-1], replace(bad.steps[-1], next_observation=nothing_finite))
     assert Recordings(store_of(replace(bad, steps=steps))).steps_for_training(SPEC) == BROKEN_OFF_AFTER - 1
+
+
+def test_every_classifier_that_paid_is_named_once() -> None:
+    found = recorded(0, "timeout")
+    paid_by = ("", "0f3a", "0f3a", "77c1", "0f3a")
+    steps = tuple(replace(step, reward_version=version) for step, version in zip(found.steps, paid_by, strict=True))
+    assert Recordings(store_of(replace(found, steps=steps))).reward_versions() == ("0f3a", "77c1")
