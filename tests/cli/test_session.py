@@ -11,6 +11,8 @@ import yaml
 
 from tenon.cli import main as entry
 from tenon.cli.errors import USAGE
+from tenon.cli.finetune import ALGORITHM_FILE
+from tenon.cli.practice import basis_of
 from tenon.cli.run_directory import create
 from tenon.cli.session import Controller, Reward, Run
 from tenon.configuration.session import ControllerName, RewardName
@@ -129,6 +131,17 @@ def test_finetune_takes_learner_and_data_from_the_training(start: tuple[str, Pat
     assert setup.config.prior_data == training / "prior"
     assert setup.algorithm["sampling"]["prior_share"] == 0.75
     assert setup.environment_spec == spec
+
+
+def test_resumed_practice_rests_on_what_it_was_started_with(
+    start: tuple[str, Path, EnvironmentSpec], tmp_path: Path
+) -> None:
+    session, training, _ = start
+    setup = Run(session=session, finetune=training, run_directory=tmp_path / "run")._setup()
+    create(setup.run_directory, setup.config)
+    (setup.run_directory / ALGORITHM_FILE).write_text(yaml.safe_dump(dict(setup.algorithm)))
+    resumed = Run(resume=True, run_directory=tmp_path / "run", episodes=setup.config.episodes + 10)._setup()
+    assert basis_of(resumed) == basis_of(setup)
 
 
 @pytest.mark.parametrize(

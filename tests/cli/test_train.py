@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from tenon.cli import main as entry
+from tenon.cli.train import Train
 from tenon.data.replay import Replay
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, Observation, ObservationSpec, Transition
 
@@ -44,6 +47,25 @@ def test_offline_training_from_a_replay_needs_no_environment(tmp_path: Path) -> 
     assert train(tmp_path / "out", "iql", "--data", str(data), "--updates", "20") == 0
     rows = json.loads((tmp_path / "out" / "report.json").read_text())["rows"]
     assert [(row["metric"], row["value"]) for row in rows] == [("updates", 20.0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, (3000, 3000)),
+        ({"set": ("algorithm.encoder_updates=2000",)}, (2000, 3000)),
+        ({"config": "mine.yaml"}, (1000, 3000)),
+    ],
+    ids=["as shipped", "as typed", "as a file of one's own says"],
+)
+def test_encoders_and_step_sizes_end_with_the_offline_updates_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = {"method": "iql_daib", "batch_size": 8, "algorithm": {"encoder_updates": 1000}}
+    Path("mine.yaml").write_text(yaml.safe_dump(mine))
+    config = Train("iql_daib", tmp_path / "out", data="data", **options)._trainer(3000, has_goals=False)
+    assert (config.algorithm["encoder_updates"], config.algorithm["cosine_updates"]) == expected
 
 
 @pytest.mark.learning

@@ -15,10 +15,12 @@ import rclpy
 import torch
 import yaml
 from rclpy.executors import SingleThreadedExecutor
-from tenon_msgs.msg import PolicyWeights
+from std_srvs.srv import Trigger
+from tenon_msgs.msg import PolicyWeights, TrainerState
 from tenon_msgs.msg import Transition as TransitionMsg
 
 from tenon.algorithms import METHODS, Metrics
+from tenon.data.checkpoint import CheckpointError, CheckpointFolder
 from tenon.data.transitions import EnvironmentSpec, Observation, Transition
 from tenon.session.setup import load_setup
 from tenon.training.config import TrainerConfig
@@ -58,7 +60,10 @@ class Bench:
         self.weights: list[PolicyWeights] = []
         self._others = GraphNode("others")
         self._others.subscribe(contract.POLICY_WEIGHTS, self.weights.append)
+        self.states: list[TrainerState] = []
+        self._others.subscribe(contract.TRAINER_STATE, self.states.append)
         self._publisher = self._others.advertise(contract.TRANSITION)
+        self._saver = self._others.create_client(Trigger, contract.SAVE_TRAINING_SERVICE)
         self._node = TrainerNode()
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._others)
@@ -66,6 +71,11 @@ class Bench:
 
     def say(self, transition: Transition) -> None:
         self._publisher.publish(to_msg(transition))
+
+    def save(self) -> Trigger.Response:
+        answer = self._saver.call_async(Trigger.Request())
+        self.serve_until(answer.done)
+        return answer.result()
 
     def serve_until(self, condition: Callable[[], bool]) -> None:
         """The test's time-out ends it otherwise."""
@@ -206,6 +216,23 @@ def test_offline_checkpoint_is_continued_bit_equal_by_loop_node_and_uninterrupte
     for name, tensor in by_loop.items():
         assert torch.equal(tensor, by_node[name]), name
         assert torch.equal(tensor, by_script[name]), name
+
+
+def test_full_disk_stops_the_training_in_order_and_not_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of(tmp_path / "node", "iql")
+    close(offline(session, tmp_path / "node" / "run" / "trainer"))
+
+    def full(*_: object) -> None:
+        raise CheckpointError("update-21: cannot be written: No space left on device")
+
+    with node_of(session) as bench:
+        monkeypatch.setattr(CheckpointFolder, "save", full)
+        answer = bench.save()
+        assert not answer.success and "No space left on device" in answer.message
+        bench.serve_until(lambda: bool(bench.states) and bench.states[-1].fault != "")
+    assert "No space left on device" in bench.states[-1].fault
 
 
 def test_no_policy_goes_out_before_the_updates_on_prior_data_are_done(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tenon.cli.checkpoints import newest_checkpoint, newest_of
 from tenon.configuration import ConfigurationError
 from tenon.configuration.session import PracticeConfig
 from tenon.data.checkpoint import CheckpointFolder
@@ -42,10 +43,22 @@ def test_training_is_found_from_each_of_its_folders(training: Path) -> None:
 
 
 def test_checkpoint_of_a_training_is_taken_as_it_is(training: Path) -> None:
+    assert find_start(newest(training)).checkpoint == newest(training)
+
+
+def test_checkpoint_within_the_offline_phase_is_refused(training: Path) -> None:
     checkpoints = CheckpointFolder(training / "checkpoints")
     earlier = checkpoints.path(checkpoints.updates()[0])
-    assert earlier != newest(training)
-    assert find_start(earlier).checkpoint == earlier
+    with pytest.raises(ConfigurationError, match=r"was saved after 10 of 20 offline updates: let that training come"):
+        find_start(earlier)
+
+
+def test_policy_whose_encoders_have_not_come_to_their_end_is_refused(tmp_path: Path) -> None:
+    layers = {"channels": [2], "specific_channels": [2], "kernels_px": [3], "strides_px": [2], "dense_size": 4}
+    algorithm = {"hidden_sizes": [8], "domains": 2, "encoder_updates": 30, "bottleneck": layers}
+    short = offline_training(tmp_path, with_pictures(16), method="iql_daib", algorithm=algorithm)
+    with pytest.raises(ConfigurationError, match=r"its encoders learn until update 30, 20 are done"):
+        find_start(short)
 
 
 def test_best_of_an_earlier_practice_is_a_start_too(training: Path, tmp_path: Path) -> None:
@@ -54,6 +67,16 @@ def test_best_of_an_earlier_practice_is_a_start_too(training: Path, tmp_path: Pa
     start = find_start(tmp_path / "run" / "best")
     assert start.checkpoint == tmp_path / "run" / "best"
     assert start.prior == tmp_path / "run" / "trainer" / "prior"
+
+
+def test_run_directory_of_a_practice_means_what_it_handed_over(training: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(training, run / "trainer")
+    shutil.copytree(newest(training), run / "best")
+    assert find_start(run).checkpoint == newest(run / "trainer"), "a folder by that name alone is no practice"
+    (run / "practice.json").write_text("{}")
+    assert find_start(run).checkpoint == run / "best"
+    assert newest_of(run) == newest_checkpoint(run) == run / "best"
 
 
 def test_practice_keeps_the_learner_and_draws_a_quarter_from_its_own_trials(training: Path) -> None:

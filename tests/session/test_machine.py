@@ -190,14 +190,14 @@ def test_fault_ends_the_episode_as_failed_and_the_next_one_has_the_next_seed(mac
     assert (machine.seed, machine.episode) == (101, 1)
 
 
-def test_fault_in_the_last_episode_ends_the_run_with_its_name(machine: SessionMachine) -> None:
+def test_run_is_done_once_the_fault_in_its_last_episode_is_cleared(machine: SessionMachine) -> None:
     machine.start(replace(TRAINING, episodes=1))
     machine.reset_done()
     machine.on_fault("stale_command", "nothing for 210 ms")
     assert machine.phase is SessionPhase.FAULT
-    machine.take_events()
+    assert summary_of(machine.take_events()).outcome is Outcome.FAULT
     machine.clear()
-    assert machine.take_events()[-1] == RunEnded("fault: stale_command: nothing for 210 ms")
+    assert machine.take_events()[-1] == RunEnded("done")
 
 
 def test_stop_in_a_fault_says_fault(machine: SessionMachine) -> None:
@@ -363,6 +363,14 @@ def test_episode_that_a_person_drives_has_a_horizon_of_its_own() -> None:
     machine.stop()
     machine.start(TRAINING)
     assert machine.end_rule.horizon_steps == HORIZON
+
+
+def test_episode_in_which_the_weights_changed_tells_lowest_and_highest_version(machine: SessionMachine) -> None:
+    machine.start(TRAINING)
+    assert run_episode(machine).policy_versions == {7, 7 + HORIZON - 1}
+    machine.reset_done()
+    machine.on_fault("force", "60 N")
+    assert summary_of(machine.take_events()).policy_versions == set(), "before the first step none has acted"
 
 
 def test_steps_in_which_a_person_drove_are_counted(machine: SessionMachine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,15 +128,37 @@ def test_decisions_never_depend_on_what_the_detector_says() -> None:
 
 
 def test_judgement_counts_reward_and_detector_apart() -> None:
-    episodes = [summary(success=True, connected=True)] * 3 + [summary(success=True, connected=False, version=4)]
-    found = judge([*episodes, summary(success=False, connected=False)])
+    episodes = [summary(success=True, connected=True)] * 3 + [summary(success=True, connected=False)]
+    found = judge([*episodes, summary(success=False, connected=False)], 4)
     assert (found.draws, found.successes, found.connected, found.version) == (5, 4, 3, 4)
     assert found.mean_reward == pytest.approx(12.0)
 
 
 def test_judgement_without_a_detector_says_nothing_of_it() -> None:
-    found = judge([summary(success=True, connected=None), summary(success=False, connected=None)])
+    found = judge([summary(success=True, connected=None), summary(success=False, connected=None)], 0)
     assert (found.successes, found.connected, found.connected_interval) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"human_steps": 1}, {"mark": "success", "who": "ada"}, {"outcome": Outcome.FAULT}],
+    ids=["a person drove", "a person marked it", "a fault ended it"],
+)
+def test_disturbed_draw_is_no_success_of_the_policys(change: dict[str, Any]) -> None:
+    own, disturbed = summary(success=True, connected=True), replace(summary(success=True, connected=True), **change)
+    found = judge([own, disturbed], 3)
+    assert (found.draws, found.successes, found.connected, found.disturbed) == (2, 1, 1, 1)
+    assert found.mean_reward == pytest.approx(15.0)
+    assert judge([disturbed], 3).successes == 0
+
+
+def test_report_says_which_evaluations_were_disturbed() -> None:
+    found = report()
+    assert found.record.after is not None
+    disturbed = found.record.after.model_copy(update={"disturbed": 2})
+    told = replace(found, record=found.record.model_copy(update={"after": disturbed}))
+    assert "| after, 2 disturbed | 0 | 13/20" in told.to_markdown()
+    assert told.to_json()["after"]["disturbed"] == 2
 
 
 def test_record_comes_back_from_the_disk_and_damage_is_told(tmp_path: Path) -> None:

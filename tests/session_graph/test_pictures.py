@@ -119,13 +119,14 @@ def test_recording_and_replay_hold_the_same_pictures_and_judgements(practised: P
 
 
 def test_trials_are_read_back_from_the_recordings(practised: Practised) -> None:
-    plan = configured_plan(load_setup(practised.run_directory.parent / "session.yaml", {"episodes": EPISODES}))
+    setup = load_setup(practised.run_directory.parent / "session.yaml", {"episodes": EPISODES})
+    plan = configured_plan(setup)
     recordings = Recordings(EpisodeStore(practised.run_directory / "episodes"))
-    assert (recordings.done(plan), recordings.steps_for_training()) == (EPISODES, STEPS)
+    assert (recordings.done(plan), recordings.steps_for_training(setup.environment_spec)) == (EPISODES, STEPS)
     trials = recordings.trials(plan)
     assert [trial.summary.seed for trial in trials] == [0, 1, 2]
     assert all(trial.exploits and trial.summary.false_steps == PAID_STEPS for trial in trials)
-    assert len(recordings.reward_version()) == 16
+    assert [len(version) for version in recordings.reward_versions()] == [16]
 
 
 def blind_localiser(folder: Path) -> Path:

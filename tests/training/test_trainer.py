@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import torch
 
 from tenon.algorithms import METHODS, DivergenceError
 from tenon.configuration import ConfigurationError, load, parse
-from tenon.data.checkpoint import DamagedCheckpointError, OtherCheckpointError
+from tenon.data.checkpoint import CheckpointError, CheckpointFolder, DamagedCheckpointError, OtherCheckpointError
 from tenon.data.mapped_array import StorageError
 from tenon.data.replay import ReplayConfig
 from tenon.data.transitions import EnvironmentSpec, Observation, ObservationSpec, Transition, TransitionError
@@ -209,34 +210,6 @@ def test_step_that_is_held_is_not_stored_again(tmp_path: Path) -> None:
     assert trainer.replay.transitions == 1
 
 
-def test_missed_steps_of_an_episode_are_ingested(tmp_path: Path) -> None:
-    trainer = Trainer.create(config_of(), SPEC, tmp_path, seed=0)
-    for number in (0, 1, 4, 7):
-        trainer.add(transition_number(number))
-    episodes = [[transition_number(n) for n in range(start, start + LENGTH)] for start in (0, 5, 10)]
-    assert [trainer.add_episode(episode) for episode in episodes] == [2, 4, 5]
-    assert all(trainer.has_episode("s", number) for number in range(3))
-    assert not trainer.has_episode("s", 3)
-    assert trainer.status.episodes == 3
-    assert trainer.add_episode(episodes[0]) == 0
-
-
-@pytest.mark.parametrize(
-    ("numbers", "message"),
-    [
-        ([], "without steps"),
-        ([1, 2, 3, 4], "step 0 is missing"),
-        ([0, 1, 2], "must end"),
-        ([0, 1, 7], "another episode"),
-    ],
-)
-def test_half_an_episode_is_refused(tmp_path: Path, numbers: list[int], message: str) -> None:
-    trainer = Trainer.create(config_of(), SPEC, tmp_path, seed=0)
-    with pytest.raises(TransitionError, match=message):
-        trainer.add_episode([transition_number(number) for number in numbers])
-    assert trainer.replay.transitions == 0
-
-
 def test_fine_tuning_starts_from_the_weights_of_a_checkpoint(tmp_path: Path, reference: Trainer) -> None:
     checkpoint = reference.save()
     tuned = Trainer.create(config_of(), SPEC, tmp_path / "tuned", seed=9, initial=checkpoint)
@@ -265,6 +238,44 @@ def test_checkpoints_of_a_lost_description_are_not_overwritten(tmp_path: Path) -
     (tmp_path / "trainer.json").unlink()
     with pytest.raises(TrainerError, match=r"holds checkpoints, but no trainer.json"):
         Trainer.create(config_of(), SPEC, tmp_path, seed=1)
+
+
+def test_start_that_was_cut_off_after_its_first_checkpoint_is_made_anew(
+    tmp_path: Path, reference: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, initial = reference.save(), tmp_path / "initial"
+    shutil.copytree(first, initial)
+    save = Trainer.save
+
+    def cut_off(trainer: Trainer) -> Path:
+        save(trainer)
+        trainer.replay.close()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "save", cut_off)
+        Trainer.create(config_of(), SPEC, tmp_path / "a", seed=4, initial=initial)
+    assert not Trainer.exists(tmp_path / "a")
+    train_synchronously(reference, 70)
+    trainer = Trainer.create(config_of(), SPEC, tmp_path / "a", seed=4, initial=reference.save())
+    trainer.close()
+    resumed = Trainer.resume(tmp_path / "a")
+    for name, tensor in reference.learner.state().tensors.items():
+        assert torch.equal(tensor, resumed.learner.state().tensors[name]), "not the weights of the start before it"
+    resumed.close()
+
+
+def test_trainer_that_cannot_save_lets_go_of_its_folder_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise CheckpointError("the disk is full")
+
+    trainer = Trainer.create(config_of(), SPEC, tmp_path, seed=0)
+    with monkeypatch.context() as patched, pytest.raises(CheckpointError):
+        patched.setattr(CheckpointFolder, "save", full)
+        trainer.close()
+    Trainer.resume(tmp_path).close()
 
 
 def test_opening_with_another_configuration_names_the_difference(tmp_path: Path) -> None:

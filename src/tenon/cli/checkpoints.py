@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tenon.cli.console import note
 from tenon.cli.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
 
 TRAINER_FOLDER = Path("trainer", "checkpoints")
 EXPLORATION = "exploration"
+HANDED_OVER = "{place} is a practice: the policy that it handed over is taken, {policy}, not its last weights"
 
 
 def newest_of(place: Path) -> Path:
     """The checkpoint in ``place``: itself, or the newest of a training, also of the folder that `tenon train` made.
 
-    Raises UsageError for a training without, or for several.
+    Of a practice's run directory, what it handed over. Raises UsageError for a training without, or for several.
     """
+    if (policy := _handed_over(place)) is not None:
+        return policy
     for folder in (place / "checkpoints", place / TRAINER_FOLDER):
         if folder.is_dir():
             return _newest_in(folder, remedy="train first")
@@ -30,8 +34,19 @@ def newest_of(place: Path) -> Path:
 
 
 def newest_checkpoint(run_directory: Path) -> Path:
-    """The newest checkpoint of a run. Raises UsageError when it has none."""
-    return _newest_in(run_directory / TRAINER_FOLDER, remedy="train first, or name a --checkpoint")
+    """The newest checkpoint of a run; of a practice, what it handed over. Raises UsageError when it has none."""
+    return _handed_over(run_directory) or _newest_in(
+        run_directory / TRAINER_FOLDER, remedy="train first, or name a --checkpoint"
+    )
+
+
+def _handed_over(run_directory: Path) -> Path | None:
+    from tenon.session.practice import handed_over
+
+    policy = handed_over(run_directory)
+    if policy is not None:
+        note(HANDED_OVER.format(place=run_directory, policy=policy))
+    return policy
 
 
 def _newest_in(folder: Path, *, remedy: str) -> Path:

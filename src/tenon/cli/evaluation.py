@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EVALUATION_SEED = 1_000_000_000
 """Seed of the first evaluation draw; the next ones count up. Training seeds stay below: no policy has seen a draw."""
+REPEATS = 2
+"""How often a draw that does not count is run again."""
 NOISY, PERFECT = "noisy", "perfect"
 
 
@@ -58,8 +60,31 @@ class Evaluated:
     episodes: tuple[EpisodeSummary, ...]
 
 
-def run_evaluation(session: RunningSession, plan: EvaluationPlan, title: str, *, force_limit_n: float) -> Evaluated:
-    """Runs one evaluation on a session that is up. Raises CommandError when it did not run to its end."""
+def run_evaluation(
+    session: RunningSession,
+    plan: EvaluationPlan,
+    title: str,
+    *,
+    force_limit_n: float,
+    counts: Callable[[EpisodeSummary], bool] = lambda episode: True,
+) -> Evaluated:
+    """Runs one evaluation on a session that is up. Raises CommandError when it did not run to its end.
+
+    counts: whether an episode says something of the controller. The draw of one that does not is run again; one that
+    never does is among the episodes all the same.
+    """
+    episodes = list(_run_draws(session, plan, title))
+    for draw in range(plan.draws):
+        for _ in range(REPEATS):
+            if counts(episodes[draw]):
+                break
+            again = replace(plan, seed=plan.seed + draw, draws=1)
+            (episodes[draw],) = _run_draws(session, again, f"{title}: draw {draw + 1} again")
+    counted = evaluate(plan.name, plan.condition, episodes, force_limit_n=force_limit_n)
+    return Evaluated(counted, tuple(episodes))
+
+
+def _run_draws(session: RunningSession, plan: EvaluationPlan, title: str) -> tuple[EpisodeSummary, ...]:
     goal = SessionPlan(
         controller=plan.controller,
         episodes=plan.draws,
@@ -77,8 +102,7 @@ def run_evaluation(session: RunningSession, plan: EvaluationPlan, title: str, *,
             f"the evaluation of {plan.name} ended after {len(outcome.episodes)} of {plan.draws} draws: "
             f"{outcome.result.stop_reason}"
         )
-    counted = evaluate(plan.name, plan.condition, outcome.episodes, force_limit_n=force_limit_n)
-    return Evaluated(counted, outcome.episodes)
+    return outcome.episodes
 
 
 def evaluation_table(evaluations: Sequence[Evaluation], title: str) -> Table:

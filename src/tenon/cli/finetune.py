@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tenon.cli.checkpoints import HANDED_OVER
 from tenon.cli.console import note, write_text
 from tenon.cli.errors import CommandError
 
@@ -25,9 +26,12 @@ def finetuned(session: str, wanted: Mapping[str, Any], place: Path, *, target: f
     from tenon.configuration.base import parse
     from tenon.configuration.session import PracticeConfig
     from tenon.session.finetune import check_fits, find_start
+    from tenon.session.practice import handed_over
     from tenon.session.setup import load_setup, with_algorithm
 
     start = find_start(place)
+    if handed_over(place) is not None:
+        note(HANDED_OVER.format(place=place, policy=start.checkpoint))
     given = {
         **wanted,
         "initial_checkpoint": start.checkpoint,

@@ -115,6 +115,11 @@ class RunningSession:
         self.screen.show(self.progress.view())
         return RunOutcome(result, self.progress.view().counted)
 
+    def check(self) -> None:
+        """Raises CommandError when the graph has lost a node, KeyboardInterrupt after Ctrl-C."""
+        self._check_graph()
+        self.interrupts.check()
+
     def publish_policy(self, policy: PolicySnapshot) -> None:
         """Hands a policy to the policy node, in place of a trainer."""
         from tenon_graph.learning import snapshot_to_msg
@@ -125,8 +130,7 @@ class RunningSession:
         """Waits until the trainer has worked off what it has: the number of its updates stands still."""
         last, since_s = -1, time.monotonic()
         while time.monotonic() - since_s < TRAINER_IDLE_S:
-            self._check_graph()
-            self.interrupts.check()
+            self.check()
             view = self.progress.view()
             self.screen.show(view)
             updates = view.trainer.updates if view.trainer is not None else 0
@@ -143,8 +147,7 @@ class RunningSession:
 
         seen, since_s = (-1, -1), time.monotonic()
         while True:
-            self._check_graph()
-            self.interrupts.check()
+            self.check()
             view = self.progress.view()
             self.screen.show(view)
             trainer = view.trainer

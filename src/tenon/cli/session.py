@@ -174,17 +174,20 @@ class Run:
 
     def _practise(self, setup: SessionSetup, session_file: Path) -> int:
         from tenon.cli.finetune import prepare_training
-        from tenon.cli.practice import BEST_FOLDER, Practice
+        from tenon.cli.practice import Practice, open_record
         from tenon.cli.running import running_session
         from tenon.data.store import EpisodeStore
+        from tenon.session.practice import BEST_FOLDER
         from tenon.session.recordings import Recordings
 
         config, path, practice = setup.config, setup.config.run_directory, setup.config.practice
         assert practice is not None  # run has seen to it
         note(f"run directory: {path}")
+        record = open_record(setup)
         prepare_training(setup)
         with _hint_at_resume(setup), running_session(setup, session_file, watched=True) as session:
-            report = Practice(session, setup, practice, Recordings(EpisodeStore(setup.episodes_directory))).run()
+            recordings = Recordings(EpisodeStore(setup.episodes_directory))
+            report = Practice(session, setup, practice, recordings, record).run()
         OUT.print(report.to_markdown(), markup=False, soft_wrap=True)
         note(f"policy: {path / BEST_FOLDER}")
         if self.json is not None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 OFFLINE_UPDATES, PRACTICE_STEPS = 10_000, 15_000
+COUNT_OFFLINE_UPDATES = {"iql_daib": ("encoder_updates", "cosine_updates")}
+"""By method, what ends with the offline updates: practice takes no policy that has not come to it."""
 GOALS_SUFFIX = "_goals"
 """Of the file with a method's configuration for tasks with goals."""
 
@@ -161,13 +163,19 @@ class Train:
             note(f"configuration: {where}")
         if data.get("method") != self.method:
             raise UsageError(f"--config {where} is of method {data.get('method')!r}, asked for is {self.method!r}")
-        data = {**data, "offline_updates": updates}
+        data = {**data, "offline_updates": updates, "algorithm": self._algorithm(data, updates)}
         if self.config is None and self.data is None and "sampling" in data:
             # A default's share of demonstrations has nothing to be taken from.
             data["sampling"] = {**data["sampling"], "prior_share": None}
         for assignment in self.set:
             assign(data, assignment)
         return parse(TrainerConfig, data, where=f"{where or self.method} with --set")
+
+    def _algorithm(self, data: dict[str, Any], updates: int) -> dict[str, Any]:
+        """With counts that fit --updates, where no configuration of the user's has its own."""
+        stated = data.get("algorithm", {})
+        counts = dict.fromkeys(COUNT_OFFLINE_UPDATES.get(self.method, ()), updates) if updates else {}
+        return {**stated, **counts, **(stated if self.config is not None else {})}
 
     def _default_config(self, *, has_goals: bool) -> str | None:
         """The file named like the method; where the task has goals, the one for goals if there is one."""

@@ -10,16 +10,12 @@ from tenon.training.trainer import Trainer
 
 
 def missed_episodes(store: EpisodeStore, trainer: Trainer) -> Iterator[Sequence[Transition]]:
-    """The recorded training episodes, oldest first, of which ``trainer`` does not hold every step.
+    """The recorded training episodes, oldest first, of which ``trainer`` does not hold every step to the end.
 
-    Episodes that did not run to their end (a fault, a stop), or of which a part was not recorded, are left out.
+    Also those that a fault or a person broke off: a trainer that was there took their steps as they came, and one that
+    catches up shall be equal to it.
     """
     for episode in store.episodes():
         contract = episode.contract
-        if not contract.train or not episode.outcome.complete:
-            continue
-        if trainer.has_episode(contract.session, contract.session_episode):
-            continue
-        transitions = list(store.transitions(episode))
-        if transitions and transitions[-1].ended:
-            yield transitions
+        if contract.train and not trainer.has_episode(contract.session, contract.session_episode):
+            yield list(store.transitions(episode))

@@ -13,8 +13,9 @@ from typing import Any
 
 from tenon.configuration.base import ConfigurationError, differences, parse
 from tenon.configuration.session import PracticeConfig
-from tenon.data.checkpoint import CheckpointError, CheckpointFolder, load_checkpoint
+from tenon.data.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, load_checkpoint
 from tenon.data.transitions import EnvironmentSpec
+from tenon.session.practice import handed_over
 
 TRAINING_FILE = "trainer.json"
 _MANIFEST = "manifest.json"
@@ -48,6 +49,8 @@ class StartPoint:
 def find_start(place: Path) -> StartPoint:
     """The newest checkpoint of the training in ``place``, or ``place`` itself where that is a checkpoint.
 
+    Of the run directory of a practice, it is what that has handed over.
+
     place: a training's folder, the folder of `tenon train` with one training in it, a session's run, or a checkpoint in
     one of these. Raises ConfigurationError that says what is missing.
     """
@@ -61,9 +64,10 @@ def find_start(place: Path) -> StartPoint:
             f"{training}: was trained without prior data, and practice draws most of each batch from them: train it "
             f"offline first (tenon train METHOD --data DATA)"
         )
-    checkpoint = place.absolute() if (place / _MANIFEST).is_file() else _newest(training)
+    is_checkpoint = (place / _MANIFEST).is_file()
+    checkpoint = place.absolute() if is_checkpoint else handed_over(place.absolute()) or _newest(training)
     spec = parse(EnvironmentSpec, described["spec"], where=str(training / TRAINING_FILE))
-    _check(checkpoint, described["config"]["method"], spec)
+    _check(checkpoint, described["config"], spec)
     return StartPoint(checkpoint, prior, described["config"], spec)
 
 
@@ -128,8 +132,25 @@ def _newest(training: Path) -> Path:
     return checkpoints.path(updates[-1])
 
 
-def _check(checkpoint: Path, method: str, spec: EnvironmentSpec) -> None:
+def _check(checkpoint: Path, trainer: dict[str, Any], spec: EnvironmentSpec) -> None:
     try:
-        load_checkpoint(checkpoint, method=method, spec=spec.model_dump(mode="json"))
+        stored = load_checkpoint(checkpoint, method=trainer["method"], spec=spec.model_dump(mode="json"))
     except CheckpointError as error:
         raise ConfigurationError(str(error)) from error
+    _check_offline_phase(checkpoint, stored, trainer.get("offline_updates", 0))
+
+
+def _check_offline_phase(checkpoint: Path, stored: Checkpoint, offline_updates: int) -> None:
+    """Practice leaves the offline updates out, so they must be done."""
+    done, learnt = stored.counters["updates"], stored.counters["learner_updates"]
+    if done < offline_updates:
+        raise ConfigurationError(
+            f"{checkpoint}: was saved after {done} of {offline_updates} offline updates: let that training come to its "
+            f"end (type the line that began it again), and start from there"
+        )
+    encoder_updates = stored.config.get("encoder_updates", 0)
+    if learnt < encoder_updates:
+        raise ConfigurationError(
+            f"{checkpoint}: its encoders learn until update {encoder_updates}, {learnt} are done, and in practice they "
+            f"would go on as if it were data: train it for as many updates, or anew with `tenon train` and --updates"
+        )

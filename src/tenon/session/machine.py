@@ -215,8 +215,10 @@ class SessionMachine:
         """Leaves FAULT for PAUSED, or FINISHED after the last episode. To be called once the supervisor is clear."""
         if self.phase is not SessionPhase.FAULT:
             return Answer(accepted=False, message=f"no fault to clear: the session is {self.phase.name}")
-        if self._plan is None or self._index >= self._plan.episodes:
+        if self._plan is None:
             self._finish(f"fault: {self.detail}")
+        elif self._index >= self._plan.episodes:
+            self._finish(DONE)  # as after a fault in any other episode: that it failed stands in its summary
         else:
             self._enter(SessionPhase.PAUSED, "fault cleared: resume or stop")
         return Answer(accepted=True, message="cleared")
@@ -346,6 +348,7 @@ class SessionMachine:
             mark=self._mark or "",
             who=self._who,
             human_steps=counter.human_steps,
+            lowest_policy_version=counter.lowest_policy_version,
         )
         self._next_episode += 1
         self.statistics.on_episode(summary)

@@ -12,19 +12,23 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from tenon.configuration.base import Config, ConfigurationError, parse
+from tenon.configuration.base import Config, ConfigurationError, differences, parse
 from tenon.configuration.session import PracticeConfig
 from tenon.data.mapped_array import write_beside
 from tenon.session.report import Interval, wilson_interval
-from tenon.session.statistics import EpisodeSummary
+from tenon.session.statistics import EpisodeSummary, Outcome
 
+RECORD_FILE, BEST_FOLDER = "practice.json", "best"
+"""In the run directory."""
+_MANIFEST = "manifest.json"
 TARGET_MET, TRIALS_SPENT = "the target is met", "all trials are spent"
 
 
 class Judgement(Config):
     """A policy over an evaluation's draws. successes: by the reward. connected: by the stand's detector; None without.
 
-    version: gradient steps of the policy. mean_reward: per episode.
+    version: gradient steps of the policy. disturbed: draws that are not ``undisturbed``, though they were run again; no
+    success of the policy's. mean_reward: per episode of the others.
     """
 
     draws: PositiveInt
@@ -32,6 +36,7 @@ class Judgement(Config):
     connected: NonNegativeInt | None
     mean_reward: float
     version: NonNegativeInt
+    disturbed: NonNegativeInt = 0
 
     @property
     def rate(self) -> float:
@@ -48,14 +53,21 @@ class Judgement(Config):
         return None if self.connected is None else wilson_interval(self.connected, self.draws)
 
 
-def judge(episodes: Sequence[EpisodeSummary]) -> Judgement:
-    """Counts the episodes of one evaluation."""
+def undisturbed(episode: EpisodeSummary) -> bool:
+    """Whether an episode is the policy's own: no fault ended it, and no person drove in it or had a word on it."""
+    return episode.outcome is not Outcome.FAULT and not episode.mark and not episode.human_steps
+
+
+def judge(episodes: Sequence[EpisodeSummary], version: int) -> Judgement:
+    """Counts the episodes of one evaluation, in which the policy of this version acted."""
+    own = [episode for episode in episodes if undisturbed(episode)]
     return Judgement(
         draws=len(episodes),
-        successes=sum(episode.success for episode in episodes),
-        connected=connected_count(episodes),
-        mean_reward=sum(episode.total_reward for episode in episodes) / len(episodes),
-        version=max(episode.policy_version for episode in episodes),
+        successes=sum(episode.success for episode in own),
+        connected=connected_count(own),
+        mean_reward=sum(episode.total_reward for episode in own) / max(1, len(own)),
+        version=version,
+        disturbed=len(episodes) - len(own),
     )
 
 
@@ -72,25 +84,41 @@ class Look(Config):
     seen: Judgement
 
 
+class Basis(Config):
+    """What a practice rests on from its first evaluation to its last: its numbers cannot be compared otherwise.
+
+    configuration: hash of the session and of all that it names. reward: the classifier's version; empty for a formula.
+    """
+
+    configuration: str
+    reward: str
+
+
 class PracticeRecord(Config):
     """How far a practice has come: all that a resumed one must know beside the recorded episodes.
 
     looks: on draws of their own, which choose the weights. before, after: of the start policy and of the chosen one, on
-    the draws of the report, which choose nothing. wall_s: real time that it took so far.
+    the draws of the report, which choose nothing. lost: trials of the looks whose weights are not there any more.
+    wall_s: real time of the stages that are finished. basis: None in records of before it was noted.
     """
 
+    basis: Basis | None = None
     before: Judgement | None = None
     looks: tuple[Look, ...] = ()
     after: Judgement | None = None
+    lost: tuple[NonNegativeInt, ...] = ()
     wall_s: float = 0.0
 
     @property
-    def best(self) -> Look:
-        """The first look with the most successes; among equals, with the most reward: it is there sooner.
+    def ranked(self) -> list[Look]:
+        """The best look first: with the most successes; among equals, with the most reward: it is there sooner."""
+        there = [look for look in self.looks if look.trials not in self.lost]
+        return sorted(there, key=lambda look: (look.seen.successes, look.seen.mean_reward), reverse=True)
 
-        There must have been one.
-        """
-        return max(self.looks, key=lambda look: (look.seen.successes, look.seen.mean_reward))
+    @property
+    def best(self) -> Look:
+        """The best look of those whose weights are there. There must be one."""
+        return self.ranked[0]
 
     @property
     def start_is_handed_over(self) -> bool:
@@ -113,6 +141,23 @@ class PracticeRecord(Config):
         if self.why_over(config, trials):
             return None
         return min(self.looks[-1].trials + config.evaluate_every, trials)
+
+
+def check_basis(record: PracticeRecord, basis: Basis, path: Path) -> None:
+    """Raises ConfigurationError where the record in ``path`` is of a practice that rests on something else."""
+    if record.basis is None or record.basis == basis:
+        return
+    raise ConfigurationError(
+        f"{path}: this practice rests on something else ({differences(record.basis, basis)}): a task, connector, "
+        f"robot, calibration, classifier or Tenon itself was changed since. Undo that, or practise anew in another "
+        f"run directory. Who knows that the change is of no matter takes 'basis' out of the file"
+    )
+
+
+def handed_over(run_directory: Path) -> Path | None:
+    """The policy that a practice in this run directory has handed over, or would as it stands; None: there is none."""
+    best = run_directory / BEST_FOLDER
+    return best if (run_directory / RECORD_FILE).is_file() and (best / _MANIFEST).is_file() else None
 
 
 def read_record(path: Path) -> PracticeRecord:

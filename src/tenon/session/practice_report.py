@@ -111,14 +111,16 @@ class PracticeReport:
             f"# Practice: {self.task}, {self.connector} on {self.robot}",
             "",
             f"Handed over in `best`: {handed}. Practice ended after {len(self.trials)} of at most "
-            f"{self.trials_at_most} trials and {minutes:.1f} minutes: {self.why_over}.",
+            f"{self.trials_at_most} trials and {minutes:.1f} minutes (stages that were cut off and done again count "
+            f"once): {self.why_over}.",
             "",
             *_head(detector=told),
             _row("before", record.before, detector=told),
             *(_row(f"after {look.trials} trials (chooses)", look.seen, detector=told) for look in record.looks),
             _row("after", record.after, detector=told),
             "",
-            "The draws of the rows that choose are not those of before and after. Intervals are of 95 %.",
+            "The draws of the rows that choose are not those of before and after. Intervals are of 95 %. A draw that a "
+            "fault or a person disturbed was run again; one that was disturbed each time is no success.",
             "",
             *(self._agreement_lines() if told else self._by_hand_lines()),
             "",
@@ -185,6 +187,7 @@ def _head(*, detector: bool) -> list[str]:
 
 def _row(name: str, seen: Judgement | None, *, detector: bool) -> str:
     assert seen is not None
+    name = f"{name}, {seen.disturbed} disturbed" if seen.disturbed else name
     cells = [name, str(seen.version), _share(seen.successes, seen.draws)]
     if detector:
         assert seen.connected is not None  # the detector told of every evaluation

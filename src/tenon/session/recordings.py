@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from tenon.data.store import TRANSITION_TOPIC, Episode, EpisodeStore
+from tenon.data.store import Episode, EpisodeStore
+from tenon.data.transitions import EnvironmentSpec, Transition, TransitionError, check_transition
 from tenon.session.machine import SessionPlan
 from tenon.session.progress import episodes_done, episodes_of
 from tenon.session.statistics import EpisodeSummary, summary_from_message
@@ -30,29 +32,42 @@ class Recordings:
 
     def __init__(self, store: EpisodeStore) -> None:
         self._store = store
+        self._steps: dict[Path, int] = {}
 
     def done(self, plan: SessionPlan) -> int:
         """How many episodes of ``plan`` are recorded."""
         return episodes_done(self._store, plan)
 
-    def steps_for_training(self) -> int:
-        """How many transitions were meant for the trainer."""
-        found = (episode for episode in self._store.episodes() if episode.contract.train)
-        return sum(episode.counts.get(TRANSITION_TOPIC, 0) for episode in found)
+    def steps_for_training(self, spec: EnvironmentSpec) -> int:
+        """How many transitions a trainer of ``spec`` has taken once it holds all that was meant for it."""
+        return sum(self._steps_of(episode, spec) for episode in self._store.episodes() if episode.contract.train)
+
+    def _steps_of(self, episode: Episode, spec: EnvironmentSpec) -> int:
+        """Without those that the trainer refuses. A recording that is finished does not change: it is read once."""
+        if episode.path not in self._steps:
+            self._steps[episode.path] = sum(_fits(step, spec) for step in self._store.transitions(episode))
+        return self._steps[episode.path]
 
     def trials(self, plan: SessionPlan) -> tuple[Trial, ...]:
         """The finished episodes of ``plan``, in order."""
         found = ((episode, self._summary(episode)) for episode in episodes_of(self._store, plan))
         return tuple(Trial(episode.path.name, summary) for episode, summary in found if summary is not None)
 
-    def reward_version(self) -> str:
-        """Of the classifier that paid first; empty for a formula, and before the first transition."""
-        for episode in self._store.episodes():
-            for transition in self._store.transitions(episode):
-                return transition.reward_version
-        return ""
+    def reward_versions(self) -> tuple[str, ...]:
+        """Of the classifiers that paid, in the order in which they came; none for a formula."""
+        steps = (step for episode in self._store.episodes() for step in self._store.transitions(episode))
+        return tuple(dict.fromkeys(step.reward_version for step in steps if step.reward_version))
 
     def _summary(self, episode: Episode) -> EpisodeSummary | None:
         for message in self._store.decoded(episode, [SUMMARY_TOPIC]):
             return summary_from_message(message.content)
         return None
+
+
+def _fits(transition: Transition, spec: EnvironmentSpec) -> bool:
+    """Whether a trainer of ``spec`` takes it."""
+    try:
+        check_transition(transition, spec)
+    except TransitionError:
+        return False
+    return True

@@ -32,7 +32,8 @@ class EpisodeSummary:
     connected: a success by the stand's own detector (in simulation the truth), whatever the reward says; None where the
     stand has none. false_steps: steps that were rewarded as a success though it saw no connection. mark: a person's
     word (``Mark``), empty without one, and who: that person; it stands above the reward's. human_steps: steps in which
-    a person drove.
+    a person drove. policy_version: the highest that acted; lowest_policy_version: another where the weights changed
+    within the episode, None: not known.
     """
 
     episode: int
@@ -52,6 +53,15 @@ class EpisodeSummary:
     mark: str = ""
     who: str = ""
     human_steps: int = 0
+    lowest_policy_version: int | None = None
+
+    @property
+    def policy_versions(self) -> set[int]:
+        """The lowest and the highest that acted; none where the policy did no step."""
+        if self.steps == self.human_steps:
+            return set()
+        lowest = self.policy_version if self.lowest_policy_version is None else self.lowest_policy_version
+        return {lowest, self.policy_version}
 
 
 def summary_from_message(message: Any) -> EpisodeSummary:
@@ -75,6 +85,7 @@ def summary_from_message(message: Any) -> EpisodeSummary:
         mark=str(getattr(message, "mark", "")),
         who=str(getattr(message, "who", "")),
         human_steps=int(getattr(message, "human_steps", 0)),
+        lowest_policy_version=int(getattr(message, "lowest_policy_version", message.policy_version)),
     )
 
 
@@ -124,6 +135,7 @@ class EpisodeCounter:
         self.total_reward = 0.0
         self.peak_force_n = 0.0
         self.policy_version = 0
+        self.lowest_policy_version: int | None = None
 
     @property
     def connected(self) -> bool | None:
@@ -139,7 +151,10 @@ class EpisodeCounter:
         self.human_steps += transition.action.human
         self.steps += 1
         self.total_reward += transition.reward.reward
-        self.policy_version = max(self.policy_version, transition.action.policy_version)
+        version = transition.action.policy_version
+        self.policy_version = max(self.policy_version, version)
+        lowest = self.lowest_policy_version
+        self.lowest_policy_version = version if lowest is None else min(lowest, version)
 
     def on_force(self, force_n: float) -> None:
         """force_n: length of the measured force, at any rate."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,11 @@ from tenon.algorithms.actor import Actor
 from tenon.algorithms.randomness import reseed
 from tenon.configuration import Config, ConfigurationError, differences, parse
 from tenon.data.checkpoint import Checkpoint, CheckpointFolder, load_checkpoint
-from tenon.data.mapped_array import StorageError, write_beside
+from tenon.data.mapped_array import StorageError, sync_folder, write_beside
 from tenon.data.prior import write_prior
 from tenon.data.replay import Replay
 from tenon.data.sampling import Sampler, check_sampling
-from tenon.data.transitions import EnvironmentSpec, Transition, TransitionError
+from tenon.data.transitions import EnvironmentSpec, Transition
 from tenon.training.config import TrainerConfig
 from tenon.training.memory import keep_freed_memory
 from tenon.training.snapshot import PolicySnapshot, take_snapshot
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = 1
 _DESCRIPTION = "trainer.json"
+_BEGUN = "trainer.json.begun"
 _CHECKPOINTS = "checkpoints"
 _PRIOR = "prior"
 _EXPLORATION = "exploration"
@@ -115,7 +117,8 @@ class Trainer:
         """
         if cls.exists(directory):
             raise TrainerError(f"{directory}: holds a training already: resume it, or choose another folder")
-        if CheckpointFolder(directory / _CHECKPOINTS).updates():
+        was_cut_off = (directory / _BEGUN).exists()
+        if CheckpointFolder(directory / _CHECKPOINTS).updates() and not was_cut_off:
             raise TrainerError(
                 f"{directory}: holds checkpoints, but no {_DESCRIPTION}: restore it, or choose another folder"
             )
@@ -126,12 +129,16 @@ class Trainer:
             directory.mkdir(parents=True, exist_ok=True)
             count = write_prior(directory / _PRIOR, spec, prior)
         trainer = cls(config, spec, directory, seed=seed, prior_transitions=count)
+        if was_cut_off:
+            shutil.rmtree(directory / _CHECKPOINTS, ignore_errors=True)
+        description = _Description(format=_FORMAT, seed=seed, prior_transitions=count, config=config, spec=spec)
+        write_beside(directory / _BEGUN, description.model_dump_json(indent=2).encode())
         if state is not None:
             trainer.learner.load_state(state)
             trainer.save()
-        # The description comes last: a folder that has one can be resumed.
-        description = _Description(format=_FORMAT, seed=seed, prior_transitions=count, config=config, spec=spec)
-        write_beside(directory / _DESCRIPTION, description.model_dump_json(indent=2).encode())
+        # The description gets its name last: a folder that has one can be resumed.
+        (directory / _BEGUN).rename(directory / _DESCRIPTION)
+        sync_folder(directory)
         return trainer
 
     @staticmethod
@@ -200,7 +207,7 @@ class Trainer:
         """Stores a transition; False if this step is held already. It survives a kill from here on.
 
         Raises TransitionError or StorageError, with nothing changed. Waits for training where the replay has no room
-        to let it lag further.
+        to let it lag further, and raises what ``update`` and ``save`` do.
         """
         if self.replay.has_step(transition.session, transition.episode, transition.step):
             return False
@@ -211,14 +218,6 @@ class Trainer:
     def has_episode(self, session: str, episode: int) -> bool:
         """Whether all steps of an episode are held."""
         return self.replay.has_episode(session, episode)
-
-    def add_episode(self, transitions: Sequence[Transition]) -> int:
-        """Stores those steps of a whole episode that were missed, and returns how many they were.
-
-        Raises TransitionError unless these are steps 0, 1, ... to the end of one episode.
-        """
-        _check_whole_episode(transitions)
-        return sum(self.add(transition) for transition in transitions)
 
     def update_due(self) -> bool:
         """Whether enough transitions have come in for the next update."""
@@ -253,7 +252,10 @@ class Trainer:
         return self.updates - self.durable_updates >= self.config.checkpoint_every_updates
 
     def save(self) -> Path:
-        """Writes a checkpoint (the one before it stays) and returns its folder. Survives a power cut afterwards."""
+        """Writes a checkpoint (the one before it stays) and returns its folder. Survives a power cut afterwards.
+
+        Raises CheckpointError, with the earlier ones untouched.
+        """
         with self._training:
             self.replay.flush()
             path = self._checkpoints.save(self.updates, self._checkpoint())
@@ -269,11 +271,13 @@ class Trainer:
         return self.learner.actor(rng)
 
     def close(self) -> None:
-        """Saves and lets go of the folder."""
-        self.save()
-        self.replay.close()
-        if self.prior is not None:
-            self.prior.close()
+        """Saves and lets go of the folder, which it also does where it cannot save: it then raises CheckpointError."""
+        try:
+            self.save()
+        finally:
+            self.replay.close()
+            if self.prior is not None:
+                self.prior.close()
 
     def _restore(self) -> None:
         checkpoint = self._checkpoints.load_newest(method=self.config.method, spec=self.spec.model_dump(mode="json"))
@@ -385,17 +389,3 @@ def _open_prior(directory: Path, spec: EnvironmentSpec, transitions: int) -> Rep
 def _sessions(prior: Replay) -> int:
     """Of how many sessions the prior data are."""
     return len(np.unique(prior.rows(torch.arange(prior.transitions))["session"]))
-
-
-def _check_whole_episode(transitions: Sequence[Transition]) -> None:
-    if not transitions:
-        raise TransitionError("an episode without steps: there is nothing to add")
-    first = transitions[0]
-    where = f"session {first.session!r}, episode {first.episode}"
-    for step, transition in enumerate(transitions):
-        if (transition.session, transition.episode) != (first.session, first.episode):
-            raise TransitionError(f"{where}: step {step} belongs to another episode: add one episode at a time")
-        if transition.step != step:
-            raise TransitionError(f"{where}: step {step} is missing (found {transition.step}): add the whole episode")
-        if transition.ended != (step == len(transitions) - 1):
-            raise TransitionError(f"{where}: must end with its last step and no other, but step {step} says otherwise")

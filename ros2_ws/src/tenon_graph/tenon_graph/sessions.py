@@ -94,6 +94,7 @@ def summary_to_msg(summary: EpisodeSummary, session: str, stamp_ns: int) -> Epis
         mark=summary.mark,
         who=summary.who,
         human_steps=summary.human_steps,
+        lowest_policy_version=min(summary.policy_versions, default=summary.policy_version),
     )
     msg.header.stamp = to_stamp(stamp_ns)
     msg.goal_error_m = np.asarray(summary.goal_error_m, dtype=np.float32)

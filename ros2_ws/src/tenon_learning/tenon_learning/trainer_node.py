@@ -7,14 +7,15 @@ import time
 
 from rclpy.clock import Clock, ClockType
 from std_srvs.srv import Trigger
-from tenon_msgs.msg import EpisodeSummary, TrainerState, Transition
+from tenon_msgs.msg import EpisodeSummary, TrainerState
+from tenon_msgs.msg import Transition as TransitionMsg
 
 from tenon.algorithms.base import DivergenceError, StateError
 from tenon.data.checkpoint import CheckpointError
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
 from tenon.data.store import EpisodeStore
-from tenon.data.transitions import TransitionError
+from tenon.data.transitions import Transition, TransitionError
 from tenon.session.catch_up import missed_episodes
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer, TrainerError
@@ -28,6 +29,10 @@ IDLE_PERIOD_S = 0.002
 STATE_PERIOD_S = 1.0
 CATCH_UP_DELAY_S = 2.0
 """After the end of an episode; by then its file is there."""
+
+_DISK = (CheckpointError, StorageError)
+_STOPPING = (DivergenceError, *_DISK)
+"""What ends the training, and not the session: the last good policy goes on."""
 
 
 class TrainerNode(GraphNode):
@@ -65,19 +70,27 @@ class TrainerNode(GraphNode):
         self._publish_weights()
 
     def destroy_node(self) -> None:
-        self._trainer.close()
+        try:
+            self._trainer.close()
+        except _DISK as error:
+            self.get_logger().error(f"the end of the training is not saved, what was saved before is: {error}")
         super().destroy_node()
 
     def _catch_up(self) -> None:
         """Takes the episodes that were recorded while no trainer listened."""
         for transitions in missed_episodes(EpisodeStore(self.setup.episodes_directory), self._trainer):
-            first = transitions[0]
-            try:
-                added = self._trainer.add_episode(transitions)
-            except TransitionError as error:
-                self.get_logger().error(f"an episode cannot be caught up with: {error}")
-                continue
-            self.get_logger().info(f"caught up with {added} steps of {first.session}, episode {first.episode}")
+            added = sum(self._take(transition) for transition in transitions)
+            if added:
+                first = transitions[0]
+                self.get_logger().info(f"caught up with {added} steps of {first.session}, episode {first.episode}")
+
+    def _take(self, transition: Transition) -> bool:
+        """Whether the trainer lacked it. One that it refuses keeps the others from nothing."""
+        try:
+            return self._trainer.add(transition)
+        except TransitionError as error:
+            self.get_logger().error(f"a transition is refused: {error}")
+            return False
 
     def _on_first_end(self, _msg: EpisodeSummary) -> None:
         """The episode that was under way as this node came up: its beginning is missing here, its file soon there."""
@@ -86,18 +99,19 @@ class TrainerNode(GraphNode):
 
     def _on_second_look(self) -> None:
         self._second_look.cancel()
-        self._catch_up()
+        try:
+            self._catch_up()
+        except _STOPPING as error:
+            self._stop(str(error))
 
-    def _on_transition(self, msg: Transition) -> None:
+    def _on_transition(self, msg: TransitionMsg) -> None:
         if not msg.train or self._stopped:
             return
         try:
-            self._trainer.add(transition_from_msg(msg))
+            self._take(transition_from_msg(msg))
             self._newest = (msg.episode, msg.step)
-        except TransitionError as error:
-            self.get_logger().error(f"a transition is refused: {error}")
-        except StorageError as error:
-            self._stop(f"the replay cannot be written: {error}")
+        except _STOPPING as error:
+            self._stop(str(error))
 
     def _on_slice(self) -> None:
         deadline_s = time.monotonic() + SLICE_S
@@ -108,7 +122,7 @@ class TrainerNode(GraphNode):
                     self._publish_weights()
                 if self._trainer.save_due():
                     self._trainer.save()
-        except (DivergenceError, StorageError) as error:
+        except _STOPPING as error:
             self._stop(str(error))
         self._tell_when_done()
 
@@ -127,9 +141,16 @@ class TrainerNode(GraphNode):
         elif self._trainer.update_due():
             response.message = "updates are due"
         else:
+            self._save(response)
+        return response
+
+    def _save(self, response: Trigger.Response) -> None:
+        try:
             response.message, response.success = str(self._trainer.save()), True
             self._publish_weights()
-        return response
+        except _DISK as error:
+            response.message = str(error)
+            self._stop(str(error))
 
     def _stop(self, reason: str) -> None:
         """The last good policy goes on; a person decides."""
