@@ -19,6 +19,7 @@ from tenon.control.geometry import interpolate, pose
 from tenon.control.kinematics import Kinematics
 from tenon.control.types import Pose, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.fits import check_fits
 from tenon.simulation.hand import GuidingHand
 from tenon.simulation.profiles import bounds_of
 from tenon.simulation.rendering import Cameras
@@ -61,10 +62,12 @@ class SimulationSnapshot:
 class InsertionSimulation:
     """One arm, one connector, one task. Not thread-safe.
 
-    After construction the arm stands at the task's start pose and holds it.
+    After construction the arm stands at the task's start pose and holds it. Raises ConfigurationError for a connector
+    that cannot be practised in the task.
     """
 
     def __init__(self, arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig, *, seed: int = 0) -> None:
+        check_fits(connector, task)
         self.arm, self.connector, self.task = arm, connector, task
         self.model = mujoco.MjModel.from_xml_string(scene_mjcf(arm, connector, task.scene))
         self.data = mujoco.MjData(self.model)

@@ -1,0 +1,62 @@
+"""Whether a connector can be practised in a task: what neither of the two files can tell alone."""
+
+from __future__ import annotations
+
+from tenon.configuration.base import ConfigurationError
+from tenon.configuration.safety import WorkspaceConfig
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.tasks import InsertionTaskConfig, seated_pose
+
+AIR_M = 0.001
+"""Between the tip and what it must be clear of before it may move sideways."""
+
+
+def check_fits(
+    connector: ConnectorConfig,
+    task: InsertionTaskConfig,
+    *,
+    withdraw_m: float | None = None,
+    workspace: WorkspaceConfig | None = None,
+) -> None:
+    """Raises ConfigurationError that names each reason, with the key to change, where an episode could not work.
+
+    withdraw_m: of the session's reset. workspace: of the robot's safety. Left out, what depends on them is not checked.
+    """
+    wrong = [*_heights(connector, task, withdraw_m), *_below(connector, task, workspace)]
+    if wrong:
+        raise ConfigurationError("\n".join(f"connector {connector.name!r}: {reason}" for reason in wrong))
+
+
+def clear_height_m(connector: ConnectorConfig) -> float:
+    """How far above home the tip is clear of the socket, and of the panel where the socket lies in a recess."""
+    recess_m = 0.0 if connector.housing is None else max(0.0, -connector.housing.proud_m)
+    return connector.depth_m + recess_m + AIR_M
+
+
+def text_mm(length_m: float) -> str:
+    """A length as people say it."""
+    return f"{length_m * 1e3:.4g} mm"
+
+
+def _heights(connector: ConnectorConfig, task: InsertionTaskConfig, withdraw_m: float | None) -> list[str]:
+    needed_m = clear_height_m(connector)
+    heights = {"start_height_m of the task": task.start_height_m, "reset.withdraw_m of the session": withdraw_m}
+    return [
+        f"its tip is clear of the socket {text_mm(needed_m)} above home (depth_m {connector.depth_m:g}, a recess, "
+        f"{text_mm(AIR_M)} of air), but {key} is {text_mm(height_m)}: raise it to {needed_m:.4g}, or lower depth_m"
+        for key, height_m in heights.items()
+        if height_m is not None and height_m < needed_m
+    ]
+
+
+def _below(connector: ConnectorConfig, task: InsertionTaskConfig, workspace: WorkspaceConfig | None) -> list[str]:
+    if workspace is None:
+        return []
+    home_m, floor_m = float(seated_pose(task, connector).position_m[2]), workspace.min_m[2]
+    if home_m >= floor_m:
+        return []
+    return [
+        f"home is {text_mm(home_m)} above the base (depth_m {connector.depth_m:g} below "
+        f"scene.socket_mouth_in_base_m), the safety workspace ends at {text_mm(floor_m)}: lower depth_m, or raise the "
+        "task's scene.socket_mouth_in_base_m"
+    ]

@@ -1,0 +1,58 @@
+"""A connector that no episode of a task could work with is refused, with the numbers and the key to change."""
+
+from __future__ import annotations
+
+import pytest
+
+from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import ConfigurationError, parse
+from tenon.configuration.resolve import ConfigKind, load_named
+from tenon.configuration.safety import SafetyConfig
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.fits import check_fits
+from tenon.simulation.insertion import InsertionSimulation
+from tenon.simulation.tasks import InsertionTaskConfig
+
+PLUG = {"shape": "rectangle", "width_m": 0.02, "height_m": 0.008}
+RECESS = {"margin_x_m": 0.003, "margin_y_m": 0.003, "proud_m": -0.004}
+
+
+def connector(**changes):
+    data = {"name": "mine", "plug": PLUG, "depth_m": 0.01, "clearance_m": 0.0005, **changes}
+    return parse(ConnectorConfig, data, where="mine.yaml")
+
+
+def task(name="job-far"):
+    return load_named(InsertionTaskConfig, ConfigKind.TASKS, name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"),
+    [({"depth_m": 0.030}, "31 mm above home"), ({"depth_m": 0.022, "housing": RECESS}, "27 mm above home")],
+)
+def test_a_plug_that_would_start_inside_the_panel_is_refused_before_it_is_simulated(changes, needed):
+    arm = load_named(ArmConfig, ConfigKind.ARMS, "ur5")
+    with pytest.raises(ConfigurationError, match="connector 'mine'") as refused:
+        InsertionSimulation(arm, connector(**changes), task())
+    assert needed in str(refused.value)
+    assert "start_height_m of the task is 24 mm" in str(refused.value)
+
+
+def test_the_deepest_plug_that_is_taken_starts_in_the_air_and_lies_still():
+    simulation = InsertionSimulation(load_named(ArmConfig, ConfigKind.ARMS, "ur5"), connector(depth_m=0.023), task())
+    simulation.advance(50)
+    assert simulation.peak_force_n < 0.5
+
+
+def test_a_reset_that_would_drag_the_plug_sideways_in_its_socket_is_refused():
+    check_fits(connector(depth_m=0.03), task("usb"), withdraw_m=0.04)
+    with pytest.raises(ConfigurationError, match=r"reset\.withdraw_m of the session is 24 mm"):
+        check_fits(connector(depth_m=0.03), task("usb"), withdraw_m=0.024)
+
+
+def test_home_below_the_safety_workspace_is_refused():
+    workspace = load_named(SafetyConfig, ConfigKind.SAFETY, "ur5").workspace
+    deep = task("usb").model_copy(update={"start_height_m": 0.1})
+    check_fits(connector(depth_m=0.049), deep, workspace=workspace)
+    with pytest.raises(ConfigurationError, match="the safety workspace ends at 30 mm"):
+        check_fits(connector(depth_m=0.055), deep, workspace=workspace)
