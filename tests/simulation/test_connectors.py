@@ -141,6 +141,7 @@ def test_the_opening_leaves_the_clearance_on_every_side(plug):
         ROUND,
         {**ROUND, "key": None},
         {**ROUND, "key": {"width_m": 0.006, "height_m": 0.002}},
+        {**ROUND, "key": {"width_m": 0.007, "height_m": 0.002}},
         OVAL,
         PRONGS,
     ],
@@ -164,10 +165,10 @@ def _colliding(model, body):
     return np.flatnonzero(of_body & (model.geom_contype > 0)).tolist()
 
 
-def _seat(model, data, *, lift_m):
+def _seat(model, data, *, lift_m, beside_m=(0.0, 0.0)):
     """Places the plug's body, wherever the arm is, so that its tip is lift_m above the socket's floor."""
     plug, socket = model.body("plug").id, model.body("socket").id
-    shift = np.array((0.0, 0.0, lift_m))
+    shift = np.array((*beside_m, lift_m))
     rotation, target = data.xmat[socket].reshape(3, 3), data.xpos[socket] + shift
     for geom in range(model.ngeom):
         if model.geom_bodyid[geom] == plug:
@@ -175,6 +176,21 @@ def _seat(model, data, *, lift_m):
             mujoco.mju_quat2Mat(local, model.geom_quat[geom])
             data.geom_xpos[geom] = target + rotation @ model.geom_pos[geom]
             data.geom_xmat[geom] = (rotation @ local.reshape(3, 3)).ravel()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.25, 0.32, 0.35, 0.38, 0.42, 0.46, 0.49])
+def test_a_ring_with_a_slot_of_any_width_is_closed_all_around(share):
+    diameter_m, clearance_m = 0.012, 0.0001
+    key = {"width_m": share * diameter_m, "height_m": 0.0005}
+    model = compiled(connector(plug={**ROUND, "diameter_m": diameter_m, "key": key}, clearance_m=clearance_m))
+    data, distance = mujoco.MjData(model), np.zeros(6)
+    plug_geoms, walls = (_colliding(model, body) for body in ("plug", "socket"))
+    beyond_m = 2 * clearance_m + 0.02 * diameter_m
+    for angle in np.linspace(0, 2 * math.pi, 48):
+        mujoco.mj_kinematics(model, data)
+        _seat(model, data, lift_m=0.001, beside_m=(beyond_m * math.cos(angle), beyond_m * math.sin(angle)))
+        gaps = [mujoco.mj_geomDistance(model, data, p, w, 0.1, distance) for p in plug_geoms for w in walls]
+        assert min(gaps) < 0, f"at {math.degrees(angle):.0f} degrees no wall is met"
 
 
 @pytest.mark.parametrize("proud_m", [0.003, 0.0, -0.003])

@@ -8,6 +8,7 @@ from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import ConfigurationError, parse
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.safety import SafetyConfig
+from tenon.simulation import insertion
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.fits import check_fits
 from tenon.simulation.insertion import InsertionSimulation
@@ -56,3 +57,9 @@ def test_home_below_the_safety_workspace_is_refused():
     check_fits(connector(depth_m=0.049), deep, workspace=workspace)
     with pytest.raises(ConfigurationError, match="the safety workspace ends at 30 mm"):
         check_fits(connector(depth_m=0.055), deep, workspace=workspace)
+
+
+def test_a_connector_that_mujoco_does_not_take_is_named(monkeypatch):
+    monkeypatch.setattr(insertion, "scene_mjcf", lambda *parts: "<mujoco><worldbody><geom size='-1'/></worldbody></mujoco>")
+    with pytest.raises(ConfigurationError, match="connector 'mine' makes no scene"):
+        InsertionSimulation(load_named(ArmConfig, ConfigKind.ARMS, "ur5"), connector(), task())

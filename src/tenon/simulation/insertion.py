@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import ConfigurationError
 from tenon.control.geometry import interpolate, pose
 from tenon.control.kinematics import Kinematics
 from tenon.control.types import Pose, RobotState, Vector
@@ -69,7 +70,7 @@ class InsertionSimulation:
     def __init__(self, arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig, *, seed: int = 0) -> None:
         check_fits(connector, task)
         self.arm, self.connector, self.task = arm, connector, task
-        self.model = mujoco.MjModel.from_xml_string(scene_mjcf(arm, connector, task.scene))
+        self.model = _compiled(arm, connector, task)
         self.data = mujoco.MjData(self.model)
         self.kinematics = Kinematics(arm, tcp_in_flange(connector))
         self._size = len(arm.joints)
@@ -365,6 +366,17 @@ class InsertionSimulation:
                 f"the physics became unstable at {self._time_ns / NANOSECONDS:.3f} s: reset it, and see whether the "
                 "reference jumped or the impedance is too stiff for the timestep"
             )
+
+
+def _compiled(arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig) -> mujoco.MjModel:
+    written = scene_mjcf(arm, connector, task.scene)
+    try:
+        return mujoco.MjModel.from_xml_string(written)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"connector {connector.name!r} makes no scene that MuJoCo takes: {error}. Look for a measure that is far "
+            "from the others"
+        ) from error
 
 
 def tcp_in_flange(connector: ConnectorConfig) -> Pose:
