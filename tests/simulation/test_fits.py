@@ -63,3 +63,11 @@ def test_a_connector_that_mujoco_does_not_take_is_named(monkeypatch):
     monkeypatch.setattr(insertion, "scene_mjcf", lambda *parts: "<mujoco><worldbody><geom size='-1'/></worldbody></mujoco>")
     with pytest.raises(ConfigurationError, match="connector 'mine' makes no scene"):
         InsertionSimulation(load_named(ArmConfig, ConfigKind.ARMS, "ur5"), connector(), task())
+
+
+def test_a_plug_so_shallow_that_the_rim_counts_as_home_is_refused():
+    check_fits(connector(depth_m=0.002), task())
+    with pytest.raises(ConfigurationError, match=r"depth_m is 2 mm, success_tolerance_m of the task 2 mm"):
+        check_fits(connector(depth_m=0.002), task("usb"))
+    with pytest.raises(ConfigurationError, match=r"a depth_m of 0\.002 or more"):
+        check_fits(connector(depth_m=0.0019), task())

@@ -9,6 +9,8 @@ from tenon.simulation.tasks import InsertionTaskConfig, seated_pose
 
 AIR_M = 0.001
 """Between the tip and what it must be clear of before it may move sideways."""
+LEAST_TOLERANCES = 2
+"""So many times the task's tolerance a plug goes in at least: one that stands on the rim would count as home."""
 
 
 def check_fits(
@@ -22,7 +24,11 @@ def check_fits(
 
     withdraw_m: of the session's reset. workspace: of the robot's safety. Left out, what depends on them is not checked.
     """
-    wrong = [*_heights(connector, task, withdraw_m), *_below(connector, task, workspace)]
+    wrong = [
+        *_heights(connector, task, withdraw_m),
+        *_below(connector, task, workspace),
+        *_shallow(connector, task),
+    ]
     if wrong:
         raise ConfigurationError("\n".join(f"connector {connector.name!r}: {reason}" for reason in wrong))
 
@@ -59,4 +65,15 @@ def _below(connector: ConnectorConfig, task: InsertionTaskConfig, workspace: Wor
         f"home is {text_mm(home_m)} above the base (depth_m {connector.depth_m:g} below "
         f"scene.socket_mouth_in_base_m), the safety workspace ends at {text_mm(floor_m)}: lower depth_m, or raise the "
         "task's scene.socket_mouth_in_base_m"
+    ]
+
+
+def _shallow(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]:
+    needed_m = LEAST_TOLERANCES * task.success_tolerance_m
+    if connector.depth_m >= needed_m:
+        return []
+    return [
+        f"depth_m is {text_mm(connector.depth_m)}, success_tolerance_m of the task {text_mm(task.success_tolerance_m)}: "
+        f"a plug that stands on the rim would nearly count as home. It takes a depth_m of {needed_m:.4g} or more, or a "
+        "task with a smaller success_tolerance_m"
     ]
