@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import ConfigurationError, parse
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.safety import SafetyConfig
+from tenon.control.types import Pose
 from tenon.simulation import insertion
 from tenon.simulation.connectors import ConnectorConfig
-from tenon.simulation.fits import check_fits
+from tenon.simulation.fits import check_fits, doubts
 from tenon.simulation.insertion import InsertionSimulation
 from tenon.simulation.tasks import InsertionTaskConfig
 
@@ -71,3 +73,28 @@ def test_a_plug_so_shallow_that_the_rim_counts_as_home_is_refused():
         check_fits(connector(depth_m=0.002), task("usb"))
     with pytest.raises(ConfigurationError, match=r"a depth_m of 0\.002 or more"):
         check_fits(connector(depth_m=0.0019), task())
+
+
+@pytest.mark.parametrize(("name", "pressed"), [("job-far", "8 N"), ("usb", "17.6 N")])
+def test_springs_that_the_arm_cannot_overcome_are_refused(name, pressed):
+    check_fits(connector(retention={"maximum_n": 7.0}), task(name))
+    with pytest.raises(ConfigurationError, match=f"the arm presses with at most {pressed}"):
+        check_fits(connector(retention={"maximum_n": 16.0}), task(name))
+
+
+def test_springs_that_take_much_of_what_the_arm_can_press_are_doubted():
+    assert not doubts(connector(retention={"maximum_n": 3.0}), task())
+    assert "5 N is much of the 8 N" in " ".join(doubts(connector(retention={"maximum_n": 5.0}), task()))
+
+
+def test_springs_that_are_just_taken_let_a_full_push_home():
+    simulation = InsertionSimulation(
+        load_named(ArmConfig, ConfigKind.ARMS, "ur5"),
+        connector(retention={"minimum_n": 7.0, "maximum_n": 7.0}, depth_m=0.008),
+        task(),
+    )
+    simulation.reset(0, goal_error_scale=0.0)
+    for _ in range(40):
+        here = simulation.tcp_in_base()
+        simulation.step(Pose(here.position_m - np.array((0.0, 0.0, 0.005)), here.quaternion_xyzw), 50)
+    assert simulation.electrical()

@@ -12,6 +12,10 @@ AIR_M = 0.001
 LEAST_TOLERANCES = 2
 """So many times the task's tolerance a plug goes in at least: one that stands on the rim would count as home."""
 
+PRESS_SHARE, EASY_SHARE = 0.9, 0.6
+"""Of what a task's controller can press with: from the first share on retention holds the plug outside (measured in
+job-far: 7 of 8 N needs 26 steps straight above the hole, 7.5 N never goes in); from the second on it takes long."""
+
 
 def check_fits(
     connector: ConnectorConfig,
@@ -28,15 +32,36 @@ def check_fits(
         *_heights(connector, task, withdraw_m),
         *_below(connector, task, workspace),
         *_shallow(connector, task),
+        *_held(connector, task),
     ]
     if wrong:
         raise ConfigurationError("\n".join(f"connector {connector.name!r}: {reason}" for reason in wrong))
+
+
+def doubts(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]:
+    """What will work badly though it is taken, a sentence each."""
+    held_n, pressed_n = connector.retention.maximum_n, press_n(task)
+    if held_n < EASY_SHARE * pressed_n:
+        return []
+    return [
+        f"retention.maximum_n of {held_n:g} N is much of the {pressed_n:.3g} N that the arm can press with in this task: "
+        "episodes that draw a strong spring may end before the plug is home"
+    ]
 
 
 def clear_height_m(connector: ConnectorConfig) -> float:
     """How far above home the tip is clear of the socket, and of the panel where the socket lies in a recess."""
     recess_m = 0.0 if connector.housing is None else max(0.0, -connector.housing.proud_m)
     return connector.depth_m + recess_m + AIR_M
+
+
+def press_n(task: InsertionTaskConfig) -> float:
+    """What the plug can be pressed down with close to home, by whatever controller acts in the task."""
+    residual, impedance = task.residual.alone(), task.scene.impedance
+    box_m = task.success_tolerance_m - residual.box.lower_m[2]
+    step_m = min(residual.authority_m[2], residual.step_limit_m, box_m)
+    guard_n = task.force_limit_n if residual.force_guard is None else residual.force_guard.force_n
+    return min(impedance.stiffness_n_m[2] * step_m, impedance.force_limit_n[2], task.force_limit_n, guard_n)
 
 
 def text_mm(length_m: float) -> str:
@@ -76,4 +101,15 @@ def _shallow(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]
         f"depth_m is {text_mm(connector.depth_m)}, success_tolerance_m of the task {text_mm(task.success_tolerance_m)}: "
         f"a plug that stands on the rim would nearly count as home. It takes a depth_m of {needed_m:.4g} or more, or a "
         "task with a smaller success_tolerance_m"
+    ]
+
+
+def _held(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]:
+    held_n, pressed_n = connector.retention.maximum_n, press_n(task)
+    if held_n < PRESS_SHARE * pressed_n:
+        return []
+    return [
+        f"retention.maximum_n is {held_n:g} N, but in this task the arm presses with at most {pressed_n:.3g} N, so that "
+        f"the plug stays outside: take {PRESS_SHARE * pressed_n:.3g} N or less, or raise the task's residual.authority_m "
+        "on z or scene.impedance.stiffness_n_m"
     ]
