@@ -80,6 +80,7 @@ class Run:
         path = setup.config.run_directory
         create_reward(setup)  # what these lack is said here, not by a node while the others come up
         create_searches(setup)
+        _doubt_picture(setup)
         if not self.resume:
             _check_training(setup)
             runs.require_unused(path)
@@ -212,6 +213,15 @@ def _episodes_done(setup: SessionSetup, plan: SessionPlan) -> int:
     from tenon.session.progress import episodes_done
 
     return episodes_done(EpisodeStore(setup.episodes_directory), plan)
+
+
+def _doubt_picture(setup: SessionSetup) -> None:
+    from tenon.session.picture_check import picture_doubt
+    from tenon.session.stand import Stand
+
+    doubt = picture_doubt(setup.stand) if isinstance(setup.stand, Stand) else ""
+    if doubt:
+        note(f"warning: {doubt}")
 
 
 def _check_training(setup: SessionSetup) -> None:

@@ -14,7 +14,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from tenon.configuration.base import Config
 from tenon.simulation.looks import (
+    HIGHEST_HANDLE_M,
     HOUSING_MARGIN_M,
+    WIDEST_HANDLE_M,
     AppearanceConfig,
     BezelConfig,
     CollarConfig,
@@ -29,6 +31,8 @@ from tenon.simulation.profiles import AnyProfile, Bounds, Loop, Profile, RoundCo
 
 LONGEST_M = 0.5
 """Nothing that a person plugs in is larger: a number above it was meant in millimetres."""
+HANDLE_MARGIN_M = 0.0005
+"""Of a handle that was left out, beyond the plug: a wider one would hide from the camera how far the plug is in."""
 RECESS_ROOM_M = 0.001
 """A collar that goes into a recess has so much room on every side."""
 
@@ -67,7 +71,7 @@ class ConnectorConfig(Config):
     side, or left out where ``socket`` is given. lead_in_m: 45 degree chamfer of the socket's mouth. friction: Coulomb
     coefficient between plug and socket. shoulder_gap_m: the collar (or handle) stays so far off the mouth when the plug
     is home, as plugs are longer than holes are deep. grasp_m: the plug stands so much further out of the gripper than
-    usual. surroundings: left out, the stand's own light and table.
+    usual. handle: left out, one that follows the plug. surroundings: left out, the stand's own light and table.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -83,7 +87,7 @@ class ConnectorConfig(Config):
     shoulder_gap_m: Annotated[NonNegativeFloat, Field(le=0.02)] = 0.0
     grasp_m: Annotated[float, Field(ge=-0.01, le=0.01)] = 0.0
     appearance: AppearanceConfig = AppearanceConfig()
-    handle: HandleConfig = HandleConfig()
+    handle: HandleConfig | None = None
     collar: CollarConfig | None = None
     housing: HousingConfig | None = None
     bezel: BezelConfig | None = None
@@ -144,6 +148,19 @@ class ConnectorConfig(Config):
                 f"{face.right - face.left:.4f} by {face.upper - face.lower:.4f} m: raise the housing's margins or "
                 f"shoulder_gap_m to {recess_m} or more"
             )
+
+    @property
+    def grip(self) -> HandleConfig:
+        """What the gripper holds. Left out, it reaches no further towards the camera than the plug."""
+        if self.handle is not None:
+            return self.handle
+        plug = bounds_of(*self.plug.outlines())
+        width_m, to_the_front_m = 2 * max(-plug.left, plug.right), 2 * max(0.0, -plug.lower)
+        return HandleConfig(
+            shape="cylinder" if isinstance(self.plug, RoundConfig) and self.plug.key is None else "box",
+            width_m=min(width_m + 2 * HANDLE_MARGIN_M, WIDEST_HANDLE_M),
+            height_m=min(to_the_front_m + 2 * HANDLE_MARGIN_M, HIGHEST_HANDLE_M),
+        )
 
     @property
     def face(self) -> Bounds:

@@ -165,10 +165,15 @@ class InsertionSimulation:
         """
         draw = self.prepare_episode(seed, goal_error_scale=goal_error_scale)
         start = self._seated_start() if seated else self.start_in_base
-        solution = self.kinematics.inverse(start, np.array(self.arm.home_rad))
+        self.place(start)
+        return draw
+
+    def place(self, tcp_in_base: Pose) -> None:
+        """Puts the arm, at rest, there at once. Raises SimulationError where it cannot reach that."""
+        solution = self.kinematics.inverse(tcp_in_base, np.array(self.arm.home_rad))
         if not solution.converged:
             raise SimulationError(
-                f"{self.arm.name} cannot reach the start pose {np.round(start.position_m, 4).tolist()} m: "
+                f"{self.arm.name} cannot reach the start pose {np.round(tcp_in_base.position_m, 4).tolist()} m: "
                 f"{solution.position_error_m * 1e3:.2f} mm and {solution.rotation_error_rad:.4f} rad remain. "
                 "Move scene.socket_mouth_in_base_m into the arm's reach"
             )
@@ -176,9 +181,8 @@ class InsertionSimulation:
         self.data.qpos[: self._size] = solution.joint_position_rad
         self._filtered_wrench = np.zeros(6)
         self._pushed_until_ns = 0
-        self._use_cartesian(start)
+        self._use_cartesian(tcp_in_base)
         mujoco.mj_forward(self.model, self.data)
-        return draw
 
     def _seated_start(self) -> Pose:
         """Just off the bottom, so that the force sensor is tared without contact."""

@@ -18,6 +18,7 @@ Colour = tuple[Fraction, Fraction, Fraction]
 Texture = Literal["plain", "checker", "gradient", "speckle", "grid"]
 CameraMount = Literal["front", "side"]
 
+WIDEST_HANDLE_M, HIGHEST_HANDLE_M = 0.04, 0.03
 HOUSING_MARGIN_M = 0.0025
 """The least wall around a hole: thinner ones could be passed through."""
 
@@ -40,8 +41,8 @@ class HandleConfig(Config):
     """What the gripper holds: a block of width (x) by height (y), or a cylinder of diameter width."""
 
     shape: Literal["box", "cylinder"] = "box"
-    width_m: Annotated[PositiveFloat, Field(le=0.04)] = 0.020
-    height_m: Annotated[PositiveFloat, Field(le=0.03)] = 0.012
+    width_m: Annotated[PositiveFloat, Field(le=WIDEST_HANDLE_M)] = 0.020
+    height_m: Annotated[PositiveFloat, Field(le=HIGHEST_HANDLE_M)] = 0.012
 
 
 class CollarConfig(Config):

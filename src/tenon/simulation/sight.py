@@ -1,0 +1,50 @@
+"""Whether the wrist camera tells a plug that is home from one that is nearly there: what a reward from pictures needs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tenon.configuration.arm import ArmConfig
+from tenon.control.types import Pose
+from tenon.data.images import Image
+from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.insertion import InsertionSimulation
+from tenon.simulation.scene import WRIST_CAMERA
+from tenon.simulation.tasks import InsertionTaskConfig
+
+SHORT_M = 0.0015
+PICTURE_PX = 64
+SEEN = 8
+"""Of 255: a pixel that changes by less in every colour looks the same."""
+LEAST_PIXELS = 6
+
+
+def differing_pixels(arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig) -> int:
+    """How many of the wrist camera's 64 x 64 pixels differ between home and SHORT_M short of it.
+
+    Raises ConfigurationError for a connector that does not fit the task, RenderingError without OpenGL.
+    """
+    simulation = InsertionSimulation(arm, connector, task)
+    try:
+        simulation.prepare_episode(0, goal_error_scale=0.0)
+        home, short = (_seen(simulation, lift_m).astype(int) for lift_m in (0.0, SHORT_M))
+    finally:
+        simulation.close()
+    return int(np.count_nonzero(np.abs(home - short).max(axis=2) > SEEN))
+
+
+def alike(pixels: int) -> str:
+    """What to do where so few pixels differ; empty where the picture tells."""
+    if pixels >= LEAST_PIXELS:
+        return ""
+    return (
+        f"home and {SHORT_M * 1e3:g} mm short look alike: {pixels} of {PICTURE_PX**2} pixels differ, so no reward from "
+        "the picture can judge it. Set shoulder_gap_m, a smaller handle or collar, or a colour of the plug that is "
+        "neither the handle's nor the panel's (appearance)"
+    )
+
+
+def _seen(simulation: InsertionSimulation, lift_m: float) -> Image:
+    goal = simulation.goal_in_base
+    simulation.place(Pose(goal.position_m + np.array((0.0, 0.0, lift_m)), goal.quaternion_xyzw))
+    return simulation.render(WRIST_CAMERA, PICTURE_PX, PICTURE_PX)
