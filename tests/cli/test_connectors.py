@@ -76,4 +76,4 @@ def test_a_malformed_connector_is_refused_with_the_reason(family, tmp_path, caps
     lines = [line for line in file.read_text().splitlines() if not line.startswith("clearance_m")]
     file.write_text("\n".join([*lines, "clearance_m: -0.0002"]))
     assert run("connectors", "show", file, "--out", tmp_path / "sheet.png") == 2
-    assert "clearance_m: Input should be greater than or equal to 0" in capsys.readouterr().err
+    assert "clearance_m: Input should be greater than or equal to 0.00001" in capsys.readouterr().err

@@ -64,7 +64,7 @@ def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"clearance_m": -0.0001}, "clearance_m: Input should be greater than or equal to 0"),
+        ({"clearance_m": -0.0001}, "clearance_m: Input should be greater than or equal to 0.00001"),
         ({"depth_m": 0.0}, "depth_m: Input should be greater than 0"),
         ({"clearence_m": 0.1}, "did you mean 'clearance_m'"),
         ({"clearance_m": None}, "either clearance_m or a socket"),
@@ -103,6 +103,12 @@ def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
         ({"surroundings": {"camera_mount": "top"}}, "camera_mount"),
         ({"surroundings": {"light_brightnes": 0.5}}, "did you mean 'light_brightness'"),
         ({"friction": math.nan}, "friction"),
+        ({"friction": 5.0}, "friction: Input should be less than or equal to 1.5"),
+        ({"clearance_m": 0.0}, "clearance_m: Input should be greater than or equal to 0.00001"),
+        ({"clearance_m": 0.003}, "is 3 mm, at most half of the plug's smaller side of 5 mm is taken"),
+        ({"clearance_m": None, "socket": {**RECTANGLE, "width_m": 0.016}}, "is 3 mm, at most half of the plug's"),
+        ({"clearance_m": None, "socket": RECTANGLE}, "socket leaves 0 mm per side"),
+        ({"plug": {**RECTANGLE, "height_m": 4.5e-6}}, "a side of the plug is 0.0045 mm, the least is 0.5 mm"),
     ],
 )
 def test_an_impossible_connector_is_refused_with_the_reason(changes, reason):
@@ -126,7 +132,7 @@ def test_a_groove_on_the_wrong_side_takes_no_rib():
 def test_the_opening_leaves_the_clearance_on_every_side(plug):
     config = connector(plug=plug, clearance_m=0.0005)
     assert not config.plug.misfits(config.opening)
-    smaller = connector(plug=plug, clearance_m=0.0)
+    smaller = connector(plug=plug, clearance_m=1e-5)
     assert config.opening.misfits(smaller.opening), "a grown shape must not fit into the one it grew from"
 
 

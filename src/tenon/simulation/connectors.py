@@ -27,10 +27,20 @@ from tenon.simulation.looks import (
     PanelConfig,
     SurroundingsConfig,
 )
-from tenon.simulation.profiles import AnyProfile, Bounds, Loop, Profile, RoundConfig, bounds_of
+from tenon.simulation.profiles import AnyProfile, Bounds, Loop, Profile, RoundConfig, bounds_of, text_mm
 
+METRES = "lengths are in metres, 12 mm is 0.012"
+ROUNDING = 1e-6
 LONGEST_M = 0.5
 """Nothing that a person plugs in is larger: a number above it was meant in millimetres."""
+THINNEST_M = 0.0005
+"""No side of a plug is smaller: a number below it was meant in another unit."""
+LEAST_CLEARANCE_M = 1e-5
+"""A plug that fits more tightly never goes home: the contact itself gives way by so much."""
+LOOSEST = 0.5
+"""Of a plug's smaller side: with a wider gap per side it counts as home beside its socket."""
+HIGHEST_FRICTION = 1.5
+"""Rubber on rubber."""
 HANDLE_MARGIN_M = 0.0005
 """Of a handle that was left out, beyond the plug: a wider one would hide from the camera how far the plug is in."""
 RECESS_ROOM_M = 0.001
@@ -78,10 +88,10 @@ class ConnectorConfig(Config):
     series: Annotated[str, Field(min_length=1)] | None = None
     plug: Profile
     depth_m: PositiveFloat
-    clearance_m: NonNegativeFloat | None = None
+    clearance_m: Annotated[float, Field(ge=LEAST_CLEARANCE_M)] | None = None
     socket: Profile | None = None
     lead_in_m: NonNegativeFloat = 0.0
-    friction: NonNegativeFloat = 0.3
+    friction: Annotated[NonNegativeFloat, Field(le=HIGHEST_FRICTION)] = 0.3
     retention: RetentionConfig = RetentionConfig()
     pins: PinsConfig | None = None
     shoulder_gap_m: Annotated[NonNegativeFloat, Field(le=0.02)] = 0.0
@@ -107,7 +117,29 @@ class ConnectorConfig(Config):
                 raise ValueError("the plug does not fit its socket: " + "; ".join(wrong))
         if self.lead_in_m >= self.depth_m:
             raise ValueError(f"lead_in_m {self.lead_in_m} must be below depth_m {self.depth_m}")
+        self._gap_is_possible()
         return self
+
+    def _gap_is_possible(self) -> None:
+        for plug, hole in zip(self.plug.outlines(), self.opening.outlines(), strict=True):
+            inner, outer = bounds_of(plug), bounds_of(hole)
+            smaller_m = min(inner.width_m, inner.height_m)
+            if smaller_m < THINNEST_M:
+                raise ValueError(
+                    f"a side of the plug is {text_mm(smaller_m)}, the least is {text_mm(THINNEST_M)}: {METRES}"
+                )
+            gaps_m = (outer.width_m - inner.width_m) / 2, (outer.height_m - inner.height_m) / 2
+            if max(gaps_m) > LOOSEST * smaller_m:
+                raise ValueError(
+                    f"the gap per side (clearance_m, or half of what socket is larger than plug) is "
+                    f"{text_mm(max(gaps_m))}, at most half of the plug's smaller side of {text_mm(smaller_m)} is "
+                    f"taken: {METRES}"
+                )
+            if min(gaps_m) < LEAST_CLEARANCE_M * (1 - ROUNDING):
+                raise ValueError(
+                    f"socket leaves {text_mm(min(gaps_m))} per side, and a plug goes home with "
+                    f"{text_mm(LEAST_CLEARANCE_M)} or more"
+                )
 
     @model_validator(mode="after")
     def _socket_is_possible(self) -> ConnectorConfig:
@@ -115,7 +147,7 @@ class ConnectorConfig(Config):
         mouth = bounds_of(*self.opening.grown(self.lead_in_m).outlines())
         longest_m = max(mouth.right - mouth.left, mouth.upper - mouth.lower, self.depth_m)
         if longest_m > LONGEST_M:
-            raise ValueError(f"a socket of {longest_m:.3g} m: lengths are in metres, 12 mm is 0.012")
+            raise ValueError(f"a socket of {longest_m:.3g} m: {METRES}")
         panel = self.panel
         edge = Bounds(-panel.width_m / 2, -panel.height_m / 2, panel.width_m / 2, panel.height_m / 2)
         face = mouth if self.housing is None else self.face

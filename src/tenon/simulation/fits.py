@@ -5,6 +5,7 @@ from __future__ import annotations
 from tenon.configuration.base import ConfigurationError
 from tenon.configuration.safety import WorkspaceConfig
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.profiles import text_mm
 from tenon.simulation.tasks import InsertionTaskConfig, seated_pose
 
 AIR_M = 0.001
@@ -62,11 +63,6 @@ def press_n(task: InsertionTaskConfig) -> float:
     step_m = min(residual.authority_m[2], residual.step_limit_m, box_m)
     guard_n = task.force_limit_n if residual.force_guard is None else residual.force_guard.force_n
     return min(impedance.stiffness_n_m[2] * step_m, impedance.force_limit_n[2], task.force_limit_n, guard_n)
-
-
-def text_mm(length_m: float) -> str:
-    """A length as people say it."""
-    return f"{length_m * 1e3:.4g} mm"
 
 
 def _heights(connector: ConnectorConfig, task: InsertionTaskConfig, withdraw_m: float | None) -> list[str]:
