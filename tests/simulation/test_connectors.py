@@ -31,6 +31,7 @@ PRONGS = {
 }
 HOUSING = {"margin_x_m": 0.004, "margin_y_m": 0.003, "proud_m": 0.003}
 COLLAR = {"width_m": 0.016, "height_m": 0.010}
+PINS = {"columns": 4, "pitch_m": 0.002, "diameter_m": 0.001, "length_m": 0.004}
 
 
 def connector(**changes):
@@ -100,6 +101,13 @@ def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
             {"distractors": [{"kind": "screw", "x_m": 0.004, "y_m": 0.0, "width_m": 0.005, "height_m": 0.005}]},
             "lies over the socket",
         ),
+        (
+            {"distractors": [{"kind": "screw", "x_m": 20, "y_m": 12, "width_m": 0.005, "height_m": 0.005}]},
+            "reaches beyond the panel of 100 mm by 100 mm",
+        ),
+        ({"pins": {**PINS, "pitch_m": 2.2}}, "pins take 6601 mm by 1 mm, the hole is 11 mm by 6 mm"),
+        ({"pins": {**PINS, "length_m": 4}}, "pins.length_m 4.0 must not be above depth_m 0.01"),
+        ({"pins": {**PINS, "columns": 30, "rows": 30, "pitch_m": 0.0001}}, "at most 200 pins are drawn"),
         ({"surroundings": {"camera_mount": "top"}}, "camera_mount"),
         ({"surroundings": {"light_brightnes": 0.5}}, "did you mean 'light_brightness'"),
         ({"friction": math.nan}, "friction"),
@@ -225,7 +233,6 @@ def test_a_collar_that_stops_above_the_recess_needs_no_room_in_it():
 
 
 def test_pins_are_drawn_but_never_touched():
-    pins = {"columns": 4, "pitch_m": 0.002, "diameter_m": 0.001, "length_m": 0.004}
-    models = [compiled(connector(pins=given)) for given in (None, pins)]
+    models = [compiled(connector(pins=given)) for given in (None, PINS)]
     assert models[1].ngeom == models[0].ngeom + 4
     assert sum(models[1].geom_contype > 0) == sum(models[0].geom_contype > 0)

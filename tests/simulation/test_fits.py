@@ -62,7 +62,9 @@ def test_home_below_the_safety_workspace_is_refused():
 
 
 def test_a_connector_that_mujoco_does_not_take_is_named(monkeypatch):
-    monkeypatch.setattr(insertion, "scene_mjcf", lambda *parts: "<mujoco><worldbody><geom size='-1'/></worldbody></mujoco>")
+    monkeypatch.setattr(
+        insertion, "scene_mjcf", lambda *parts: "<mujoco><worldbody><geom size='-1'/></worldbody></mujoco>"
+    )
     with pytest.raises(ConfigurationError, match="connector 'mine' makes no scene"):
         InsertionSimulation(load_named(ArmConfig, ConfigKind.ARMS, "ur5"), connector(), task())
 

@@ -41,6 +41,7 @@ LOOSEST = 0.5
 """Of a plug's smaller side: with a wider gap per side it counts as home beside its socket."""
 HIGHEST_FRICTION = 1.5
 """Rubber on rubber."""
+MOST_PINS = 200
 HANDLE_MARGIN_M = 0.0005
 """Of a handle that was left out, beyond the plug: a wider one would hide from the camera how far the plug is in."""
 RECESS_ROOM_M = 0.001
@@ -161,12 +162,35 @@ class ConnectorConfig(Config):
             if self.bezel is not None and not face.contains(bounds_of(bezel_outline(self.bezel, mouth))):
                 raise ValueError("the bezel reaches beyond the housing: lower bezel.margin_m or raise the margins")
         self._collar_fits()
+        self._pins_fit()
         for item in self.distractors:
             half_x, half_y = item.width_m / 2, item.height_m / 2
             area = Bounds(item.x_m - half_x, item.y_m - half_y, item.x_m + half_x, item.y_m + half_y)
             if area.gap(face) < 0:
                 raise ValueError(f"the {item.kind} at ({item.x_m}, {item.y_m}) m lies over the socket")
+            if not edge.contains(area):
+                raise ValueError(
+                    f"the {item.kind} at ({item.x_m}, {item.y_m}) m reaches beyond the panel of {text_mm(panel.width_m)} "
+                    f"by {text_mm(panel.height_m)}: {METRES}"
+                )
         return self
+
+    def _pins_fit(self) -> None:
+        """Drawn ones as well: what lies far away moves the camera's near plane, and plug and gripper are gone."""
+        pins = self.pins
+        if pins is None:
+            return
+        hole = bounds_of(*self.opening.outlines())
+        width_m, height_m = ((count - 1) * pins.pitch_m + pins.diameter_m for count in (pins.columns, pins.rows))
+        if width_m > hole.width_m or height_m > hole.height_m:
+            raise ValueError(
+                f"pins take {text_mm(width_m)} by {text_mm(height_m)}, the hole is {text_mm(hole.width_m)} by "
+                f"{text_mm(hole.height_m)}: lower pins.pitch_m or pins.diameter_m; {METRES}"
+            )
+        if pins.length_m > self.depth_m:
+            raise ValueError(f"pins.length_m {pins.length_m} must not be above depth_m {self.depth_m}; {METRES}")
+        if pins.rows * pins.columns > MOST_PINS:
+            raise ValueError(f"{pins.rows} rows of {pins.columns} pins: at most {MOST_PINS} pins are drawn")
 
     def _collar_fits(self) -> None:
         if self.housing is None or self.collar is None:
