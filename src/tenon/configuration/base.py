@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from yaml.composer import ComposerError
+
+MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 class ConfigurationError(ValueError):
@@ -19,6 +22,25 @@ class Config(BaseModel):
     """Base of all configuration models: frozen, unknown keys refused, NaN and infinity refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, where YAML readers silently take the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE_TAG:
+                continue
+            line = key.start_mark.line + 1
+            first = lines.get((key.tag, key.value))
+            if first is not None:
+                raise ComposerError(
+                    problem=f"key {key.value!r} stands in line {first} and again in line {line}: keep one of them"
+                )
+            lines[key.tag, key.value] = line
+        return node
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -37,7 +59,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_OnceLoader)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
     if data is None:
