@@ -1,4 +1,4 @@
-"""Whether the wrist camera tells a plug that is home from one that is nearly there: what a reward from pictures needs."""
+"""Whether the wrist camera tells home from nearly home: what a reward from pictures needs."""
 
 from __future__ import annotations
 
