@@ -8,10 +8,11 @@ from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import parse
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.session import SessionConfig
-from tenon.session.picture_check import picture_doubt
+from tenon.session.picture_check import doubts_of_picture
 from tenon.session.stand import load_stand
 from tenon.simulation.connectors import ConnectorConfig
-from tenon.simulation.sight import LEAST_PIXELS, alike, differing_pixels
+from tenon.simulation.insertion import InsertionSimulation
+from tenon.simulation.sight import LEAST_PIXELS, NEAR_PLANE_M, alike, differing_pixels, too_near
 from tenon.simulation.tasks import InsertionTaskConfig
 
 LEAST = {
@@ -58,6 +59,22 @@ def test_a_session_paid_by_a_picture_that_tells_nothing_is_doubted():
     daib = {"reward": "daib", "reward_checkpoint": "runs/daib", "observation": "image", "cameras": ["wrist"]}
     for reward, doubted in (({}, False), (daib, True)):
         config = {"name": "mine", "robot": "sim", "task": "usb", "episodes": 1, **reward}
-        doubt = picture_doubt(load_stand(parse(SessionConfig, config, where="test")))
-        assert bool(doubt) == doubted
-        assert doubted == ("connector 'usb': home and" in doubt)
+        doubts = doubts_of_picture(load_stand(parse(SessionConfig, config, where="test")))
+        assert bool(doubts) == doubted
+        assert all("connector 'usb': home and" in doubt for doubt in doubts)
+
+
+def test_a_plug_that_stands_in_the_camera_is_said_to_with_the_distance():
+    def doubt(height_m):
+        plug = {"shape": "rectangle", "width_m": 0.01, "height_m": height_m}
+        return too_near(parse(ConnectorConfig, {**LEAST, "plug": plug}, where="mine.yaml"))
+
+    assert not doubt(0.04)
+    assert "which draws nothing nearer than 53.8 mm" in doubt(0.08)
+
+
+def test_the_near_plane_is_that_of_the_scene():
+    arm = load_named(ArmConfig, ConfigKind.ARMS, "ur5")
+    task = load_named(InsertionTaskConfig, ConfigKind.TASKS, "job-far")
+    model = InsertionSimulation(arm, parse(ConnectorConfig, LEAST, where="mine.yaml"), task).model
+    assert model.vis.map.znear * model.stat.extent == pytest.approx(NEAR_PLANE_M, abs=1e-4)

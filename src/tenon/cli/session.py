@@ -216,11 +216,10 @@ def _episodes_done(setup: SessionSetup, plan: SessionPlan) -> int:
 
 
 def _doubt_picture(setup: SessionSetup) -> None:
-    from tenon.session.picture_check import picture_doubt
+    from tenon.session.picture_check import doubts_of_picture
     from tenon.session.stand import Stand
 
-    doubt = picture_doubt(setup.stand) if isinstance(setup.stand, Stand) else ""
-    if doubt:
+    for doubt in doubts_of_picture(setup.stand) if isinstance(setup.stand, Stand) else ():
         note(f"warning: {doubt}")
 
 

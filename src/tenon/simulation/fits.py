@@ -5,7 +5,7 @@ from __future__ import annotations
 from tenon.configuration.base import ConfigurationError
 from tenon.configuration.safety import WorkspaceConfig
 from tenon.simulation.connectors import ConnectorConfig
-from tenon.simulation.profiles import text_mm
+from tenon.simulation.profiles import bounds_of, text_mm
 from tenon.simulation.tasks import InsertionTaskConfig, seated_pose
 
 AIR_M = 0.001
@@ -48,6 +48,19 @@ def doubts(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]:
         f"retention.maximum_n of {held_n:g} N is much of the {pressed_n:.3g} N that the arm can press with in this task: "
         "episodes that draw a strong spring may end before the plug is home"
     ]
+
+
+def measures(connector: ConnectorConfig, task: InsertionTaskConfig) -> str:
+    """What it measures and what the task has for it, one line."""
+    plug = bounds_of(*connector.plug.outlines())
+    hole = bounds_of(*connector.opening.outlines())
+    gaps_m = (hole.width_m - plug.width_m) / 2, (hole.height_m - plug.height_m) / 2
+    return (
+        f"{connector.plug.shape}, {plug.width_m * 1e3:.4g} x {text_mm(plug.height_m)}, {text_mm(connector.depth_m)} deep, "
+        f"{gaps_m[0] * 1e3:.3g} and {text_mm(gaps_m[1])} of gap per side; starts {text_mm(task.start_height_m)} above "
+        f"home, clear of the socket at {text_mm(clear_height_m(connector))}; springs up to "
+        f"{connector.retention.maximum_n:g} N, the arm presses with up to {press_n(task):.3g} N"
+    )
 
 
 def clear_height_m(connector: ConnectorConfig) -> float:
