@@ -111,6 +111,22 @@ def test_a_file_of_a_user_works_like_a_shipped_one(tmp_path):
         ({"surroundings": {"camera_mount": "top"}}, "camera_mount"),
         ({"surroundings": {"light_brightnes": 0.5}}, "did you mean 'light_brightness'"),
         ({"friction": math.nan}, "friction"),
+        ({"name": "a\nb"}, "name: a name has letters, digits"),
+        ({"name": "a\0b"}, "name: a name has letters, digits"),
+        ({"name": "../mine"}, "name: a name has letters, digits"),
+        ({"retention": {"minimum_n": 5}}, "maximum_n is left out, which is 0: give it, at least the minimum_n of 5"),
+        ({"plug": {**RECTANGLE, "width_m": 0.12}}, "takes 0.126 by 0.011 m with 2.5 mm of wall: set panel.width_m"),
+        ({"clearance_m": 0.5}, "the gap per side (clearance_m, or half of what socket is larger than plug) is 500 mm"),
+        (
+            {"plug": {**RECTANGLE, "width_m": 12}},
+            "plug, clearance_m, socket, lead_in_m and depth_m make a socket of 12 m",
+        ),
+        (
+            {"plug": {**ROUND, "key": {"width_m": 0.008, "height_m": 0.002}}, "lead_in_m": 0.0009},
+            "key.width_m 0.0108 must be below half the diameter 0.0208 (with lead_in_m, 0.0009 m, added",
+        ),
+        ({"appearance": {"plug": [255, 128, 0]}}, "appearance.plug: a colour is [red, green, blue], each from 0 to 1"),
+        ({"appearance": {"plug": "black"}}, "appearance.plug: a colour is [red, green, blue], each from 0 to 1"),
         ({"friction": 5.0}, "friction: Input should be less than or equal to 1.5"),
         ({"clearance_m": 0.0}, "clearance_m: Input should be greater than or equal to 0.00001"),
         ({"clearance_m": 0.003}, "is 3 mm, at most half of the plug's smaller side of 5 mm is taken"),
@@ -123,6 +139,11 @@ def test_an_impossible_connector_is_refused_with_the_reason(changes, reason):
     with pytest.raises(ConfigurationError, match=r"mine\.yaml") as refused:
         connector(**changes)
     assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["RJ45", "My connector no. 5", "Stecker-ß-插头", "a<b>&c"])
+def test_a_name_may_be_what_people_write(name):
+    assert compiled(connector(name=name)).nbody > 0
 
 
 def test_a_plug_with_a_rib_fits_the_groove_that_was_measured_for_it():

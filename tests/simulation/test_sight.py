@@ -11,8 +11,7 @@ from tenon.configuration.session import SessionConfig
 from tenon.session.picture_check import doubts_of_picture
 from tenon.session.stand import load_stand
 from tenon.simulation.connectors import ConnectorConfig
-from tenon.simulation.insertion import InsertionSimulation
-from tenon.simulation.sight import LEAST_PIXELS, NEAR_PLANE_M, alike, differing_pixels, too_near
+from tenon.simulation.sight import LEAST_PIXELS, alike, beyond_the_frame, differing_pixels
 from tenon.simulation.tasks import InsertionTaskConfig
 
 LEAST = {
@@ -64,17 +63,12 @@ def test_a_session_paid_by_a_picture_that_tells_nothing_is_doubted():
         assert all("connector 'usb': home and" in doubt for doubt in doubts)
 
 
-def test_a_plug_that_stands_in_the_camera_is_said_to_with_the_distance():
+def test_a_plug_that_leaves_the_picture_on_the_cameras_side_is_said_to():
     def doubt(height_m):
         plug = {"shape": "rectangle", "width_m": 0.01, "height_m": height_m}
-        return too_near(parse(ConnectorConfig, {**LEAST, "plug": plug}, where="mine.yaml"))
+        panel = {"width_m": 0.3, "height_m": 0.3}
+        return beyond_the_frame(parse(ConnectorConfig, {**LEAST, "plug": plug, "panel": panel}, where="mine.yaml"))
 
-    assert not doubt(0.04)
-    assert "which draws nothing nearer than 53.8 mm" in doubt(0.08)
-
-
-def test_the_near_plane_is_that_of_the_scene():
-    arm = load_named(ArmConfig, ConfigKind.ARMS, "ur5")
-    task = load_named(InsertionTaskConfig, ConfigKind.TASKS, "job-far")
-    model = InsertionSimulation(arm, parse(ConnectorConfig, LEAST, where="mine.yaml"), task).model
-    assert model.vis.map.znear * model.stat.extent == pytest.approx(NEAR_PLANE_M, abs=1e-4)
+    assert not doubt(0.08)
+    assert "the plug reaches 45 mm towards the camera" in doubt(0.09)
+    assert "the plug reaches 100 mm towards the camera" in doubt(0.2)

@@ -10,13 +10,22 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from tenon.configuration.base import Config
 from tenon.simulation.looks import (
     HIGHEST_HANDLE_M,
     HOUSING_MARGIN_M,
     WIDEST_HANDLE_M,
+    WIDEST_PANEL_M,
     AppearanceConfig,
     BezelConfig,
     CollarConfig,
@@ -48,6 +57,16 @@ RECESS_ROOM_M = 0.001
 """A collar that goes into a recess has so much room on every side."""
 
 
+def _is_a_name(name: str) -> str:
+    """It stands in lists, in the scene and in the names of folders."""
+    if not name.isprintable() or set(name) & {"/", "\\"} or name in (".", ".."):
+        raise ValueError("a name has letters, digits, spaces or signs, but no line break, slash or control character")
+    return name
+
+
+ConnectorName = Annotated[str, Field(min_length=1), AfterValidator(_is_a_name)]
+
+
 class PinsConfig(Config):
     """Contacts inside the socket, drawn but not collided with: the shell meets first and decides."""
 
@@ -70,6 +89,8 @@ class RetentionConfig(Config):
 
     @model_validator(mode="after")
     def _is_a_range(self) -> RetentionConfig:
+        if "maximum_n" not in self.model_fields_set and self.minimum_n > self.maximum_n:
+            raise ValueError(f"maximum_n is left out, which is 0: give it, at least the minimum_n of {self.minimum_n}")
         if self.minimum_n > self.maximum_n:
             raise ValueError(f"minimum_n {self.minimum_n} must not be above maximum_n {self.maximum_n}")
         return self
@@ -85,7 +106,7 @@ class ConnectorConfig(Config):
     usual. handle: left out, one that follows the plug. surroundings: left out, the stand's own light and table.
     """
 
-    name: Annotated[str, Field(min_length=1)]
+    name: ConnectorName
     series: Annotated[str, Field(min_length=1)] | None = None
     plug: Profile
     depth_m: PositiveFloat
@@ -145,15 +166,23 @@ class ConnectorConfig(Config):
     @model_validator(mode="after")
     def _socket_is_possible(self) -> ConnectorConfig:
         """Also with its chamfer: what grows may meet its neighbour."""
-        mouth = bounds_of(*self.opening.grown(self.lead_in_m).outlines())
-        longest_m = max(mouth.right - mouth.left, mouth.upper - mouth.lower, self.depth_m)
+        mouth = bounds_of(*_grown(self.opening, self.lead_in_m, "lead_in_m").outlines())
+        longest_m = max(mouth.width_m, mouth.height_m, self.depth_m)
         if longest_m > LONGEST_M:
-            raise ValueError(f"a socket of {longest_m:.3g} m: {METRES}")
+            raise ValueError(
+                f"plug, clearance_m, socket, lead_in_m and depth_m make a socket of {longest_m:.3g} m: {METRES}"
+            )
         panel = self.panel
         edge = Bounds(-panel.width_m / 2, -panel.height_m / 2, panel.width_m / 2, panel.height_m / 2)
         face = mouth if self.housing is None else self.face
         if not edge.contains(face.expanded(HOUSING_MARGIN_M)):
-            raise ValueError(f"the panel of {panel.width_m} by {panel.height_m} m is too small for the socket")
+            needed = face.expanded(HOUSING_MARGIN_M)
+            raise ValueError(
+                f"the panel of {panel.width_m} by {panel.height_m} m is too small for the socket, which takes "
+                f"{2 * max(-needed.left, needed.right):.4g} by {2 * max(-needed.lower, needed.upper):.4g} m with "
+                f"{text_mm(HOUSING_MARGIN_M)} of wall: set panel.width_m and panel.height_m (at most "
+                f"{WIDEST_PANEL_M} m)"
+            )
         if self.housing is not None:
             if self.housing.proud_m >= self.depth_m:
                 raise ValueError(f"housing.proud_m {self.housing.proud_m} must be below depth_m {self.depth_m}")
@@ -170,8 +199,8 @@ class ConnectorConfig(Config):
                 raise ValueError(f"the {item.kind} at ({item.x_m}, {item.y_m}) m lies over the socket")
             if not edge.contains(area):
                 raise ValueError(
-                    f"the {item.kind} at ({item.x_m}, {item.y_m}) m reaches beyond the panel of {text_mm(panel.width_m)} "
-                    f"by {text_mm(panel.height_m)}: {METRES}"
+                    f"the {item.kind} at ({item.x_m}, {item.y_m}) m reaches beyond the panel of "
+                    f"{text_mm(panel.width_m)} by {text_mm(panel.height_m)}: {METRES}"
                 )
         return self
 
@@ -201,7 +230,7 @@ class ConnectorConfig(Config):
         if recess_m > self.shoulder_gap_m and not face.contains(needed):
             raise ValueError(
                 f"the collar of {self.collar.width_m} by {self.collar.height_m} m goes into a recess of "
-                f"{face.right - face.left:.4f} by {face.upper - face.lower:.4f} m: raise the housing's margins or "
+                f"{face.width_m:.4f} by {face.height_m:.4f} m: raise the housing's margins or "
                 f"shoulder_gap_m to {recess_m} or more"
             )
 
@@ -230,7 +259,16 @@ class ConnectorConfig(Config):
         if self.socket is not None:
             return self.socket
         assert self.clearance_m is not None
-        return self.plug.grown(self.clearance_m)
+        return _grown(self.plug, self.clearance_m, "clearance_m")
+
+
+def _grown(profile: AnyProfile, by_m: float, key: str) -> AnyProfile:
+    """Raises ValueError that says where the numbers come from: those of what has grown stand in no file."""
+    try:
+        return profile.grown(by_m)
+    except ValidationError as error:
+        reasons = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
+        raise ValueError(f"{reasons} (with {key}, {by_m:g} m, added on every side)") from error
 
 
 def bezel_outline(bezel: BezelConfig, mouth: Bounds) -> Loop:

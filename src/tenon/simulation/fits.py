@@ -45,8 +45,8 @@ def doubts(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]:
     if held_n < EASY_SHARE * pressed_n:
         return []
     return [
-        f"retention.maximum_n of {held_n:g} N is much of the {pressed_n:.3g} N that the arm can press with in this task: "
-        "episodes that draw a strong spring may end before the plug is home"
+        f"retention.maximum_n of {held_n:g} N is much of the {pressed_n:.3g} N that the arm can press with in "
+        "this task: episodes that draw a strong spring may end before the plug is home"
     ]
 
 
@@ -56,10 +56,10 @@ def measures(connector: ConnectorConfig, task: InsertionTaskConfig) -> str:
     hole = bounds_of(*connector.opening.outlines())
     gaps_m = (hole.width_m - plug.width_m) / 2, (hole.height_m - plug.height_m) / 2
     return (
-        f"{connector.plug.shape}, {plug.width_m * 1e3:.4g} x {text_mm(plug.height_m)}, {text_mm(connector.depth_m)} deep, "
-        f"{gaps_m[0] * 1e3:.3g} and {text_mm(gaps_m[1])} of gap per side; starts {text_mm(task.start_height_m)} above "
-        f"home, clear of the socket at {text_mm(clear_height_m(connector))}; springs up to "
-        f"{connector.retention.maximum_n:g} N, the arm presses with up to {press_n(task):.3g} N"
+        f"{connector.plug.shape}, {plug.width_m * 1e3:.4g} x {text_mm(plug.height_m)}, "
+        f"{text_mm(connector.depth_m)} deep, {gaps_m[0] * 1e3:.3g} and {text_mm(gaps_m[1])} of gap per side; starts "
+        f"{text_mm(task.start_height_m)} above home, clear of the socket at {text_mm(clear_height_m(connector))}; "
+        f"springs up to {connector.retention.maximum_n:g} N, the arm presses with up to {press_n(task):.3g} N"
     )
 
 
@@ -107,9 +107,9 @@ def _shallow(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]
     if connector.depth_m >= needed_m:
         return []
     return [
-        f"depth_m is {text_mm(connector.depth_m)}, success_tolerance_m of the task {text_mm(task.success_tolerance_m)}: "
-        f"a plug that stands on the rim would nearly count as home. It takes a depth_m of {needed_m:.4g} or more, or a "
-        "task with a smaller success_tolerance_m"
+        f"depth_m is {text_mm(connector.depth_m)}, success_tolerance_m of the task "
+        f"{text_mm(task.success_tolerance_m)}: a plug that stands on the rim would nearly count as home. It takes a "
+        f"depth_m of {needed_m:.4g} or more, or a task with a smaller success_tolerance_m"
     ]
 
 
@@ -118,7 +118,7 @@ def _held(connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]:
     if held_n < PRESS_SHARE * pressed_n:
         return []
     return [
-        f"retention.maximum_n is {held_n:g} N, but in this task the arm presses with at most {pressed_n:.3g} N, so that "
-        f"the plug stays outside: take {PRESS_SHARE * pressed_n:.3g} N or less, or raise the task's residual.authority_m "
-        "on z or scene.impedance.stiffness_n_m"
+        f"retention.maximum_n is {held_n:g} N, but in this task the arm presses with at most {pressed_n:.3g} N, "
+        f"so that the plug stays outside: take less than {PRESS_SHARE * pressed_n:.3g} N, or raise the task's "
+        "residual.authority_m on z or scene.impedance.stiffness_n_m"
     ]

@@ -159,7 +159,9 @@ class RoundConfig(Config):
     @model_validator(mode="after")
     def _key_fits(self) -> RoundConfig:
         if self.key is not None and self.key.width_m >= self.diameter_m / 2:
-            raise ValueError(f"key.width_m {self.key.width_m} must be below half the diameter {self.diameter_m}")
+            raise ValueError(
+                f"key.width_m {self.key.width_m:.6g} must be below half the diameter {self.diameter_m:.6g}"
+            )
         return self
 
     def grown(self, clearance_m: float) -> RoundConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tenon.configuration.arm import ArmConfig
@@ -22,16 +24,12 @@ SEEN = 8
 LEAST_PIXELS = 6
 
 
-NEAR_PLANE_M = 0.0538
-"""What is nearer to the camera along its axis is not drawn: znear times the extent of the stand's scene."""
-
-
 def picture_doubts(arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig) -> list[str]:
     """What the wrist camera's picture does not tell, and what to do, a sentence each.
 
     Raises ConfigurationError for a connector that does not fit the task, RenderingError without OpenGL.
     """
-    return [doubt for doubt in (too_near(connector), alike(differing_pixels(arm, connector, task))) if doubt]
+    return [doubt for doubt in (beyond_the_frame(connector), alike(differing_pixels(arm, connector, task))) if doubt]
 
 
 def differing_pixels(arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig) -> int:
@@ -59,21 +57,24 @@ def alike(pixels: int) -> str:
     )
 
 
-def too_near(connector: ConnectorConfig) -> str:
-    """By how much a large plug stands in the camera; empty where the picture holds all of it."""
+def beyond_the_frame(connector: ConnectorConfig) -> str:
+    """Where a large plug leaves the picture on the camera's side; empty where it does not."""
     surroundings = connector.surroundings or SurroundingsConfig()
-    camera = wrist_camera_in_flange(WRIST_MOUNTS[surroundings.camera_mount])
-    forwards = matrix_from_quaternion(camera.quaternion_xyzw)[:, 2]
+    mount = WRIST_MOUNTS[surroundings.camera_mount]
+    camera = wrist_camera_in_flange(mount)
     outline = np.concatenate(connector.plug.outlines())
-    ends_m = (PLUG_IN_FLANGE_M + connector.grasp_m + z_m for z_m in (-connector.shoulder_gap_m, connector.depth_m))
-    corners = np.concatenate([np.column_stack((outline, np.full(len(outline), z_m))) for z_m in ends_m])
-    nearest_m = float(np.min((corners - camera.position_m) @ forwards))
-    if nearest_m >= NEAR_PLANE_M:
+    edge = np.column_stack((outline, np.full(len(outline), PLUG_IN_FLANGE_M + connector.grasp_m)))
+    seen = (edge - camera.position_m) @ matrix_from_quaternion(camera.quaternion_xyzw)
+    nearest = seen[np.argmin(seen[:, 2])]
+    below_rad = math.atan2(float(nearest[1]), float(nearest[2]))
+    limit_rad = math.radians(mount.field_of_view_deg) / 2
+    if below_rad <= limit_rad:
         return ""
     return (
-        f"the plug reaches to {text_mm(nearest_m)} from the wrist camera, which draws nothing nearer than "
-        f"{text_mm(NEAR_PLANE_M)}: {text_mm(NEAR_PLANE_M - nearest_m)} of it are not in the picture, so the plug has to "
-        "be that much smaller towards the camera"
+        f"the plug's near edge is {math.degrees(below_rad):.0f} degrees below the middle of the wrist camera's "
+        f"picture, "
+        f"which ends at {math.degrees(limit_rad):.0f}: the plug reaches {text_mm(-float(outline[:, 1].min()))} towards "
+        "the camera, too far to be seen going in"
     )
 
 
