@@ -65,8 +65,7 @@ def measures(connector: ConnectorConfig, task: InsertionTaskConfig) -> str:
 
 def clear_height_m(connector: ConnectorConfig) -> float:
     """How far above home the tip is clear of the socket, and of the panel where the socket lies in a recess."""
-    recess_m = 0.0 if connector.housing is None else max(0.0, -connector.housing.proud_m)
-    return connector.depth_m + recess_m + AIR_M
+    return connector.depth_m + _recess_m(connector) + AIR_M
 
 
 def press_n(task: InsertionTaskConfig) -> float:
@@ -78,11 +77,16 @@ def press_n(task: InsertionTaskConfig) -> float:
     return min(impedance.stiffness_n_m[2] * step_m, impedance.force_limit_n[2], task.force_limit_n, guard_n)
 
 
+def _recess_m(connector: ConnectorConfig) -> float:
+    return 0.0 if connector.housing is None else max(0.0, -connector.housing.proud_m)
+
+
 def _heights(connector: ConnectorConfig, task: InsertionTaskConfig, withdraw_m: float | None) -> list[str]:
-    needed_m = clear_height_m(connector)
+    needed_m, recess_m = clear_height_m(connector), _recess_m(connector)
+    recess = f"a recess of {text_mm(recess_m)}, " if recess_m > 0 else ""
     heights = {"start_height_m of the task": task.start_height_m, "reset.withdraw_m of the session": withdraw_m}
     return [
-        f"its tip is clear of the socket {text_mm(needed_m)} above home (depth_m {connector.depth_m:g}, a recess, "
+        f"its tip is clear of the socket {text_mm(needed_m)} above home (depth_m {connector.depth_m:g}, {recess}"
         f"{text_mm(AIR_M)} of air), but {key} is {text_mm(height_m)}: raise it to {needed_m:.4g}, or lower depth_m"
         for key, height_m in heights.items()
         if height_m is not None and height_m < needed_m
