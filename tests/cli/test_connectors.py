@@ -76,4 +76,44 @@ def test_a_malformed_connector_is_refused_with_the_reason(family, tmp_path, caps
     lines = [line for line in file.read_text().splitlines() if not line.startswith("clearance_m")]
     file.write_text("\n".join([*lines, "clearance_m: -0.0002"]))
     assert run("connectors", "show", file, "--out", tmp_path / "sheet.png") == 2
-    assert "clearance_m: Input should be greater than or equal to 0" in capsys.readouterr().err
+    assert "clearance_m: Input should be greater than or equal to 0.00001" in capsys.readouterr().err
+
+
+LEAST = "plug: {shape: rectangle, width_m: 0.012, height_m: 0.0045}\nclearance_m: 0.0005\n"
+
+
+def test_a_check_says_the_measures_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(f"name: mine\ndepth_m: 0.0085\n{LEAST}")
+    assert run("connectors", "check", "mine.yaml") == 0
+    said = capsys.readouterr()
+    assert "rectangle, 12 x 4.5 mm, 8.5 mm deep, 0.5 and 0.5 mm of gap per side" in said.out
+    assert "warning" not in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_a_check_ends_with_2_where_a_task_cannot_be_practised(tmp_path, capsys):
+    deep = tmp_path / "deep.yaml"
+    deep.write_text(f"name: deep\ndepth_m: 0.03\n{LEAST}")
+    assert run("connectors", "check", deep, "usb") == 2
+    said = capsys.readouterr()
+    assert "start_height_m of the task is 24 mm" in said.err
+    assert "usb: rectangle" in said.out, "the others are checked all the same"
+    assert run("connectors", "check", deep, "--task", "usb") == 0
+
+
+def test_a_check_warns_of_a_picture_that_tells_nothing_and_of_another_name(tmp_path, capsys):
+    other = tmp_path / "other.yaml"
+    other.write_text(f"name: mine\ndepth_m: 0.0085\n{LEAST}handle: {{width_m: 0.02, height_m: 0.012}}\n")
+    assert run("connectors", "check", other) == 0
+    said = capsys.readouterr().err
+    assert "home and 1.5 mm short look alike" in said
+    assert "its name is 'mine', its file's 'other'" in said
+
+
+def test_what_is_wrong_with_a_file_is_said_before_that_a_picture_is_there(tmp_path, capsys):
+    out, deep = tmp_path / "sheet.png", tmp_path / "deep.yaml"
+    out.write_bytes(b"there")
+    deep.write_text(f"name: deep\ndepth_m: 0.03\n{LEAST}")
+    assert run("connectors", "show", deep, "--out", out) == 2
+    assert "start_height_m of the task is 24 mm" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def refused(arguments: list[str], run_directory: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"clearance_m": -0.0001}, "clearance_m: Input should be greater than or equal to 0 (got -0.0001)"),
+        ({"clearance_m": -0.0001}, "clearance_m: Input should be greater than or equal to 0.00001 (got -0.0001)"),
         ({"clearance_m": None, "socket": SOCKET}, "width_m of the plug is 0.012, of the socket 0.011"),
         ({"clearence_m": 0.0005}, "clearence_m: unknown key."),
         ({"clearance_m": None}, "give either clearance_m or a socket of its own"),

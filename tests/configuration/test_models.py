@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +122,10 @@ def test_real_camera_with_fixed_exposure_is_accepted() -> None:
 def test_stand_whose_parts_do_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         load_stand(resolve_session("sim", change))
+
+
+def test_stand_whose_reset_does_not_clear_a_deep_plug_is_refused(tmp_path: Path) -> None:
+    plug = "{shape: rectangle, width_m: 0.02, height_m: 0.008}"
+    (tmp_path / "deep.yaml").write_text(f"name: deep\nplug: {plug}\ndepth_m: 0.045\nclearance_m: 0.0005\n")
+    with pytest.raises(ConfigurationError, match=r"46 mm above home .* reset\.withdraw_m of the session is 40 mm"):
+        load_stand(resolve_session("sim", {"connector": str(tmp_path / "deep.yaml")}))

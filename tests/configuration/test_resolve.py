@@ -99,3 +99,19 @@ def test_session_takes_what_was_typed_over_its_file(root: Path) -> None:
 def test_wrong_override_names_key_and_file(root: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"mine\.yaml with episods=3: episods: unknown key.*'episodes'"):
         resolve_session("mine", {"episods": 3}, root=root)
+
+
+def test_a_path_that_is_nearly_right_is_told_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text("name: mine\n")
+
+    def told(name: str) -> str:
+        with pytest.raises(ConfigurationError) as refused:
+            resolve(ConfigKind.CONNECTORS, tmp_path / name)
+        return str(refused.value)
+
+    assert "did you mean" in told("mine.yaml")
+    assert "mine.yml" in told("mine.yaml")
+    assert "did you mean 'mine.yml'" in told("mien.yml")
+    assert "a folder; name one of its files: mine.yml" in told("")
+    assert "there is no folder" in told("parts/mine.yaml")
+    assert "did you mean 'fifty/nema15_01'" in told("nema15_1.yaml")

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from tenon.cli.console import OUT, note
-from tenon.cli.errors import SUCCESS, UsageError
+from tenon.cli.console import OUT, note, write_line
+from tenon.cli.errors import SUCCESS, USAGE, UsageError
 
 if TYPE_CHECKING:
+    from tenon.configuration.arm import ArmConfig
+    from tenon.configuration.safety import SafetyConfig
     from tenon.simulation.connectors import ConnectorConfig
     from tenon.simulation.family import FamilyConfig
+    from tenon.simulation.tasks import InsertionTaskConfig
 
 MM = 1e-3
 DEFAULT_FAMILY = "fifty"
@@ -81,6 +84,65 @@ class ListConnectors:
 
 
 @dataclass(frozen=True)
+class CheckConnectors:
+    """Say of each connector what it measures, whether a task can be practised with it, and what will work badly.
+
+    Ends with 0 where all can be practised, warnings or not, with 2 where one cannot.
+    """
+
+    connectors: tyro.conf.Positional[tuple[str, ...]]
+    """Names or paths of connectors."""
+    task: str = "job-far"
+    """Task that is to be practised: a file in config/tasks."""
+    robot: str = "sim"
+    """Robot that practises: a file in config/robots."""
+
+    def run(self) -> int:
+        from tenon.configuration.arm import ArmConfig
+        from tenon.configuration.base import ConfigurationError
+        from tenon.configuration.resolve import ConfigKind, load_named
+        from tenon.configuration.robot import RobotConfig
+        from tenon.configuration.safety import SafetyConfig
+        from tenon.simulation.tasks import InsertionTaskConfig
+
+        if not self.connectors:
+            raise UsageError("name one connector or more: `tenon connectors check mine.yaml`")
+        robot = load_named(RobotConfig, ConfigKind.ROBOTS, self.robot)
+        arm = load_named(ArmConfig, ConfigKind.ARMS, robot.arm)
+        safety = load_named(SafetyConfig, ConfigKind.SAFETY, robot.safety)
+        task = load_named(InsertionTaskConfig, ConfigKind.TASKS, self.task)
+        status = SUCCESS
+        for name in self.connectors:
+            try:
+                self._check(name, arm, safety, task)
+            except ConfigurationError as error:
+                note(f"error: {error}")
+                status = USAGE
+        return status
+
+    def _check(self, name: str, arm: ArmConfig, safety: SafetyConfig, task: InsertionTaskConfig) -> None:
+        from tenon.configuration.resolve import ConfigKind, load_named, resolve
+        from tenon.simulation.connectors import ConnectorConfig
+        from tenon.simulation.fits import check_fits, doubts, measures
+        from tenon.simulation.rendering import RenderingError
+        from tenon.simulation.sight import picture_doubts
+
+        connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, name)
+        check_fits(connector, task, workspace=safety.workspace)
+        write_line(f"{name}: {measures(connector, task)}")
+        stem = resolve(ConfigKind.CONNECTORS, name).stem
+        said = doubts(connector, task)
+        if connector.name != stem:
+            said.append(f"its name is {connector.name!r}, its file's {stem!r}: lists and reports will not say the same")
+        try:
+            said += picture_doubts(arm, connector, task)
+        except RenderingError as error:
+            said.append(f"its picture was not looked at: {error}")
+        for doubt in said:
+            note(f"warning: {name}: {doubt}")
+
+
+@dataclass(frozen=True)
 class ShowConnectors:
     """Draw a contact sheet: of each connector the first picture of an episode and the plug in its socket."""
 
@@ -109,15 +171,18 @@ class ShowConnectors:
         from tenon.configuration.resolve import ConfigKind, load_named
         from tenon.simulation.connectors import ConnectorConfig
         from tenon.simulation.family import generate
+        from tenon.simulation.fits import check_fits
         from tenon.simulation.portraits import portrait, sheet
         from tenon.simulation.tasks import InsertionTaskConfig
 
-        if self.out.suffix != ".png" or self.out.exists():
-            raise UsageError(f"--out {self.out}: name a .png file that does not exist yet")
         arm = load_named(ArmConfig, ConfigKind.ARMS, self.robot)
         task = load_named(InsertionTaskConfig, ConfigKind.TASKS, self.task)
         named = [load_named(ConnectorConfig, ConfigKind.CONNECTORS, name) for name in self.connectors]
         shown = named or _first_of_each(generate(_family(self.family)), self.per_series)
+        for connector in shown:
+            check_fits(connector, task)
+        if self.out.suffix != ".png" or self.out.exists():  # last, so that what is wrong with a file is always said
+            raise UsageError(f"--out {self.out}: name a .png file that does not exist yet")
         portraits = [(c.name, portrait(arm, c, task, size_px=self.size, seed=self.seed)) for c in shown]
         write_picture(self.out, sheet(portraits, columns=self.columns))
         note(f"{self.out}: {len(portraits)} connectors")

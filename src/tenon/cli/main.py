@@ -12,7 +12,7 @@ import tyro
 
 from tenon.cli import calibrate, claw
 from tenon.cli.collect import Collect
-from tenon.cli.connectors import GenerateConnectors, ListConnectors, ShowConnectors
+from tenon.cli.connectors import CheckConnectors, GenerateConnectors, ListConnectors, ShowConnectors
 from tenon.cli.console import ERR
 from tenon.cli.contact_sheet import ContactSheet
 from tenon.cli.dataset import Info, Repair
@@ -66,6 +66,7 @@ ConnectorsCommand = (
     Annotated[GenerateConnectors, tyro.conf.subcommand("generate")]
     | Annotated[ListConnectors, tyro.conf.subcommand("list")]
     | Annotated[ShowConnectors, tyro.conf.subcommand("show")]
+    | Annotated[CheckConnectors, tyro.conf.subcommand("check")]
 )
 RewardCommand = (
     Annotated[Audit, tyro.conf.subcommand("audit")]

@@ -80,6 +80,7 @@ class Run:
         path = setup.config.run_directory
         create_reward(setup)  # what these lack is said here, not by a node while the others come up
         create_searches(setup)
+        _warn(setup)
         if not self.resume:
             _check_training(setup)
             runs.require_unused(path)
@@ -215,6 +216,18 @@ def _episodes_done(setup: SessionSetup, plan: SessionPlan) -> int:
     from tenon.session.progress import episodes_done
 
     return episodes_done(EpisodeStore(setup.episodes_directory), plan)
+
+
+def _warn(setup: SessionSetup) -> None:
+    """Says what of a connector will work badly though it is taken."""
+    from tenon.session.picture_check import doubts_of_picture
+    from tenon.session.stand import Stand
+    from tenon.simulation.fits import doubts
+
+    if isinstance(setup.stand, Stand):
+        stand = setup.stand
+        for doubt in (*doubts(stand.connector, stand.task), *doubts_of_picture(stand)):
+            note(f"warning: {doubt}")
 
 
 def _check_training(setup: SessionSetup) -> None:

@@ -17,6 +17,7 @@ ROOT_VARIABLE = "TENON_CONFIG"
 """Environment variable with the path of the configuration tree, for installations outside a checkout."""
 
 _SUFFIXES = (".yaml", ".yml")
+LISTED_FILES = 8
 
 
 class ConfigKind(enum.StrEnum):
@@ -80,10 +81,26 @@ def resolve(kind: ConfigKind, name: str | Path, *, root: Path | None = None) -> 
     if os.sep in text or text.endswith(_SUFFIXES):
         path = Path(text).expanduser()
         if not path.is_file():
-            raise ConfigurationError(f"{kind}: {path}: no such file{nearest(text, known)}")
+            named = nearest(text, known)
+            why = f"no such file{named}" if named else _absent(path, nearest(path.stem, known))
+            raise ConfigurationError(f"{kind}: {path}: {why}")
         return path
     hint = nearest(text, [*known, *(other.rpartition("/")[2] for other in known)])
     raise ConfigurationError(f"{kind}: {text!r} is unknown. There are: {_listed(known) or 'none'}{hint}")
+
+
+def _absent(path: Path, otherwise: str) -> str:
+    """Why there is no file there, with what is there instead; otherwise: what to say where nothing is near."""
+    if path.is_dir():
+        files = sorted(file.name for suffix in _SUFFIXES for file in path.glob(f"*{suffix}"))
+        return f"a folder; name one of its files: {', '.join(files[:LISTED_FILES]) or 'it has no .yaml'}"
+    beside = [path.with_suffix(suffix) for suffix in _SUFFIXES if path.with_suffix(suffix).is_file()]
+    if beside:
+        return f"no such file; did you mean {str(beside[0])!r}?"
+    if not path.parent.is_dir():
+        return f"no such file: there is no folder {str(path.parent)!r} here, in {Path.cwd()}{otherwise}"
+    near = nearest(path.name, [file.name for suffix in _SUFFIXES for file in path.parent.glob(f"*{suffix}")])
+    return f"no such file{near or otherwise}"
 
 
 def _listed(known: list[str]) -> str:

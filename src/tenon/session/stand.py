@@ -19,6 +19,7 @@ from tenon.control.residual import ResidualConfig
 from tenon.session.calibrations import Wanted, check
 from tenon.session.stand_checks import check_limits, check_period
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.fits import check_fits
 from tenon.simulation.tasks import InsertionTaskConfig
 
 
@@ -137,3 +138,4 @@ def _check(stand: Stand) -> None:
             f"session {session.name!r}: reset.withdraw_m is {session.reset.withdraw_m:g}, task {session.task!r} starts "
             f"at {task.start_height_m:g} m: lower it"
         )
+    check_fits(stand.connector, task, withdraw_m=session.reset.withdraw_m)

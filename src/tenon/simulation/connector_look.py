@@ -167,7 +167,7 @@ def _bezel(connector: ConnectorConfig) -> Mesh:
 
 
 def _handle(connector: ConnectorConfig) -> str:
-    handle, collar, start_m = connector.handle, connector.collar, -connector.shoulder_gap_m
+    handle, collar, start_m = connector.grip, connector.collar, -connector.shoulder_gap_m
     geoms = ""
     if collar is not None:
         geoms = _block(collar.shape, (collar.width_m, collar.height_m, collar.thickness_m), start_m, collar.colour)

@@ -32,6 +32,8 @@ FRAME_GAP_M = 0.001
 RING_WALLS = 16
 RING_OVERLAP = 1.02
 KEY_ROOT_M = 3e-4
+WIDE_SLOT = 0.35
+"""Half of a slot's width, in radii, from which the two walls beside it leave it no flank that would hold the key."""
 KEYSTONE_MESH = "keystone_plug"
 
 
@@ -218,8 +220,10 @@ def _round_walls(opening: RoundConfig) -> list[_Wall]:
         for wall in ring[1:]
         if abs(turned(wall.angle_rad, radius, 0.0)[1]) - half_width > slot or turned(wall.angle_rad, radius, 0.0)[0] < 0
     ]
-    edge = max(half_width, radius * math.sin(2 * math.pi / RING_WALLS))
-    flanks = [_between(0.0, radius, -edge, -slot), _between(0.0, radius, slot, edge)]
+    face, edge = radius, max(half_width, radius * math.sin(2 * math.pi / RING_WALLS))
+    if slot > WIDE_SLOT * radius:  # the flanks begin on the circle, and reach behind the next walls that are kept
+        face, edge = math.sqrt(radius**2 - slot**2), radius * math.sin(4 * math.pi / RING_WALLS)
+    flanks = [_between(0.0, face, -edge, -slot), _between(0.0, face, slot, edge)]
     return [*kept, *flanks, _Wall(0.0, radius + opening.key.height_m, 0.0, slot)]
 
 

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.configuration.arm import ArmConfig
+from tenon.configuration.base import ConfigurationError
 from tenon.control.geometry import interpolate, pose
 from tenon.control.kinematics import Kinematics
 from tenon.control.types import Pose, RobotState, Vector
 from tenon.simulation.connectors import ConnectorConfig
+from tenon.simulation.fits import check_fits
 from tenon.simulation.hand import GuidingHand
 from tenon.simulation.profiles import bounds_of
 from tenon.simulation.rendering import Cameras
@@ -61,12 +63,14 @@ class SimulationSnapshot:
 class InsertionSimulation:
     """One arm, one connector, one task. Not thread-safe.
 
-    After construction the arm stands at the task's start pose and holds it.
+    After construction the arm stands at the task's start pose and holds it. Raises ConfigurationError for a connector
+    that cannot be practised in the task.
     """
 
     def __init__(self, arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig, *, seed: int = 0) -> None:
+        check_fits(connector, task)
         self.arm, self.connector, self.task = arm, connector, task
-        self.model = mujoco.MjModel.from_xml_string(scene_mjcf(arm, connector, task.scene))
+        self.model = _compiled(arm, connector, task)
         self.data = mujoco.MjData(self.model)
         self.kinematics = Kinematics(arm, tcp_in_flange(connector))
         self._size = len(arm.joints)
@@ -161,10 +165,15 @@ class InsertionSimulation:
         """
         draw = self.prepare_episode(seed, goal_error_scale=goal_error_scale)
         start = self._seated_start() if seated else self.start_in_base
-        solution = self.kinematics.inverse(start, np.array(self.arm.home_rad))
+        self.place(start)
+        return draw
+
+    def place(self, tcp_in_base: Pose) -> None:
+        """Puts the arm, at rest, there at once. Raises SimulationError where it cannot reach that."""
+        solution = self.kinematics.inverse(tcp_in_base, np.array(self.arm.home_rad))
         if not solution.converged:
             raise SimulationError(
-                f"{self.arm.name} cannot reach the start pose {np.round(start.position_m, 4).tolist()} m: "
+                f"{self.arm.name} cannot reach the start pose {np.round(tcp_in_base.position_m, 4).tolist()} m: "
                 f"{solution.position_error_m * 1e3:.2f} mm and {solution.rotation_error_rad:.4f} rad remain. "
                 "Move scene.socket_mouth_in_base_m into the arm's reach"
             )
@@ -172,9 +181,8 @@ class InsertionSimulation:
         self.data.qpos[: self._size] = solution.joint_position_rad
         self._filtered_wrench = np.zeros(6)
         self._pushed_until_ns = 0
-        self._use_cartesian(start)
+        self._use_cartesian(tcp_in_base)
         mujoco.mj_forward(self.model, self.data)
-        return draw
 
     def _seated_start(self) -> Pose:
         """Just off the bottom, so that the force sensor is tared without contact."""
@@ -362,6 +370,17 @@ class InsertionSimulation:
                 f"the physics became unstable at {self._time_ns / NANOSECONDS:.3f} s: reset it, and see whether the "
                 "reference jumped or the impedance is too stiff for the timestep"
             )
+
+
+def _compiled(arm: ArmConfig, connector: ConnectorConfig, task: InsertionTaskConfig) -> mujoco.MjModel:
+    written = scene_mjcf(arm, connector, task.scene)
+    try:
+        return mujoco.MjModel.from_xml_string(written)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"connector {connector.name!r} makes no scene that MuJoCo takes: {error}. Look for a measure that is far "
+            "from the others"
+        ) from error
 
 
 def tcp_in_flange(connector: ConnectorConfig) -> Pose:

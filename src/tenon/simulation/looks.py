@@ -9,15 +9,28 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from tenon.configuration.base import Config
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Colour = tuple[Fraction, Fraction, Fraction]
+
+COLOURS = 3
+
+
+def _is_colour(value: object) -> object:
+    numbers = list(value) if isinstance(value, list | tuple) else []
+    if len(numbers) != COLOURS or not all(isinstance(n, int | float) and 0 <= n <= 1 for n in numbers):
+        raise ValueError("a colour is [red, green, blue], each from 0 to 1: 128 of 255 is 0.502")
+    return value
+
+
+Colour = Annotated[tuple[Fraction, Fraction, Fraction], BeforeValidator(_is_colour)]
 Texture = Literal["plain", "checker", "gradient", "speckle", "grid"]
 CameraMount = Literal["front", "side"]
 
+WIDEST_HANDLE_M, HIGHEST_HANDLE_M = 0.04, 0.03
+WIDEST_PANEL_M = 0.3
 HOUSING_MARGIN_M = 0.0025
 """The least wall around a hole: thinner ones could be passed through."""
 
@@ -40,8 +53,8 @@ class HandleConfig(Config):
     """What the gripper holds: a block of width (x) by height (y), or a cylinder of diameter width."""
 
     shape: Literal["box", "cylinder"] = "box"
-    width_m: Annotated[PositiveFloat, Field(le=0.04)] = 0.020
-    height_m: Annotated[PositiveFloat, Field(le=0.03)] = 0.012
+    width_m: Annotated[PositiveFloat, Field(le=WIDEST_HANDLE_M)] = 0.020
+    height_m: Annotated[PositiveFloat, Field(le=HIGHEST_HANDLE_M)] = 0.012
 
 
 class CollarConfig(Config):
@@ -94,8 +107,8 @@ class DistractorConfig(Config):
 class PanelConfig(Config):
     """The plate that the socket sits in, centred on the hole. A plug that misses stands on it."""
 
-    width_m: Annotated[PositiveFloat, Field(ge=0.06, le=0.3)] = 0.1
-    height_m: Annotated[PositiveFloat, Field(ge=0.06, le=0.3)] = 0.1
+    width_m: Annotated[PositiveFloat, Field(ge=0.06, le=WIDEST_PANEL_M)] = 0.1
+    height_m: Annotated[PositiveFloat, Field(ge=0.06, le=WIDEST_PANEL_M)] = 0.1
 
 
 class SurroundingsConfig(Config):

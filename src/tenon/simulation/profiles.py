@@ -159,7 +159,9 @@ class RoundConfig(Config):
     @model_validator(mode="after")
     def _key_fits(self) -> RoundConfig:
         if self.key is not None and self.key.width_m >= self.diameter_m / 2:
-            raise ValueError(f"key.width_m {self.key.width_m} must be below half the diameter {self.diameter_m}")
+            raise ValueError(
+                f"key.width_m {self.key.width_m:.6g} must be below half the diameter {self.diameter_m:.6g}"
+            )
         return self
 
     def grown(self, clearance_m: float) -> RoundConfig:
@@ -292,6 +294,14 @@ class Bounds:
     right: float
     upper: float
 
+    @property
+    def width_m(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height_m(self) -> float:
+        return self.upper - self.lower
+
     def expanded(self, by_m: float, along_y_m: float | None = None) -> Bounds:
         """Each side moved outwards."""
         along_y_m = by_m if along_y_m is None else along_y_m
@@ -322,6 +332,11 @@ def turned(angle_rad: float, along_normal_m: float, along_tangent_m: float) -> t
     """The point at these distances along a normal at angle_rad and along its tangent (anticlockwise of it)."""
     c, s = math.cos(angle_rad), math.sin(angle_rad)
     return c * along_normal_m - s * along_tangent_m, s * along_normal_m + c * along_tangent_m
+
+
+def text_mm(length_m: float) -> str:
+    """A length as people say it."""
+    return f"{length_m * 1e3:.4g} mm"
 
 
 def _text(loop: Loop) -> str:

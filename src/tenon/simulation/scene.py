@@ -259,7 +259,7 @@ def _gripper(connector: ConnectorConfig, mount: WristMount) -> str:
     thickness = connector.collar.thickness_m if connector.collar is not None else 0.0
     held_m = PLUG_IN_FLANGE_M + connector.grasp_m - connector.shoulder_gap_m - thickness
     top_m, tip_m = 0.07, held_m - HANDLE_LENGTH_M / 2
-    half_z, across_m = (tip_m - top_m) / 2, connector.handle.width_m / 2 + FINGER_HALF_M[0]
+    half_z, across_m = (tip_m - top_m) / 2, connector.grip.width_m / 2 + FINGER_HALF_M[0]
     rgba = (*mount.fingers, 1)
     fingers = (
         box((side * across_m, 0, top_m + half_z), (*FINGER_HALF_M, half_z), class_="visual", rgba=rgba)
