@@ -205,3 +205,15 @@ def test_connector_in_millimetres_is_told_so(tmp_path: Path, capsys: pytest.Capt
     said = refused(["--session", "job", "--connector", str(file)], tmp_path / "run", capsys)
     assert "lengths are in metres, 12 mm is 0.012" in said
     assert "got {" not in said
+
+
+def test_springs_that_take_much_of_the_push_are_warned_of_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, used = tmp_path / "mine.yaml", tmp_path / "run"
+    file.write_text(yaml.safe_dump({**CONNECTOR, "retention": {"maximum_n": 12.0}}))
+    used.mkdir()
+    (used / "there").touch()
+    told = ["session", "run", "--task", "usb", "--connector", str(file), "--run-directory", str(used)]
+    assert entry.main(told) == USAGE
+    assert "warning: retention.maximum_n of 12 N is much of the 17.6 N" in " ".join(capsys.readouterr().err.split())
