@@ -226,8 +226,13 @@ def test_policy_goes_on_when_the_persons_device_is_unplugged(tmp_path: Path) -> 
         probe.wait_for(lambda: safe_source(probe) == "residual", "the controller's turn")
         probe.wait_for(lambda: "is gone" in probe.last(contract.TELEOP_STATE).detail, "word of it")
         hand.plug(into=True)
+        probe.wait_for(lambda: probe.last(contract.TELEOP_STATE).detail == "", "the device")
+        probe.wait_until(probe.now_ns() + 3 * PERIOD_NS)
+        assert safe_source(probe) == "residual", "a stick that is still pushed takes nothing over"
+        hand.push()
+        probe.wait_until(probe.now_ns() + 3 * PERIOD_NS)
+        hand.push(y=1.0)
         probe.wait_for(lambda: safe_source(probe) == "teleop", "the person's turn again")
-        assert probe.last(contract.TELEOP_STATE).detail == ""
 
 
 def test_without_a_device_or_an_episode_there_is_nothing_to_drive_or_to_mark(tmp_path: Path) -> None:
