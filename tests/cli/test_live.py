@@ -152,10 +152,20 @@ def test_plain_view_names_a_fault_once() -> None:
     fault = SimpleNamespace(fault="jump", detail="target 80 mm away", faults_total=1)
     progress = SessionProgress()
     progress.begin("sim: hard", 3)
+    progress.on_session_state(SessionState(phase=SessionState.RUNNING))
     progress.on_safety_state(fault)
     lines = plain([progress.view(), progress.view()])
     assert [line for line in lines if "FAULT" in line] == [
         "FAULT jump: target 80 mm away. Then: tenon session clear-fault, then tenon session resume"
+    ]
+
+
+def test_between_runs_there_is_nothing_to_resume() -> None:
+    progress = SessionProgress()
+    progress.begin("sim: hard", 3)
+    progress.on_safety_state(SimpleNamespace(fault="arm", detail="out of reach", faults_total=1))
+    assert [line for line in plain([progress.view()]) if "FAULT" in line] == [
+        "FAULT arm: out of reach. Then: tenon session clear-fault"
     ]
 
 

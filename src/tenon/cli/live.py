@@ -25,7 +25,7 @@ BAR_WIDTH = 30
 RATE_TOLERANCE = 0.1
 """A rate that falls short of the contract by more than this fraction is shown as a warning."""
 PLAIN_STATUS_PERIOD_S = 30.0
-CLEAR = "tenon session clear-fault, then tenon session resume"
+CLEAR, GO_ON = "tenon session clear-fault", "tenon session resume"
 
 _PHASE_STYLE = {SessionPhase.RUNNING: "green", SessionPhase.FAULT: "bold red", SessionPhase.PAUSED: "yellow"}
 
@@ -87,7 +87,7 @@ class PlainScreen:
         self._shown = len(view.episodes)
         fault = view.latched
         if fault is not None and fault.name != self._fault:
-            self._line(f"FAULT {fault.name}: {fault.detail}. Then: {CLEAR}")
+            self._line(f"FAULT {fault.name}: {fault.detail}. Then: {_remedy(view)}")
         self._fault = "" if fault is None else fault.name
         if view.now_s - self._status_s >= PLAIN_STATUS_PERIOD_S:
             self._status_s = view.now_s
@@ -134,9 +134,15 @@ def render(view: View) -> RenderableType:
     if view.by_hand:
         parts += ["", Text(view.by_hand, style="bold")]
     if (fault := view.latched) is not None:
-        remedy = f"{fault.detail}\nWhen the cause is gone: {CLEAR}"
+        remedy = f"{fault.detail}\nWhen the cause is gone: {_remedy(view)}"
         parts += ["", Panel(Text(remedy), title=f"fault: {fault.name}", border_style="bold red")]
     return Panel(Group(*parts), title=view.title, title_align="left", border_style="blue")
+
+
+def _remedy(view: View) -> str:
+    """Between runs there is nothing to resume: the next one starts by itself once the fault is cleared."""
+    between_runs = view.phase in (SessionPhase.IDLE, SessionPhase.FINISHED)
+    return CLEAR if between_runs else f"{CLEAR}, then {GO_ON}"
 
 
 def _progress_row(view: View) -> RenderableType:

@@ -20,6 +20,7 @@ from tenon.cli.run_directory import LOG_FOLDER
 from tenon.cli.settings import expected_rates_hz, launch_arguments, launch_file, nodes_of
 from tenon.control.mux import TELEOP
 from tenon.control.phase import SessionPhase
+from tenon.session.conductor import FAULT_HELD
 from tenon.session.statistics import EpisodeSummary
 from tenon.session.watching import SessionProgress, View
 
@@ -97,12 +98,22 @@ class RunningSession:
         """Runs a plan to its end.
 
         done_before: how many of its episodes were recorded before a restart and shall not be run again.
+        A fault that the supervisor holds before the run has begun is waited for until a person has cleared it.
         Raises CommandError when the graph loses a node, hangs, or (unwatched) stops at a fault; KeyboardInterrupt
         after Ctrl-C, when the session stands.
         """
+        self.progress.begin(title, plan.episodes - (done_before or 0))
+        result = self._run_once(plan, done_before)
+        while result.stop_reason.startswith(FAULT_HELD):
+            result = self._run_once(plan, done_before)
+        self._await_summaries(result.episodes)
+        self.screen.show(self.progress.view())
+        return RunOutcome(result, self.progress.view().counted)
+
+    def _run_once(self, plan: SessionPlan, done_before: int | None) -> RunResult:
         from tenon_session.client import SessionError
 
-        self.progress.begin(title, plan.episodes - (done_before or 0))
+        self._await_clearance()
         try:
             run = self.client.start(plan, resume=done_before is not None)
         except SessionError as error:
@@ -110,10 +121,18 @@ class RunningSession:
         while not run.done:
             self._watch(run)
             time.sleep(POLL_S)
-        result = run.result()
-        self._await_summaries(result.episodes)
-        self.screen.show(self.progress.view())
-        return RunOutcome(result, self.progress.view().counted)
+        return run.result()
+
+    def _await_clearance(self) -> None:
+        while (fault := (view := self.progress.view()).fault) is not None:
+            if not self.watched:
+                raise CommandError(
+                    f"{FAULT_HELD}, {fault.name}: {fault.detail}. Mend it, clear it (tenon session clear-fault), then "
+                    "run this again"
+                )
+            self.check()
+            self.screen.show(view)
+            time.sleep(POLL_S)
 
     def check(self) -> None:
         """Raises CommandError when the graph has lost a node, KeyboardInterrupt after Ctrl-C."""

@@ -34,6 +34,8 @@ SILENT_PERIODS = 2
 NODES_TIMEOUT_NS = 60_000_000_000
 """Session time that a reset waits for nodes that come up, and for the first policy while the trainer is silent. The
 updates on prior data, which it tells of, take as long as they take."""
+FAULT_HELD = "the supervisor holds a fault"
+"""How the refusal of a start begins while it does."""
 FIRST_EPISODE_ATTEMPTS = 3
 """A graph that has just come up may still be wiring itself: its first episode may find a stream without its reader."""
 
@@ -156,7 +158,7 @@ class Conductor:
             return Answer(accepted=False, message=message)
         if self._held_fault:
             # Else its next heartbeat would end the run, and the one after the clearance leave it paused for good.
-            message = f"the supervisor holds a fault ({self._held_fault}): clear it first, then start"
+            message = f"{FAULT_HELD} ({self._held_fault}): clear it first, then start"
             return Answer(accepted=False, message=message)
         return self.machine.start(plan, episodes_done=episodes_done)
 
@@ -215,7 +217,7 @@ class Conductor:
         if level is SafetyLevel.FAULT:
             self._held_fault = f"{fault}: {detail}"
             self.machine.on_fault(fault, detail)
-        elif level is SafetyLevel.OK and self._held_fault:
+        elif self._held_fault:
             # A person has cleared it there. Faults of the session itself are cleared by resume or stop here.
             self._held_fault = ""
             self.machine.clear()

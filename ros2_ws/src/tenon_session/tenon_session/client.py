@@ -157,8 +157,7 @@ class SessionClient(Node):
         handle = _wait(accepted, timeout_s, "the session manager does not answer the goal; its log says why. No answer")
         if not handle.accepted:
             raise SessionError(
-                "the session manager refuses the goal: it is busy with another run, or the safety supervisor holds a "
-                "fault (tenon session clear-fault)"
+                "the session manager refuses the goal: it is busy with another run (tenon session stop ends it)"
             )
         return SessionRun(handle)
 
