@@ -19,6 +19,7 @@ from tenon.session.practice import (
     PracticeRecord,
     judge,
     read_record,
+    undisturbed,
     write_record,
 )
 from tenon.session.practice_report import PracticeReport, agreement
@@ -150,6 +151,20 @@ def test_disturbed_draw_is_no_success_of_the_policys(change: dict[str, Any]) -> 
     assert (found.draws, found.successes, found.connected, found.disturbed) == (2, 1, 1, 1)
     assert found.mean_reward == pytest.approx(15.0)
     assert judge([disturbed], 3).successes == 0
+
+
+@pytest.mark.parametrize("fault", ["force", "workspace", "arm"])
+def test_fault_of_its_own_motion_is_a_failure_of_the_policys(fault: str) -> None:
+    """Else weights that press too hard would have the most tries."""
+    pressed = replace(summary(success=False, connected=False), outcome=Outcome.FAULT, detail=fault)
+    assert undisturbed(pressed)
+    found = judge([summary(success=True, connected=True), pressed], 3)
+    assert (found.draws, found.successes, found.disturbed) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("fault", ["stale_command", "lost_image", "operator", "stream"])
+def test_fault_of_another_disturbs_a_draw(fault: str) -> None:
+    assert not undisturbed(replace(summary(success=False, connected=False), outcome=Outcome.FAULT, detail=fault))
 
 
 def test_report_says_which_evaluations_were_disturbed() -> None:

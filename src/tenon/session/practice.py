@@ -14,6 +14,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from tenon.configuration.base import Config, ConfigurationError, differences, parse
 from tenon.configuration.session import PracticeConfig
+from tenon.control.checks import Check
 from tenon.data.mapped_array import write_beside
 from tenon.session.report import Interval, wilson_interval
 from tenon.session.statistics import EpisodeSummary, Outcome
@@ -21,6 +22,21 @@ from tenon.session.statistics import EpisodeSummary, Outcome
 RECORD_FILE, BEST_FOLDER = "practice.json", "best"
 """In the run directory."""
 _MANIFEST = "manifest.json"
+FAULTS_OF_MOTION = frozenset(
+    (
+        Check.NOT_FINITE,
+        Check.WORKSPACE,
+        Check.JUMP,
+        Check.TCP_SPEED,
+        Check.TCP_ACCELERATION,
+        Check.JOINT_LIMIT,
+        Check.JOINT_SPEED,
+        Check.FORCE,
+        Check.TORQUE,
+        Check.ARM,
+    )
+)
+"""What a policy itself may cause; the arm's own (a protective stop) among them, though a cable may be the cause."""
 TARGET_MET, TRIALS_SPENT = "the target is met", "all trials are spent"
 
 
@@ -54,8 +70,10 @@ class Judgement(Config):
 
 
 def undisturbed(episode: EpisodeSummary) -> bool:
-    """Whether an episode is the policy's own: no fault ended it, and no person drove in it or had a word on it."""
-    return episode.outcome is not Outcome.FAULT and not episode.mark and not episode.human_steps
+    """Whether an episode is the policy's own: no person drove in it or had a word on it, and no fault of another ended
+    it. One that presses too hard or leaves the workspace has failed, and is not given another try."""
+    broken_off = episode.outcome is Outcome.FAULT and episode.detail not in FAULTS_OF_MOTION
+    return not broken_off and not episode.mark and not episode.human_steps
 
 
 def judge(episodes: Sequence[EpisodeSummary], version: int) -> Judgement:
