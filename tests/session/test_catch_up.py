@@ -110,4 +110,4 @@ def test_every_classifier_that_paid_is_named_once() -> None:
     found = recorded(0, "timeout")
     paid_by = ("", "0f3a", "0f3a", "77c1", "0f3a")
     steps = tuple(replace(step, reward_version=version) for step, version in zip(found.steps, paid_by, strict=True))
-    assert Recordings(store_of(replace(found, steps=steps))).reward_versions() == ("0f3a", "77c1")
+    assert Recordings(store_of(replace(found, steps=steps))).reward_versions(SPEC) == ("0f3a", "77c1")

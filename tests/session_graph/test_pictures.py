@@ -126,7 +126,7 @@ def test_trials_are_read_back_from_the_recordings(practised: Practised) -> None:
     trials = recordings.trials(plan)
     assert [trial.summary.seed for trial in trials] == [0, 1, 2]
     assert all(trial.exploits and trial.summary.false_steps == PAID_STEPS for trial in trials)
-    assert [len(version) for version in recordings.reward_versions()] == [16]
+    assert [len(version) for version in recordings.reward_versions(setup.environment_spec)] == [16]
 
 
 def blind_localiser(folder: Path) -> Path:

@@ -55,7 +55,7 @@ class Evaluate:
     checkpoint: Path | None = None
     """A checkpoint whose policy acts; a training's folder means its newest one."""
     run_directory: Path | None = None
-    """A run whose newest checkpoint acts. Nothing in it is changed."""
+    """A run whose newest checkpoint acts; of a practice, what it handed over. Nothing in it is changed."""
     draws: int = 100
     """Number of episodes."""
     goal_error_mm: float | None = None

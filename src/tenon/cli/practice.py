@@ -15,6 +15,7 @@ from tenon.cli.errors import CommandError
 from tenon.cli.evaluation import EVALUATION_SEED, EvaluationPlan, run_evaluation
 from tenon.cli.handing_over import hand_over, is_whole
 from tenon.configuration.session import PracticeConfig
+from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
 from tenon.session.plans import configured_plan
 from tenon.session.practice import (
@@ -70,14 +71,21 @@ class Practice:
         self._directory = setup.run_directory
         self._record = record
         self._since_s = time.monotonic()
+        self._newest = Path()
 
     def run(self) -> PracticeReport:
         """Raises CommandError where a stage does not come to its end; what was finished is kept."""
+        try:
+            return self._run()
+        except EpisodeError as error:
+            raise CommandError(f"{error}. What was practised is kept: mend the recording, then resume") from error
+
+    def _run(self) -> PracticeReport:
         if self._record.looks:
             self._fall_back()
             self._hand_over()
         if self._record.before is None:
-            before = self._evaluate("before", EVALUATION_SEED, policy_of(self._save_policy()).version)
+            before = self._evaluate("before", EVALUATION_SEED, self._take_newest)
             self._write(replace_with(self._record, before=before))
         while (until := self._record.next_look(self._config, self._trials)) is not None:
             self._practise(until)
@@ -146,12 +154,11 @@ class Practice:
 
     def _look(self, trials: int) -> None:
         """Evaluates the weights that these trials led to, and keeps them if they are among the best so far."""
-        checkpoint = self._save_policy()
-        seen = self._evaluate(f"after {trials} trials", CHOICE_SEED, policy_of(checkpoint).version)
+        seen = self._evaluate(f"after {trials} trials", CHOICE_SEED, self._take_newest)
         record = replace_with(self._record, looks=(*self._record.looks, Look(trials=trials, seen=seen)), after=None)
         keep = {0, *(look.trials for look in record.ranked[:KEPT_LOOKS])}
         if trials in keep:
-            hand_over(checkpoint, self._kept(trials))
+            hand_over(self._newest, self._kept(trials))
         self._write(record)
         self._hand_over()
         self._forget_all_but(keep)
@@ -166,22 +173,22 @@ class Practice:
         if best.trials == 0 and before is not None:
             return before
         policy = policy_of(self._kept(best.trials))
-        return self._evaluate(
-            "the best policy", EVALUATION_SEED, policy.version, before_each=lambda: self._publish(policy)
-        )
+        return self._evaluate("the best policy", EVALUATION_SEED, lambda: self._publish(policy))
 
-    def _publish(self, policy: PolicySnapshot) -> None:
+    def _publish(self, policy: PolicySnapshot) -> int:
         """Once the trainer is done: it publishes its own newest weights as it comes up, and those would act instead."""
-        self._save_policy()
+        self._take_newest()
         self._session.publish_policy(policy)
+        return policy.version
 
-    def _save_policy(self) -> Path:
-        return self._session.save_training(self._recordings.steps_for_training(self._setup.environment_spec))
+    def _take_newest(self) -> int:
+        """Has the trainer save and publish what its steps led to; returns the policy's version."""
+        steps = self._recordings.steps_for_training(self._setup.environment_spec)
+        self._newest = self._session.save_training(steps)
+        return policy_of(self._newest).version
 
-    def _evaluate(
-        self, name: str, seed: int, version: int, *, before_each: Callable[[], object] = lambda: None
-    ) -> Judgement:
-        """version: of the policy that must act in every step. before_each: called before each attempt."""
+    def _evaluate(self, name: str, seed: int, prepare: Callable[[], int]) -> Judgement:
+        """prepare: before each attempt, has the policy published that must act in every step; returns its version."""
         setup, config = self._setup, self._config
         plan = EvaluationPlan(
             controller=setup.config.controller,
@@ -193,9 +200,9 @@ class Practice:
             seed=seed,
             stop_at_success=False,
         )
-        others: set[int] = set()
+        version, others = 0, set[int]()
         for _ in range(EVALUATION_ATTEMPTS):
-            before_each()
+            version = prepare()
             evaluated = run_evaluation(
                 self._session, plan, f"evaluate {name}", force_limit_n=setup.job.force_limit_n, counts=undisturbed
             )
@@ -225,7 +232,7 @@ class Practice:
 
     def _report(self) -> PracticeReport:
         setup, config = self._setup, self._setup.config
-        paid_by = ", ".join(self._recordings.reward_versions())
+        paid_by = ", ".join(self._recordings.reward_versions(setup.environment_spec))
         versions = {**setup.versions, "configuration": setup.configuration_hash}
         report = PracticeReport(
             task=config.task,
