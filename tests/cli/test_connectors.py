@@ -97,7 +97,7 @@ def test_a_check_ends_with_2_where_a_task_cannot_be_practised(tmp_path, capsys):
     deep.write_text(f"name: deep\ndepth_m: 0.03\n{LEAST}")
     assert run("connectors", "check", deep, "usb") == 2
     said = capsys.readouterr()
-    assert "start_height_m of the task is 24 mm" in said.err
+    assert "start_height_m of the task is 24 mm" in said.err and "judged by task 'job-far'" in said.err
     assert "usb: rectangle" in said.out, "the others are checked all the same"
     assert run("connectors", "check", deep, "--task", "usb") == 0
 

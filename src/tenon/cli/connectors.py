@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -128,7 +130,8 @@ class CheckConnectors:
         from tenon.simulation.sight import picture_doubts
 
         connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, name)
-        check_fits(connector, task, workspace=safety.workspace)
+        with _naming_task(self.task):
+            check_fits(connector, task, workspace=safety.workspace)
         write_line(f"{name}: {measures(connector, task)}")
         stem = resolve(ConfigKind.CONNECTORS, name).stem
         said = doubts(connector, task)
@@ -180,13 +183,25 @@ class ShowConnectors:
         named = [load_named(ConnectorConfig, ConfigKind.CONNECTORS, name) for name in self.connectors]
         shown = named or _first_of_each(generate(_family(self.family)), self.per_series)
         for connector in shown:
-            check_fits(connector, task)
+            with _naming_task(self.task):
+                check_fits(connector, task)
         if self.out.suffix != ".png" or self.out.exists():  # last, so that what is wrong with a file is always said
             raise UsageError(f"--out {self.out}: name a .png file that does not exist yet")
         portraits = [(c.name, portrait(arm, c, task, size_px=self.size, seed=self.seed)) for c in shown]
         write_picture(self.out, sheet(portraits, columns=self.columns))
         note(f"{self.out}: {len(portraits)} connectors")
         return SUCCESS
+
+
+@contextmanager
+def _naming_task(task: str) -> Iterator[None]:
+    """Says by which task a connector was judged: nobody may have named one."""
+    from tenon.configuration.base import ConfigurationError
+
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error} (judged by task {task!r}: --task takes another)") from error
 
 
 def _family(name: str) -> FamilyConfig:

@@ -266,15 +266,12 @@ def open_record(setup: SessionSetup) -> PracticeRecord:
 
 
 def basis_of(setup: SessionSetup) -> Basis:
-    """Without what a resumed session may be told anew. Raises CheckpointError for a classifier that is damaged."""
+    """Raises CheckpointError for a classifier that is damaged."""
     from tenon.rewards.daib import RewardClassifier
-    from tenon.session.setup import with_algorithm
 
-    free = {"episodes": 1, "run_directory": Path(), "algorithm": ""}
-    lasting = with_algorithm(setup, setup.config.model_copy(update=free), setup.algorithm)
     folder = setup.config.reward_checkpoint if setup.config.reward == "daib" else None
     reward = "" if folder is None else RewardClassifier.load(folder).version
-    return Basis(configuration=lasting.configuration_hash, reward=reward)
+    return Basis(configuration=setup.part_hashes, reward=reward)
 
 
 def replace_with(record: PracticeRecord, **changes: object) -> PracticeRecord:

@@ -105,10 +105,10 @@ class Look(Config):
 class Basis(Config):
     """What a practice rests on from its first evaluation to its last: its numbers cannot be compared otherwise.
 
-    configuration: hash of the session and of all that it names. reward: the classifier's version; empty for a formula.
+    configuration: hash of each part, by its name. reward: the classifier's version; empty for a formula.
     """
 
-    configuration: str
+    configuration: dict[str, str]
     reward: str
 
 
@@ -166,8 +166,8 @@ def check_basis(record: PracticeRecord, basis: Basis, path: Path) -> None:
     if record.basis is None or record.basis == basis:
         return
     raise ConfigurationError(
-        f"{path}: this practice rests on something else ({differences(record.basis, basis)}): a task, connector, "
-        f"robot, calibration, classifier or Tenon itself was changed since. Undo that, or practise anew in another "
+        f"{path}: this practice rests on something else ({differences(record.basis, basis)}): what is named "
+        f"there was changed since, in its file or by another version of Tenon. Undo that, or practise anew in another "
         f"run directory. Who knows that the change is of no matter takes 'basis' out of the file"
     )
 

@@ -33,18 +33,13 @@ from tenon.simulation.scene import TOOL_DOWN_XYZW
 from tenon.simulation.task_kinds import VALVE_KIND, kind_of_task
 from tenon.simulation.tasks import InsertionTaskConfig
 
+APART_FROM_TRAINING = ("name", "run_directory", "episodes", "operator", "recording", "teleop", "algorithm")
+"""Keys of a session's file that a training may have otherwise when it goes on. algorithm: a path, to what is compared
+by itself."""
 APART_FROM_DATA = (
-    *("name", "run_directory", "episodes", "seed", "operator", "recording"),
-    *("controller", "deterministic", "teleop"),
-    *(
-        "train",
-        "algorithm",
-        "weights_every_updates",
-        "wait_for_training",
-        "prior_data",
-        "initial_checkpoint",
-        "practice",
-    ),
+    *APART_FROM_TRAINING,
+    *("seed", "controller", "deterministic"),
+    *("train", "weights_every_updates", "wait_for_training", "prior_data", "initial_checkpoint", "practice"),
 )
 """Keys of a session's file on which a step that was recorded does not depend: which run it is and how its file is
 written; who acts, which the contract of each episode tells; how a policy is trained on it afterwards."""
@@ -163,6 +158,25 @@ class SessionSetup:
         session = stand.session.model_dump(mode="json", exclude=set(APART_FROM_DATA))
         parts = (stand.robot, *self.job.parts, stand.safety, stand.calibration, *stand.cameras)
         return _hash_of([session, *_models(*parts)])
+
+    @cached_property
+    def part_hashes(self) -> dict[str, str]:
+        """16 hex digits of each part of what a training rests on, by name, so that a change can be named.
+
+        Left out: which run it is and how long, how it is recorded, the device that a person may take over by.
+        """
+        stand = self.stand
+        session = stand.session.model_dump(mode="json", exclude=set(APART_FROM_TRAINING))
+        parts: dict[str, list[dict[str, Any]]] = {
+            "session": [session],
+            "robot": _models(stand.robot),
+            "job": _models(*self.job.parts),
+            "safety": _models(stand.safety),
+            "calibration": _models(stand.calibration),
+            "cameras": _models(*stand.cameras),
+            "algorithm": [dict(self.algorithm)],
+        }
+        return {name: _hash_of(content) for name, content in parts.items()}
 
     @cached_property
     def versions(self) -> dict[str, str]:

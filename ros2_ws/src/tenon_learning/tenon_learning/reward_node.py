@@ -60,7 +60,7 @@ def reward_session(setup: SessionSetup) -> RewardSession:
     parts = [part.model_dump(mode="json") for part in (*setup.job.parts, *cameras)]
     return RewardSession(
         memory=setup.run_directory / MEMORY,
-        of=json.dumps(parts, sort_keys=True),
+        of=json.dumps([*parts, setup.calibration_labels], sort_keys=True),
         live_camera=any(camera.live for camera in cameras),
     )
 

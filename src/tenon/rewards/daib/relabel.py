@@ -15,7 +15,8 @@ def relabelled(transitions: Iterable[Transition], classifier: RewardClassifier) 
     """The same transitions with reward, success, logit and version of ``classifier``, as if it had been their reward.
 
     Transitions of an episode come in order, and sessions one after the other: each is judged by a reward of its own.
-    In a session the reward sees an episode's first picture as well, before any action; so it does here. Raises
+    In a session the reward sees an episode's first picture as well, before any action; so it does here. What a resumed
+    session knew of before it was resumed is not known here: it is a session like another. Raises
     TransitionError for one without a picture, RewardError for a picture of another size.
     """
     reward = ClassifierReward(classifier)

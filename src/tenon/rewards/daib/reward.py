@@ -20,8 +20,8 @@ class ClassifierReward:
     """Hard reward of a classifier of any variant, with the logit and the classifier's version.
 
     It learns how the plug looks from the first pictures of its first episodes, so these must show it free, and none of
-    them is a success. Nor is a picture of a live camera that is the one before, byte for byte: the camera hangs, or is
-    slower than the session, and nothing new is known. A renderer draws a plug at rest the same each time.
+    them is a success. Nor is a picture of a live camera that is the one before, byte for byte: the camera hangs, and
+    nothing new is known. A renderer draws a plug at rest the same each time.
     """
 
     name: ClassVar[str] = "daib"
