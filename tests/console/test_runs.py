@@ -71,7 +71,7 @@ def test_recordings_are_found_by_the_name_of_their_run(root: Path) -> None:
     found = [runs.read_dataset(root, folder) for folder in runs.dataset_folders(root)]
     assert [dataset.name for dataset in found] == ["monday/dsub", "usb"]
     usb = found[1]
-    assert (len(usb.listing.finished), runs.successes(usb), usb.cut_off, usb.damaged) == (2, 1, 1, 0)
+    assert (len(usb.listing.finished), runs.successes(usb), len(usb.listing.to_repair)) == (2, 1, 1)
 
 
 def test_labels_beside_the_episodes_are_no_recordings_of_their_own(root: Path) -> None:

@@ -57,7 +57,7 @@ def test_listing_tells_finished_partial_and_damaged_apart(recording, ros) -> Non
     (recording.directory / "notes").mkdir()
     listing = EpisodeStore(recording.directory).scan()
     assert [episode.number for episode in listing.finished] == [0, 2, 3]
-    assert [episode.layout.number for episode in listing.partial] == [9] and not listing.partial[0].is_repaired
+    assert [episode.layout.number for episode in listing.partial] == [9] and listing.partial[0].needs_repair
     assert [episode.layout.number for episode in listing.damaged] == [1]
     assert "tenon dataset repair" in listing.damaged[0].problem
 
@@ -152,6 +152,7 @@ def test_repaired_episode_stands_in_for_its_original(recording, ros) -> None:
     listing = store.scan()
     assert [episode.path.name for episode in listing.finished] == ["episode_000000_repaired"]
     assert [damaged.problem for damaged in listing.damaged] == ["was repaired: see episode_000000_repaired"]
+    assert listing.to_repair == ()
     assert store.episode(0).path.name == "episode_000000_repaired"
     assert store.next_number() == 1
 
@@ -164,6 +165,15 @@ def test_episode_that_is_being_recorded_is_not_said_to_be_cut_off(recording, ros
     writer.abort("operator let go")
     listing = EpisodeStore(recording.directory).scan()
     assert [episode.path for episode in listing.partial] == [writer.layout.part] and listing.recording == ()
+    assert listing.to_repair == (writer.layout.part,)
+
+
+def test_what_a_killed_repair_left_is_not_repaired_but_its_source(recording, ros) -> None:
+    writer = recording.writer(7)
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("cut off")
+    recording.writer(7, layout=writer.layout.repaired).abort("killed")
+    assert EpisodeStore(recording.directory).scan().to_repair == (part,)
 
 
 def test_whole_original_is_preferred_to_its_repaired_form(recording, ros) -> None:
@@ -178,6 +188,7 @@ def test_whole_original_is_preferred_to_its_repaired_form(recording, ros) -> Non
     listing = store.scan()
     assert [(episode.path.name, episode.messages) for episode in listing.finished] == [("episode_000007", 50)]
     assert [damaged.problem for damaged in listing.damaged] == ["is not needed: episode_000007 is whole"]
+    assert listing.to_repair == ()
     assert store.episode(7).path.name == "episode_000007"
 
 

@@ -75,9 +75,12 @@ class PartialEpisode:
         return self.layout.part
 
     @property
-    def is_repaired(self) -> bool:
-        """Whether a repaired form of it is among the finished episodes."""
-        return self.layout.repaired.finished.exists()
+    def needs_repair(self) -> bool:
+        """Whether no repaired form of it is among the finished episodes.
+
+        Not for what a repair that was killed has left: it is a copy, and its source is repaired anew.
+        """
+        return not self.layout.is_repaired and not self.layout.repaired.finished.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,11 @@ class DamagedEpisode:
 
     layout: EpisodeLayout
     problem: str
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether it has no repaired form. A whole one is left out only beside its other form."""
+        return not self.layout.repaired.finished.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,13 @@ class Listing:
     partial: tuple[PartialEpisode, ...]
     damaged: tuple[DamagedEpisode, ...]
     recording: tuple[PartialEpisode, ...] = ()
+
+    @property
+    def to_repair(self) -> tuple[Path, ...]:
+        """The directories for ``repair_episode``: of what was cut off or damaged, and has no repaired form yet."""
+        cut_off = (partial.path for partial in self.partial if partial.needs_repair)
+        damaged = (found.layout.finished for found in self.damaged if found.needs_repair)
+        return (*cut_off, *damaged)
 
 
 @dataclass(frozen=True, slots=True)
