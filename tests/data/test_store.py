@@ -9,7 +9,9 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from embedded_ros2.interfaces import deserialize, get_message, serialize
+from tenon.data import store as store_module
 from tenon.data.episodes import EpisodeError, EpisodeOutcome
+from tenon.data.mcap_check import check_mcap
 from tenon.data.repair import repair_episode
 from tenon.data.store import EpisodeStore, read_episode
 from tenon.data.transition_messages import transition_from_message
@@ -190,6 +192,25 @@ def test_whole_original_is_preferred_to_its_repaired_form(recording, ros) -> Non
     assert [damaged.problem for damaged in listing.damaged] == ["is not needed: episode_000007 is whole"]
     assert listing.to_repair == ()
     assert store.episode(7).path.name == "episode_000007"
+
+
+def test_pair_of_original_and_repaired_form_is_read_once_until_a_file_changes(
+    recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recording.finished(0, ros.samples(10))
+    file = read_episode(path).file
+    flip(file, file.stat().st_size // 2)
+    assert repair_episode(path).repaired is not None
+    read: list[Path] = []
+    monkeypatch.setattr(store_module, "check_mcap", lambda found: read.append(found) or check_mcap(found))
+    store = EpisodeStore(recording.directory)
+    for _ in range(3):
+        assert [episode.path.name for episode in store.scan().finished] == ["episode_000000_repaired"]
+    assert read == [file]
+    flip(file, file.stat().st_size // 2)
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert [episode.path.name for episode in store.scan().finished] == ["episode_000000"]
+    assert read == [file, file]
 
 
 def test_original_that_opens_but_fails_its_checksums_is_still_stood_in_for(recording, ros) -> None:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from tenon.data.transitions import Transition
 log = logging.getLogger(__name__)
 
 TRANSITION_TOPIC = "/transition"
+_REMEMBERED = 4096
+"""Of so many files it is known whether they are whole, which takes reading all of each."""
 _UNREADABLE = (McapError, EpisodeError, OSError, struct.error, ValueError, KeyError)
 
 
@@ -264,10 +267,17 @@ def _taken_instead(layout: EpisodeLayout) -> str:
 def _is_whole(layout: EpisodeLayout) -> bool:
     """Whether a finished episode opens and all its checksums hold."""
     try:
+        state = layout.finished_file.stat()
         read_episode(layout.finished)
-        return not check_mcap(layout.finished_file)
+        return _holds(layout.finished_file, state.st_size, state.st_mtime_ns)
     except (EpisodeError, OSError):
         return False
+
+
+@lru_cache(_REMEMBERED)
+def _holds(file: Path, size_bytes: int, changed_ns: int) -> bool:
+    """Whether all checksums of a file hold. It is read anew only where its size or its time of change (ns) is new."""
+    return not check_mcap(file)
 
 
 @contextmanager
