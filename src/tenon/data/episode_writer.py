@@ -61,7 +61,7 @@ class _EpisodeFile:
 
     def lock(self) -> None:
         """Tells others that it is being written, until it is closed."""
-        with suppress(OSError):  # A file system without locks can be recorded to all the same.
+        with suppress(OSError):  # A file system whose locks do not work can be recorded to all the same.
             lock_episode_file(self._descriptor)
 
     def sync(self) -> None:
@@ -172,7 +172,7 @@ class EpisodeWriter:
             self._refuse_existing(self.layout.finished)
             self.layout.part.rename(self.layout.finished)
             episodes.sync_directory(self.layout.directory)
-            self._close_file()  # Not before: while it is open it is locked, and nobody repairs it.
+        self.close()  # Not before: while it is open it is locked, and nobody repairs it.
         return self.layout.finished
 
     def abort(self, detail: str, outcome: EpisodeOutcome | None = None) -> Path:
@@ -188,6 +188,11 @@ class EpisodeWriter:
                 episodes.sync_directory(self.layout.part)
                 self._close_file()
         return self.layout.part
+
+    def close(self) -> None:
+        """Lets go of the file as it is. What was not ended before has no end and stays in ``layout.part``."""
+        with suppress(OSError):  # What counts was synced, and has its name.
+            self._close_file()
 
     def _spans_enough(self, log_time_ns: int) -> bool:
         """Whether the chunk that is being filled is due; also after a clock was set back."""
@@ -287,8 +292,7 @@ class EpisodeWriter:
         try:
             yield
         except BaseException as error:
-            with suppress(OSError):
-                self._close_file()
+            self.close()
             if isinstance(error, OSError):
                 raise EpisodeError(self._explain(error)) from error
             raise
