@@ -205,10 +205,10 @@ class EpisodeWriter:
         if free >= self._config.reserve_bytes:
             return
         what = f"{_mib(free)} free, {_mib(self._config.reserve_bytes)} are kept in reserve (recording.reserve_bytes)"
-        part = self.abort(f"the disk was nearly full: {what}")
+        self.abort(f"the disk was nearly full: {what}")
         raise EpisodeError(
             f"{self.layout.directory}: {what}: recording was ended before the disk is full. Free space, or record to "
-            f"another disk. Finished episodes are untouched; what this one has so far is whole and kept in {part}"
+            f"another disk. {self._kept(whole=True)}"
         )
 
     def _claim_names(self) -> None:
@@ -298,7 +298,7 @@ class EpisodeWriter:
             raise
 
     def _explain(self, error: OSError) -> str:
-        kept = f"Finished episodes are untouched; what this one has so far is kept in {self.layout.part}"
+        kept = self._kept(whole=False)
         if error.errno in _FULL_DISK:
             return (
                 f"{self.layout.directory}: the disk is full ({error.strerror}): free space, or record elsewhere. {kept}"
@@ -306,6 +306,13 @@ class EpisodeWriter:
         return (
             f"{self.layout.directory}: cannot be written: {error.strerror}: check the disk and its permissions. {kept}"
         )
+
+    def _kept(self, *, whole: bool) -> str:
+        """What remains after an error. whole: the part was ended well."""
+        if self.layout.is_repaired:
+            return f"Nothing of the repair is kept; {self.layout.original.stem} is as it was"
+        how = "is whole and kept" if whole else "is kept"
+        return f"Finished episodes are untouched; what this one has so far {how} in {self.layout.part}"
 
 
 def _mib(size_bytes: int) -> str:
