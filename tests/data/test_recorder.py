@@ -476,6 +476,20 @@ def test_episode_that_cannot_be_opened_fails_alone(
     assert content(recording.directory / "episode_000000") == before
 
 
+def test_error_names_the_episode_that_it_cost(make_recorder, recording) -> None:
+    """Else the loss of the next one, for the same reason, would pass for the same loss."""
+    recording.directory.write_text("in the way of the folder")
+    recorder = make_recorder()
+    told = []
+    for number, session in ((1, ""), (2, ""), (3, "monday")):
+        named = {"session": session, "session_episode": 7} if session else {}
+        recorder.begin(contract(number).model_copy(update=named))
+        with pytest.raises(EpisodeError, match="cannot be written"):
+            recorder.end(SUCCESS).result(TIMEOUT_S)
+        told.append(recorder.status().last_error)
+    assert [error.split(": ")[0] for error in told] == ["episode 1", "episode 2", "episode 7"]
+
+
 def test_disk_error_during_an_episode_reaches_its_end_and_the_status(
     make_recorder, recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
