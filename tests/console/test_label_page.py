@@ -7,6 +7,7 @@ import pickle
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from tenon.console.comparison import Comparison, comparisons
 from tenon.console.labelling import EpisodeLabelling
 from tenon.console.web import label_page, parts
 from tenon.console.web.context import Context
+from tenon.data.labels import LabelStore
+from tenon.data.store import read_episode
 from tenon_session.testing.sessions import constant_classifier
 
 if TYPE_CHECKING:
@@ -159,6 +162,27 @@ def test_proposals_for_some_recordings_do_not_stand_under_others(
         await asyncio.sleep(SETTLE_S)
         assert [(row["episode"], row["classifier"]) for row in one(user, ui.table).rows] == [(7, "–")]
         assert not said(user, "differs most")
+
+    simulate(show, context, act)
+
+
+def test_labels_of_other_frames_are_said_to_be_so_and_all_is_compared(
+    root: Path, context: Context, simulate: Simulate
+) -> None:
+    folder = root / "anna" / "episodes"
+    constant_classifier(root / "daib", 4.0, size_px=64)
+    episode = read_episode(folder / "episode_000001")
+    LabelStore(folder).save(episode, 50, (48,), by="ada", at=datetime.now(UTC), seen_version=0)
+
+    async def act(user: User) -> None:
+        judge = sorted(user.find(kind=ui.select).elements, key=lambda element: element.id)[1]
+        await until(lambda: judge.options and listed(user), "the choices")
+        with user.client:
+            judge.value = str(root / "daib")
+        user.find("Propose").click()
+        await until(lambda: said(user, "differs most"), "the look at the frames")
+        await until(lambda: all(row["classifier"] != "–" for row in one(user, ui.table).rows), "the comparison")
+        assert {row["episode"]: row["labels"] for row in one(user, ui.table).rows} == {0: "–", 1: "of other frames (ada)"}
 
     simulate(show, context, act)
 
