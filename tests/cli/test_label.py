@@ -121,6 +121,10 @@ def test_labels_of_other_frames_count_as_none_in_a_terminal(
     assert main(["label", "mark", str(run)]) == 0
     assert [title.split(",")[0] for title in shown] == [f"episode_{number:06d}" for number in range(EPISODES)]
     assert "as recorded: ada labelled other frames" in shown[1]
+    domain = ["label", "domain", str(run), str(run / "data"), "--name", "usb", "--series", "usb", "--mount", "wrist"]
+    assert main(domain) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "left out, its labels are of other frames" in said and "has no labelled episode" in said
     assert main(["label", "show", str(run)]) == 0
     assert "11 (of other frames)" in " ".join(capsys.readouterr().out.split())
 
