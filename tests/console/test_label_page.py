@@ -226,6 +226,29 @@ def test_labels_that_are_kept_late_bring_no_list_under_other_recordings(
     simulate(show, context, act)
 
 
+def test_labels_that_are_not_kept_since_others_are_being_saved_are_said_to_be_so(
+    root: Path, context: Context, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Gate(EpisodeLabelling.save, "")
+    monkeypatch.setattr(EpisodeLabelling, "save", lambda *arguments, **named: slow(*arguments, **named))
+
+    async def act(user: User) -> None:
+        await open_episode(user, 1)
+        press(user, "s")
+        await until(slow.entered.is_set, "keeping the labels")
+        await open_episode(user, 0)
+        press(user, "s")
+        waits = "episode_000001 is still being saved: save episode_000000 once that is done"
+        await until(lambda: user.notify.messages == [waits], "what is said of the second")
+        slow.opened.set()
+        await until(lambda: len(kept(root)) == 1, "the first labels")
+        await until(lambda: len(user.notify.messages) == 2, "what is said of the first")
+        press(user, "s")
+        await until(lambda: len(kept(root)) == 2, "the second labels")
+
+    simulate(show, context, act)
+
+
 def test_held_key_keeps_the_labels_once_and_nothing_is_kept_that_has_not_changed(
     root: Path, context: Context, simulate: Simulate
 ) -> None:
