@@ -264,9 +264,7 @@ def test_repair_that_a_person_breaks_off_keeps_neither_file_nor_thread(
     assert [child.name for child in recording.directory.iterdir()] == [part.name]
 
 
-def test_repair_whose_first_record_does_not_fit_leaves_nothing(
-    recording, ros, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repair_whose_first_record_does_not_fit_leaves_nothing(recording, ros, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = recording.writer()
     recording.fill(writer, ros.samples(5))
     part = writer.abort("")

@@ -27,7 +27,7 @@ class Comparison:
     frame: int
 
     def differences(self, labels: Labels | None) -> int:
-        """How many frames the classifier says otherwise of than the labels; without any that fit, than the recording."""
+        """How many frames the classifier says otherwise of than labels that fit; without them, than the recording."""
         success = self.recorded
         if labels is not None and labels.fits(len(success)):
             success = labels.success

@@ -29,7 +29,8 @@ class EpisodeLabelling:
         self.labels = labels
         self.proposal = proposal
         self.recorded = frames.success
-        self.marks = set(labels.marks if labels is not None and self.is_labelled else marks_from_success(frames.success))
+        fitting = labels if labels is not None and labels.fits(len(frames)) else None
+        self.marks = set(marks_from_success(frames.success) if fitting is None else fitting.marks)
         self.frame = 0
 
     @classmethod

@@ -11,7 +11,6 @@ import time
 
 from tenon.data.episodes import EpisodeLayout
 
-
 TRIES, TRY_EVERY_S = 10, 0.02
 """Those who only look hold the lock for a moment. Whoever records does not wait longer: on a network's file system
 nobody might ever answer."""

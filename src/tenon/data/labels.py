@@ -7,7 +7,8 @@
         000001.json                         the first labelling
         000002.json                         a later one, which counts; the first stays
 
-A repaired episode has the labels of its original, unless it lost the contract that says what it is. Copies of an episode take them along (``copy_labels``).
+A repaired episode has the labels of its original, unless it lost the contract that says what it is. Copies of an
+episode take them along (``copy_labels``).
 
 Frame k is the picture after step k of the episode: what a reward classifier judges.
 """

@@ -44,7 +44,7 @@ class Admission(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
     """Counters since the start. written: messages in files. dropped: refused because the queue was full. lost: of an
-    episode that could not be written. last_error: of the last episode that failed, which it names; empty if none did."""
+    episode that could not be written. last_error: of the last episode that failed, with its name; empty if none did."""
 
     written: int
     dropped: int
