@@ -13,10 +13,13 @@ import pytest
 from sensor_msgs.msg import JointState
 
 from embedded_ros2.interfaces import serialize
+from tenon.cli.dataset_folder import finished_episodes
 from tenon.cli.footage import FootageError, Stand, find_episode, write_episode_video
+from tenon.cli.main import main
 from tenon.configuration.resolve import resolve_session
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
+from tenon.data.repair import repair_episode
 from tenon.data.schemas import find_share_under, full_definition
 from tenon.data.store import EpisodeStore
 from tenon.session.stand import load_stand
@@ -83,6 +86,20 @@ def test_episode_that_is_being_recorded_is_named_and_its_repair_refused(tenon: T
     repair = tenon("dataset", "repair", str(writer.layout.part))
     assert repair.returncode == 1 and "is being recorded" in repair.stderr
     writer.abort("")
+
+
+def test_sound_episode_that_is_left_out_is_not_said_to_be_damaged(
+    run_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its original is whole too."""
+    episodes = run_directory / "episodes"
+    shutil.copytree(episodes / "episode_000000", episodes / "episode_000000.part")
+    repair_episode(episodes / "episode_000000.part")
+    shutil.rmtree(episodes / "episode_000000.part")
+    assert [episode.path.name for episode in finished_episodes(run_directory)] == ["episode_000000"]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "episode_000000 is whole" in said and "damaged" not in said
+    assert main(["dataset", "info", str(run_directory)]) == 0
 
 
 def test_directory_that_is_not_there_is_wrong_usage(tenon: Tenon, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from rclpy.node import Node
@@ -15,6 +17,7 @@ from tenon_session import introspection
 from tenon_session.introspection import RateMeter, spinning_node
 
 Tenon = Callable[..., subprocess.CompletedProcess[str]]
+TIMEOUT_S = 10.0
 
 
 def test_list_shows_the_topics_of_another_process(tenon: Tenon, talker: None) -> None:
@@ -91,6 +94,40 @@ def test_callback_that_fails_costs_its_own_call_alone(router: None, capfd: pytes
         for _ in range(3):
             assert called.acquire(timeout=10.0)
     assert "ValueError: of this call" in capfd.readouterr().err
+
+
+class Broken:
+    """An executor and its node: every turn fails."""
+
+    def __init__(self) -> None:
+        self.turns, self.said = 0, 0
+
+    def spin_once(self, timeout_sec: float) -> None:
+        self.turns += 1
+        raise ValueError("of every turn")
+
+    def get_logger(self) -> SimpleNamespace:
+        return SimpleNamespace(error=lambda _: setattr(self, "said", self.said + 1))
+
+
+def test_turn_that_always_fails_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(introspection.rclpy, "ok", lambda: True)
+    broken, ended = Broken(), threading.Event()
+    thread = threading.Thread(target=introspection._spin, args=(broken, broken, ended))
+    thread.start()
+    time.sleep(5 * introspection.FAILED_S)
+    ended.set()
+    thread.join(TIMEOUT_S)
+    assert not thread.is_alive() and 0 < broken.said == broken.turns <= 6
+
+
+def test_turns_end_with_ros(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Broken()
+    monkeypatch.setattr(introspection.rclpy, "ok", lambda: broken.turns == 0)
+    thread = threading.Thread(target=introspection._spin, args=(broken, broken, threading.Event()), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_S)
+    assert not thread.is_alive() and broken.turns == 1
 
 
 def test_unknown_package_is_named() -> None:

@@ -9,6 +9,8 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 from drawn_sockets import draw_domains
 
+from tenon.cli import label_terminal
 from tenon.cli.label_terminal import Deed, half_blocks, press, screen
 from tenon.cli.main import main
 from tenon.console.labelling import EpisodeLabelling
@@ -102,6 +105,28 @@ def test_labels_are_set_and_listed_without_a_terminal(run: Path, capsys: pytest.
     assert "4, 7" in shown and "ana" in shown and "bounced" in shown and "never" in shown
     assert main(["label", "set", where, "--marks", "99"]) == 1
     assert "frames 0 to 9" in capsys.readouterr().err
+
+
+def test_labels_of_other_frames_count_as_none_in_a_terminal(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    episode = read_episode(run / "episodes/episode_000001")
+    LabelStore(run / "episodes").save(episode, STEPS + 2, (11,), by="ada", at=datetime.now(UTC), seen_version=0)
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    shown: list[str] = []
+    monkeypatch.setattr(label_terminal, "raw_terminal", lambda: nullcontext(lambda: "x"))
+    monkeypatch.setattr(label_terminal, "press", lambda *_: Deed.SKIP)
+    monkeypatch.setattr(label_terminal, "show", lambda _, title: shown.append(title))
+    assert main(["label", "mark", str(run)]) == 0
+    assert [title.split(",")[0] for title in shown] == [f"episode_{number:06d}" for number in range(EPISODES)]
+    assert "as recorded: ada labelled other frames" in shown[1]
+    domain = ["label", "domain", str(run), str(run / "data"), "--name", "usb", "--series", "usb", "--mount", "wrist"]
+    assert main(domain) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "left out, its labels are of other frames" in said and "has no labelled episode" in said
+    assert main(["label", "show", str(run)]) == 0
+    assert "11 (of other frames)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_keys_need_a_terminal_and_say_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

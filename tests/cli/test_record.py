@@ -48,7 +48,7 @@ class Session:
     def _episode(self, seed: int) -> EpisodeSummary:
         number = next_number(self.episodes)
         if seed in self.lost:
-            self._tell(FULL)
+            self._tell(f"episode {number}: {FULL}")
         else:
             contract = EpisodeContract(number=number, robot="sim", task="usb", controller="teleop", seed=seed)
             writer = EpisodeWriter(self.episodes, contract, [TOPIC])
@@ -87,9 +87,10 @@ def test_demonstration_that_was_not_written_is_told_with_its_reason_and_done_aga
 ) -> None:
     status, _ = record(lost=[11, 14], lossy=[12])
     told = " ".join(capsys.readouterr().err.split())
-    assert status == 1 and told.count(f"NOT RECORDED: {FULL}") == 1
+    assert status == 1 and told.count(FULL) == 3  # that of the last one once more, in the end
+    assert f"NOT RECORDED: episode 1: {FULL}" in told and f"NOT RECORDED: episode 3: {FULL}" in told
     assert "3 of them are NOT kept whole" in told and "(seed 11)" in told and "(seed 14)" in told
-    assert f"(seed 14). {FULL}" in told and "--resume" in told
+    assert f"(seed 14). episode 3: {FULL}" in told and "--resume" in told
     status, session = record("--resume")
     assert status == 0 and [(plan.seed, plan.episodes) for plan in session.plans] == [(11, 2), (14, 1)]
     assert "3 of 5 are missing" in " ".join(capsys.readouterr().err.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,8 +16,9 @@ from nicegui import ui
 
 from tenon.console.web import datasets_page
 from tenon.console.web.context import Context
-from tenon.console.web.datasets_page import QUIET_S
 from tenon.control.phase import SessionPhase
+from tenon.data.episode_lock import lock_episode_file
+from tenon.data.repair import repair_episode
 
 if TYPE_CHECKING:
     from nicegui.testing import User
@@ -59,13 +60,6 @@ async def choose(user: User, run: str) -> None:
     await until(lambda: any(text.endswith(f"/{run}/episodes") for text in texts(user, ui.label)), "the run's episodes")
 
 
-def recording(context: Context) -> None:
-    """The console sees a session that records."""
-    state = {"session": "anna", "phase": int(SessionPhase.RUNNING), "detail": "", "episode": 5}
-    context.model.on_session_state(SimpleNamespace(**state, controller="residual", record=True, train=False))
-    context.model.on_graph(["session_manager"], None)
-
-
 def test_report_names_its_run_and_stays_its_own_when_another_run_is_chosen(
     root: Path, context: Context, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,28 +89,53 @@ def test_report_names_its_run_and_stays_its_own_when_another_run_is_chosen(
 def test_episode_that_is_being_recorded_is_not_offered_for_repair(
     root: Path, context: Context, simulate: Simulate
 ) -> None:
-    recording(context)
+    with (root / "anna" / "episodes" / PART / "episode_000005_0.mcap.part").open("rb+") as file:
+        lock_episode_file(file.fileno())
 
-    async def act(user: User) -> None:
-        await choose(user, "anna")
-        assert f"{PART} is being recorded" in texts(user, ui.label)
-        assert f"Repair {PART}" not in texts(user, ui.button)
+        async def act(user: User) -> None:
+            await choose(user, "anna")
+            assert f"{PART} is being recorded" in texts(user, ui.label)
+            assert f"Repair {PART}" not in texts(user, ui.button)
 
-    simulate(datasets_page.build, context, act)
+        simulate(datasets_page.build, context, act)
 
 
-@pytest.mark.parametrize("is_recording", [False, True])
-def test_episode_that_was_cut_off_is_offered_for_repair(
-    root: Path, context: Context, simulate: Simulate, is_recording: bool
+def test_episode_is_offered_for_repair_as_soon_as_its_recorder_is_gone(
+    root: Path, context: Context, simulate: Simulate
 ) -> None:
-    if is_recording:  # another one
-        recording(context)
-        part, before_s = root / "anna" / "episodes" / PART, time.time() - 2 * QUIET_S
-        for path in (*part.iterdir(), part):
-            os.utime(path, (before_s, before_s))
+    """Whatever session goes on, and however little ago the part was written."""
+    state = {"session": "anna", "phase": int(SessionPhase.RUNNING), "detail": "", "episode": 5}
+    context.model.on_session_state(SimpleNamespace(**state, controller="residual", record=True, train=False))
+    context.model.on_graph(["session_manager"], None)
 
     async def act(user: User) -> None:
         await choose(user, "anna")
         assert f"Repair {PART}" in texts(user, ui.button)
 
     simulate(datasets_page.build, context, act)
+
+
+def test_only_what_needs_repair_is_counted_and_offered(
+    root: Path, context: Context, simulate: Simulate, record: Record
+) -> None:
+    """Not the repaired form that a whole original makes needless, nor an original that a repaired form stands for."""
+    episodes = root / "anna" / "episodes"
+    for number in (6, 7):
+        damage(record(root / "anna", number))
+        repair_episode(episodes / f"episode_{number:06d}")
+    shutil.rmtree(episodes / "episode_000006")
+    record(root / "anna", 6)
+
+    async def act(user: User) -> None:
+        await choose(user, "anna")
+        overview = min(user.find(kind=ui.table).elements, key=lambda element: element.id)
+        assert {row["run"]: row["to repair"] for row in overview.rows} == {"anna": 1, "berta": 0}
+        assert [text for text in texts(user, ui.button) if text.startswith("Repair")] == [f"Repair {PART}"]
+
+    simulate(datasets_page.build, context, act)
+
+
+def damage(path: Path) -> None:
+    """Cuts a finished episode's end off."""
+    file = next(path.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[:-100])

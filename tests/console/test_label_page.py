@@ -7,6 +7,7 @@ import pickle
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from tenon.console.comparison import Comparison, comparisons
 from tenon.console.labelling import EpisodeLabelling
 from tenon.console.web import label_page, parts
 from tenon.console.web.context import Context
+from tenon.data.labels import LabelStore
+from tenon.data.store import read_episode
 from tenon_session.testing.sessions import constant_classifier
 
 if TYPE_CHECKING:
@@ -163,6 +166,28 @@ def test_proposals_for_some_recordings_do_not_stand_under_others(
     simulate(show, context, act)
 
 
+def test_labels_of_other_frames_are_said_to_be_so_and_all_is_compared(
+    root: Path, context: Context, simulate: Simulate
+) -> None:
+    folder = root / "anna" / "episodes"
+    constant_classifier(root / "daib", 4.0, size_px=64)
+    episode = read_episode(folder / "episode_000001")
+    LabelStore(folder).save(episode, 50, (48,), by="ada", at=datetime.now(UTC), seen_version=0)
+
+    async def act(user: User) -> None:
+        judge = sorted(user.find(kind=ui.select).elements, key=lambda element: element.id)[1]
+        await until(lambda: judge.options and listed(user), "the choices")
+        with user.client:
+            judge.value = str(root / "daib")
+        user.find("Propose").click()
+        await until(lambda: said(user, "differs most"), "the look at the frames")
+        await until(lambda: all(row["classifier"] != "–" for row in one(user, ui.table).rows), "the comparison")
+        shown = {row["episode"]: row["labels"] for row in one(user, ui.table).rows}
+        assert shown == {0: "–", 1: "of other frames (ada)"}
+
+    simulate(show, context, act)
+
+
 def test_of_two_rows_that_are_clicked_the_second_is_opened(
     root: Path, context: Context, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +223,29 @@ def test_labels_that_are_kept_late_bring_no_list_under_other_recordings(
         await asyncio.sleep(SETTLE_S)
         assert listed(user) == [7]
         assert not said(user, "episode_000001: frame")
+
+    simulate(show, context, act)
+
+
+def test_labels_that_are_not_kept_since_others_are_being_saved_are_said_to_be_so(
+    root: Path, context: Context, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Gate(EpisodeLabelling.save, "")
+    monkeypatch.setattr(EpisodeLabelling, "save", lambda *arguments, **named: slow(*arguments, **named))
+
+    async def act(user: User) -> None:
+        await open_episode(user, 1)
+        press(user, "s")
+        await until(slow.entered.is_set, "keeping the labels")
+        await open_episode(user, 0)
+        press(user, "s")
+        waits = "episode_000001 is still being saved: save episode_000000 once that is done"
+        await until(lambda: user.notify.messages == [waits], "what is said of the second")
+        slow.opened.set()
+        await until(lambda: len(kept(root)) == 1, "the first labels")
+        await until(lambda: len(user.notify.messages) == 2, "what is said of the first")
+        press(user, "s")
+        await until(lambda: len(kept(root)) == 2, "the second labels")
 
     simulate(show, context, act)
 

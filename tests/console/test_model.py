@@ -132,7 +132,9 @@ def test_fault_comes_first_with_its_remedy_and_can_be_cleared(model: ConsoleMode
 
 
 def test_fault_of_the_session_alone_needs_no_clearing(model: ConsoleModel) -> None:
+    assert model.fault() == ""
     model.on_session_state(state(phase=SessionPhase.FAULT, detail="stream: no reward for 1 s"))
+    assert model.fault() == "stream: no reward for 1 s"
     view = model.view()
     assert alerts(view)[0].subject == "stream"
     assert not can_clear(view)

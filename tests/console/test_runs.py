@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tenon.console import runs
-from tenon.console.comparison import compare, threshold_picture
+from tenon.console.comparison import compare, comparisons, threshold_of, threshold_picture
 from tenon.console.labelling import EpisodeLabelling, episodes_to_label
 from tenon.data.checkpoint import Checkpoint, CheckpointFolder
 from tenon.data.encode import MessageEncoder, transition_fields
@@ -71,7 +71,7 @@ def test_recordings_are_found_by_the_name_of_their_run(root: Path) -> None:
     found = [runs.read_dataset(root, folder) for folder in runs.dataset_folders(root)]
     assert [dataset.name for dataset in found] == ["monday/dsub", "usb"]
     usb = found[1]
-    assert (len(usb.listing.finished), runs.successes(usb), usb.cut_off, usb.damaged) == (2, 1, 1, 0)
+    assert (len(usb.listing.finished), runs.successes(usb), len(usb.listing.to_repair)) == (2, 1, 1)
 
 
 def test_labels_beside_the_episodes_are_no_recordings_of_their_own(root: Path) -> None:
@@ -144,6 +144,20 @@ def test_labels_of_other_frames_are_no_marks_and_labelling_anew_stands_above_the
     assert opened.marks == {STEPS - 1} and opened.is_changed
     assert opened.success.tolist() == [False] * (STEPS - 1) + [True]
     assert opened.save(by="bob", at=AT).version == 2
+
+
+def test_labels_of_other_frames_count_for_nothing_beside_a_classifier(root: Path) -> None:
+    """All others are compared and drawn all the same."""
+    folder = root / "usb" / "episodes"
+    constant_classifier(root / "daib", 4.0, size_px=8)
+    episode, _ = episodes_to_label(folder)[0]
+    labels = LabelStore(folder).save(episode, STEPS + 3, (0,), by="ada", at=AT, seen_version=0)
+    compared = comparisons(folder, root / "daib")
+    assert sorted(one.episode.number for one in compared) == [0, 1]
+    assert all(one.differences(labels) == one.differences(None) for one in compared)
+    with pytest.raises(LabelError, match="none of these episodes is labelled"):
+        threshold_of(folder, root / "daib", "usb")
+    assert not EpisodeLabelling.open(episode).is_labelled
 
 
 def test_second_person_is_told_that_the_first_was_faster(root: Path) -> None:

@@ -153,6 +153,23 @@ def test_repaired_episode_has_the_labels_of_its_original(labels: LabelStore, epi
     assert labels.history(repaired) == labels.history(episode) == (saved, later)
 
 
+def test_repaired_episode_that_lost_its_contract_takes_no_labels_but_may_have_its_own(
+    labels: LabelStore, recording: Any
+) -> None:
+    damaged = recording.finished(3)
+    of_original = labels.save(read_episode(damaged), STEPS, (4,), by="ana", at=NOON, seen_version=0)
+    file = read_episode(damaged).file
+    data = file.read_bytes()
+    file.write_bytes(data.replace(b"tenon_contract", b"tenon_contradt", 1)[:-100])
+    repair_episode(damaged)
+    repaired = EpisodeStore(damaged.parent).episode(3)
+    assert repaired.layout.is_repaired and repaired.contract.session == ""
+    assert labels.latest(repaired) is None
+    own = labels.save(repaired, STEPS, (5,), by="ben", at=NOON, seen_version=0)
+    assert labels.latest(repaired) == own and own != of_original
+    assert [path.parent.name for path in labels.newest_files()] == ["episode_000003", "episode_000003_repaired"]
+
+
 def test_labels_come_before_what_was_recorded(labels: LabelStore, episode: Episode) -> None:
     recorded = load_frames(episode).success
     assert np.array_equal(labelled_success(labels, episode, recorded), recorded)

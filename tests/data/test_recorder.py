@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -9,13 +10,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mcap.reader import NonSeekingReader
 from rosbags.highlevel import AnyReader
 
 from tenon.configuration.recording import RecorderConfig, WriterConfig
-from tenon.data import episode_writer
+from tenon.data import episode_lock, episode_writer
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, TopicAudit
 from tenon.data.mcap_check import check_mcap
@@ -474,6 +476,20 @@ def test_episode_that_cannot_be_opened_fails_alone(
     assert content(recording.directory / "episode_000000") == before
 
 
+def test_error_names_the_episode_that_it_cost(make_recorder, recording) -> None:
+    """Else the loss of the next one, for the same reason, would pass for the same loss."""
+    recording.directory.write_text("in the way of the folder")
+    recorder = make_recorder()
+    told = []
+    for number, session in ((1, ""), (2, ""), (3, "monday")):
+        named = {"session": session, "session_episode": 7} if session else {}
+        recorder.begin(contract(number).model_copy(update=named))
+        with pytest.raises(EpisodeError, match="cannot be written"):
+            recorder.end(SUCCESS).result(TIMEOUT_S)
+        told.append(recorder.status().last_error)
+    assert [error.split(": ")[0] for error in told] == ["episode 1", "episode 2", "episode 7"]
+
+
 def test_disk_error_during_an_episode_reaches_its_end_and_the_status(
     make_recorder, recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -496,6 +512,39 @@ def test_disk_error_during_an_episode_reaches_its_end_and_the_status(
     assert (status.written, status.lost, status.episodes) == (1, 4, 0)
     assert "the disk is full" in status.last_error
     assert [path.name for path in recording.directory.iterdir()] == ["episode_000000.part"]
+
+
+def test_episode_that_has_its_name_is_kept_though_its_file_does_not_close(
+    recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(2))
+    real_close = os.close
+
+    def close(descriptor: int) -> None:
+        real_close(descriptor)
+        if writer.layout.finished.exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(episode_writer, "os", SimpleNamespace(**{**vars(os), "close": close}))
+        assert writer.finish(SUCCESS) == writer.layout.finished
+    assert not writer.is_open and check_mcap(writer.layout.finished_file) == []
+
+
+def test_lock_that_is_never_free_does_not_hold_up_a_recording(recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network's file system whose lock service is gone."""
+    tries: list[int] = []
+
+    def flock(descriptor: int, operation: int) -> None:
+        assert operation & fcntl.LOCK_NB
+        tries.append(operation)
+        raise BlockingIOError
+
+    monkeypatch.setattr(episode_lock.fcntl, "flock", flock)
+    writer = recording.writer()
+    assert len(tries) == episode_lock.TRIES
+    writer.finish(SUCCESS)
 
 
 def test_close_breaks_an_open_episode_off_and_keeps_it(make_recorder, recording) -> None:

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import chain, repeat
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 
 from tenon.configuration.recording import WriterConfig
-from tenon.data import episode_writer
+from tenon.data import episode_writer, repair
+from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeError, EpisodeOutcome
 from tenon.data.mcap_check import check_mcap
 from tenon.data.repair import REPAIR_RECORD, RepairReport, repair_episode
@@ -227,6 +230,54 @@ def test_repair_that_breaks_off_leaves_nothing_and_the_next_one_succeeds(
     assert repair_episode(part).repaired is not None
 
 
+def test_repair_that_ends_for_a_nearly_full_disk_says_that_nothing_of_it_is_kept(
+    recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(20))
+    part = writer.abort("")
+    free = chain([1 << 40], repeat(1 << 20))
+    monkeypatch.setattr(episode_writer.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+    with pytest.raises(EpisodeError, match="Nothing of the repair is kept; episode_000000 is as it was") as failed:
+        repair_episode(part, recording.config)
+    assert "whole" not in str(failed.value)
+    assert [child.name for child in recording.directory.iterdir()] == [part.name]
+
+
+def test_repair_that_a_person_breaks_off_keeps_neither_file_nor_thread(
+    recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("")
+    opened: list[EpisodeWriter] = []
+
+    class Interrupted(EpisodeWriter):
+        def write(self, *arguments: object, **named: object) -> None:
+            opened.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(repair, "EpisodeWriter", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        repair_episode(part)
+    assert not opened[0].is_open
+    assert [child.name for child in recording.directory.iterdir()] == [part.name]
+
+
+def test_repair_whose_first_record_does_not_fit_leaves_nothing(recording, ros, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = recording.writer()
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("")
+
+    def full_disk(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(episode_writer._EpisodeFile, "write", full_disk)
+    with pytest.raises(EpisodeError, match="the disk is full"):
+        repair_episode(part)
+    assert [child.name for child in recording.directory.iterdir()] == [part.name]
+
+
 def test_what_a_killed_repair_left_is_replaced(recording, ros) -> None:
     writer = recording.writer()
     recording.fill(writer, ros.samples(5))
@@ -235,6 +286,8 @@ def test_what_a_killed_repair_left_is_replaced(recording, ros) -> None:
     with pytest.raises(EpisodeError, match="being written by another repair"):
         repair_episode(part)
     killed.abort("killed")
+    with pytest.raises(EpisodeError, match="repair episode_000000 instead"):
+        repair_episode(killed.layout.part)
     assert repair_episode(part).repaired == writer.layout.repaired.finished
     assert not writer.layout.repaired.part.exists()
 

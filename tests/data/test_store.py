@@ -9,7 +9,9 @@ import pytest
 from rosbags.highlevel import AnyReader
 
 from embedded_ros2.interfaces import deserialize, get_message, serialize
+from tenon.data import store as store_module
 from tenon.data.episodes import EpisodeError, EpisodeOutcome
+from tenon.data.mcap_check import check_mcap
 from tenon.data.repair import repair_episode
 from tenon.data.store import EpisodeStore, read_episode
 from tenon.data.transition_messages import transition_from_message
@@ -57,7 +59,7 @@ def test_listing_tells_finished_partial_and_damaged_apart(recording, ros) -> Non
     (recording.directory / "notes").mkdir()
     listing = EpisodeStore(recording.directory).scan()
     assert [episode.number for episode in listing.finished] == [0, 2, 3]
-    assert [episode.layout.number for episode in listing.partial] == [9] and not listing.partial[0].is_repaired
+    assert [episode.layout.number for episode in listing.partial] == [9] and listing.partial[0].needs_repair
     assert [episode.layout.number for episode in listing.damaged] == [1]
     assert "tenon dataset repair" in listing.damaged[0].problem
 
@@ -152,6 +154,7 @@ def test_repaired_episode_stands_in_for_its_original(recording, ros) -> None:
     listing = store.scan()
     assert [episode.path.name for episode in listing.finished] == ["episode_000000_repaired"]
     assert [damaged.problem for damaged in listing.damaged] == ["was repaired: see episode_000000_repaired"]
+    assert listing.to_repair == ()
     assert store.episode(0).path.name == "episode_000000_repaired"
     assert store.next_number() == 1
 
@@ -164,6 +167,15 @@ def test_episode_that_is_being_recorded_is_not_said_to_be_cut_off(recording, ros
     writer.abort("operator let go")
     listing = EpisodeStore(recording.directory).scan()
     assert [episode.path for episode in listing.partial] == [writer.layout.part] and listing.recording == ()
+    assert listing.to_repair == (writer.layout.part,)
+
+
+def test_what_a_killed_repair_left_is_not_repaired_but_its_source(recording, ros) -> None:
+    writer = recording.writer(7)
+    recording.fill(writer, ros.samples(5))
+    part = writer.abort("cut off")
+    recording.writer(7, layout=writer.layout.repaired).abort("killed")
+    assert EpisodeStore(recording.directory).scan().to_repair == (part,)
 
 
 def test_whole_original_is_preferred_to_its_repaired_form(recording, ros) -> None:
@@ -178,7 +190,27 @@ def test_whole_original_is_preferred_to_its_repaired_form(recording, ros) -> Non
     listing = store.scan()
     assert [(episode.path.name, episode.messages) for episode in listing.finished] == [("episode_000007", 50)]
     assert [damaged.problem for damaged in listing.damaged] == ["is not needed: episode_000007 is whole"]
+    assert listing.to_repair == ()
     assert store.episode(7).path.name == "episode_000007"
+
+
+def test_pair_of_original_and_repaired_form_is_read_once_until_a_file_changes(
+    recording, ros, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recording.finished(0, ros.samples(10))
+    file = read_episode(path).file
+    flip(file, file.stat().st_size // 2)
+    assert repair_episode(path).repaired is not None
+    read: list[Path] = []
+    monkeypatch.setattr(store_module, "check_mcap", lambda found: read.append(found) or check_mcap(found))
+    store = EpisodeStore(recording.directory)
+    for _ in range(3):
+        assert [episode.path.name for episode in store.scan().finished] == ["episode_000000_repaired"]
+    assert read == [file]
+    flip(file, file.stat().st_size // 2)
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert [episode.path.name for episode in store.scan().finished] == ["episode_000000"]
+    assert read == [file, file]
 
 
 def test_original_that_opens_but_fails_its_checksums_is_still_stood_in_for(recording, ros) -> None:

@@ -21,9 +21,14 @@ from tenon_session.recorder_node import RecorderNode
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def robot() -> str:
+    return "ur5-emulated"
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, robot: str) -> Iterator[Path]:
     monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_loopback")
-    config = resolve_session("sim", {"run_directory": str(tmp_path / "run"), "robot": "ur5-emulated"})
+    config = resolve_session("sim", {"run_directory": str(tmp_path / "run"), "robot": robot})
     file = tmp_path / "session.yaml"
     file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
     rclpy.init(args=["--ros-args", "-p", f"session:={file}"])
@@ -32,7 +37,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(60)
-def test_episode_that_cannot_be_written_is_told_on_diagnostics(session: Path, tmp_path: Path) -> None:
+def test_each_episode_that_cannot_be_written_is_told_on_diagnostics(session: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run/episodes").write_text("in the way of the folder")
     said: list[DiagnosticArray] = []
@@ -42,19 +47,21 @@ def test_episode_that_cannot_be_written_is_told_on_diagnostics(session: Path, tm
     executor = SingleThreadedExecutor()
     for node in (others, recorder):
         executor.add_node(node)
-    state.publish(SessionState(session="s", phase=SessionState.RUNNING, episode=0, record=True))
-    while not any(recorder_error_of(msg) for msg in said):
-        executor.spin_once(timeout_sec=1.0)
+    for episode in (5, 6):
+        state.publish(SessionState(session="s", phase=SessionState.RUNNING, episode=episode, record=True))
+        while not any(recorder_error_of(msg).startswith(f"episode {episode}: ") for msg in said):
+            executor.spin_once(timeout_sec=1.0)
     errors = {recorder_error_of(msg) for msg in said} - {""}
-    assert len(errors) == 1 and "episodes: cannot be written" in errors.pop()
+    assert len(errors) == 2 and all("episodes: cannot be written" in error for error in errors)
     executor.shutdown()
     recorder.destroy_node()
     others.destroy_node()
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("robot", ["ur5-emulated", "sim"])
 def test_episode_ends_when_its_session_manager_is_gone(session: Path, tmp_path: Path) -> None:
-    """Cameras go on: they would fill the disk."""
+    """Cameras go on: they would fill the disk. The time of a simulation has stopped with it."""
     manager, recorder = GraphNode("manager"), RecorderNode()
     state = manager.advertise(contract.SESSION_STATE)
     executor = SingleThreadedExecutor()

@@ -51,13 +51,12 @@ class Info:
         OUT.print(table)
         for recording in listing.recording:
             note(f"is being recorded: {recording.path}")
-        cut_off = [partial.layout for partial in listing.partial if not partial.layout.repaired.finished.exists()]
-        for layout in cut_off:
-            note(f"cut off: {layout.part}: tenon dataset repair {layout.part}")
+        for partial in listing.partial:
+            if partial.needs_repair:
+                note(f"cut off: {partial.path}: tenon dataset repair {partial.path}")
         for damaged in listing.damaged:
             note(f"left out: {damaged.layout.finished}: {damaged.problem}")
-        damaged_for_good = any(not found.layout.repaired.finished.exists() for found in listing.damaged)
-        return FAILURE if cut_off or damaged_for_good else SUCCESS
+        return FAILURE if listing.to_repair else SUCCESS
 
 
 @dataclass(frozen=True)

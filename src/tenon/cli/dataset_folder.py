@@ -65,10 +65,10 @@ def finished_episodes(directory: Path) -> tuple[Episode, ...]:
     for recording in listing.recording:
         note(f"left out, is being recorded: {recording.path}")
     for partial in listing.partial:
-        if not partial.is_repaired:
+        if partial.needs_repair:
             note(f"left out, cut off: {partial.path}: tenon dataset repair {partial.path}")
     for damaged in listing.damaged:
-        note(f"left out, damaged: {damaged.layout.finished}: {damaged.problem}")
+        note(f"left out: {damaged.layout.finished}: {damaged.problem}")
     if not listing.finished:
         raise UsageError(
             f"{directory}: has no finished episode: name a run directory, or a folder of episode_000000, ..."

@@ -61,7 +61,7 @@ class LabelMark:
         with explained():
             waiting = opened(self.directory, self.classifier)
             if self.which == "unlabelled":
-                waiting = [labelling for labelling in waiting if labelling.labels is None]
+                waiting = [labelling for labelling in waiting if not labelling.is_labelled]
             if not waiting:
                 note(f"{self.directory}: all episodes are labelled: --which all shows them again")
                 return SUCCESS
@@ -137,7 +137,7 @@ class LabelShow:
     def _list(self) -> None:
         from rich.table import Table
 
-        from tenon.data.labels import LabelStore
+        from tenon.data.labels import LabelStore, frame_count
 
         store = LabelStore(episodes_folder(self.directory))
         table = Table(title=str(self.directory), title_justify="left")
@@ -148,6 +148,7 @@ class LabelShow:
             found = store.history(episode) if self.history else ((newest,) if newest is not None else ())
             for labels in found:
                 marks = ", ".join(map(str, labels.marks)) or "never"
+                marks += "" if labels.fits(frame_count(episode)) else " (of other frames)"
                 about = (str(labels.version), marks, labels.by, labels.at, labels.source, labels.note)
                 table.add_row(episode.path.name, episode.outcome.result, *about)
             if not found:
@@ -203,4 +204,6 @@ def _list_disagreements(found: list[EpisodeLabelling], classifier: Path) -> None
 
 def _whose(labelling: EpisodeLabelling) -> str:
     labels = labelling.labels
-    return "as recorded" if labels is None else f"{labels.by}, {labels.at}"
+    if labels is None:
+        return "as recorded"
+    return f"{labels.by}, {labels.at}" if labelling.is_labelled else f"as recorded: {labels.by} labelled other frames"

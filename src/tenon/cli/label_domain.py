@@ -39,16 +39,18 @@ class LabelDomain:
         from tenon.data.edit.contents import read_contents
         from tenon.data.edit.copying import copy_episode
         from tenon.data.edit.output import new_folder
-        from tenon.data.labels import LabelStore, copy_labels, load_frames
+        from tenon.data.labels import LabelStore, copy_labels, frame_count, load_frames
         from tenon.data.mapped_array import StorageError
         from tenon.data.transitions import TransitionError
 
         chosen = []
         with explained(), episodes_explained():
             for episode in finished_episodes(self.directory):
-                store = LabelStore(episode.path.parent)
-                if store.latest(episode) is not None:
+                labels = LabelStore(episode.path.parent).latest(episode)
+                if labels is not None and labels.fits(frame_count(episode)):
                     chosen.append((episode, load_frames(episode)))
+                elif labels is not None:
+                    note(f"left out, its labels are of other frames: {episode.path}: tenon label mark {self.directory}")
             if not chosen:
                 raise UsageError(f"{self.directory}: has no labelled episode: tenon label mark {self.directory}")
             try:

@@ -178,7 +178,7 @@ def _record(
 
 
 class _RecorderErrors:
-    """What the recorder could not keep, noted once each, while the person can still do something about it."""
+    """What the recorder could not keep, noted once an episode, while the person can still do something about it."""
 
     def __init__(self) -> None:
         self.last = ""

@@ -27,11 +27,10 @@ class Comparison:
     frame: int
 
     def differences(self, labels: Labels | None) -> int:
-        """How many frames the classifier says otherwise of than the labels; without any, than the recording.
-
-        Raises LabelError for labels of another number of frames.
-        """
-        success = self.recorded if labels is None else labels.success_of(len(self.recorded))
+        """How many frames the classifier says otherwise of than labels that fit; without them, than the recording."""
+        success = self.recorded
+        if labels is not None and labels.fits(len(success)):
+            success = labels.success
         return int((success != self.proposal.success).sum())
 
     def hand_to(self, labelling: EpisodeLabelling) -> None:
@@ -80,8 +79,7 @@ def threshold_of(folder: Path, classifier: Path, name: str) -> Image:
 
     Raises LabelError, EpisodeError, RewardError, CheckpointError, ConfigurationError.
     """
-    labelled = [episode for episode, labels in episodes_to_label(folder) if labels is not None]
-    found = [EpisodeLabelling.open(episode) for episode in labelled]
+    found = [EpisodeLabelling.open(episode) for episode, labels in episodes_to_label(folder) if labels is not None]
     return threshold_picture(found, RewardClassifier.load(classifier), name)
 
 
@@ -90,7 +88,7 @@ def threshold_picture(found: list[EpisodeLabelling], classifier: RewardClassifie
 
     Raises LabelError where none is, ConfigurationError where all frames are of one kind.
     """
-    labelled = [labelling for labelling in found if labelling.labels is not None]
+    labelled = [labelling for labelling in found if labelling.is_labelled]
     if not labelled:
         raise LabelError("none of these episodes is labelled: mark and save some first")
     frames = [labelling.frames for labelling in labelled]

@@ -29,7 +29,8 @@ class EpisodeLabelling:
         self.labels = labels
         self.proposal = proposal
         self.recorded = frames.success
-        self.marks = set(labels.marks if labels is not None and self._fits else marks_from_success(frames.success))
+        fitting = labels if labels is not None and labels.fits(len(frames)) else None
+        self.marks = set(marks_from_success(frames.success) if fitting is None else fitting.marks)
         self.frame = 0
 
     @classmethod
@@ -49,12 +50,12 @@ class EpisodeLabelling:
     @property
     def is_changed(self) -> bool:
         """Whether there is something to keep: other marks than the labels', or no labels yet."""
-        return self.labels is None or not self._fits or tuple(sorted(self.marks)) != self.labels.marks
+        return self.labels is None or not self.is_labelled or tuple(sorted(self.marks)) != self.labels.marks
 
     @property
-    def _fits(self) -> bool:
-        """Whether the labels are of these frames."""
-        return self.labels is not None and self.labels.frames == len(self.frames)
+    def is_labelled(self) -> bool:
+        """Whether there are labels, and of these frames."""
+        return self.labels is not None and self.labels.fits(len(self.frames))
 
     def go_to(self, frame: int) -> None:
         """The frame that is looked at, kept within the episode."""

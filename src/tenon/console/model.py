@@ -185,6 +185,11 @@ class ConsoleModel:
         """Of the session, as it said last."""
         return self._progress.view().phase
 
+    def fault(self) -> str:
+        """Name and detail of the fault that the session stands in, as it said last; empty: in none."""
+        view = self._progress.view()
+        return view.detail if view.phase is SessionPhase.FAULT else ""
+
     def view(self) -> ConsoleView:
         now_s = time.monotonic()
         with self._lock:

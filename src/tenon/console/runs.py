@@ -23,20 +23,12 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A folder of episodes. name: below the root. cut_off: episodes that were not finished and are not repaired."""
+    """A folder of episodes. name: below the root."""
 
     name: str
     folder: Path
     listing: Listing
     size_bytes: int
-
-    @property
-    def cut_off(self) -> int:
-        return sum(not partial.is_repaired for partial in self.listing.partial)
-
-    @property
-    def damaged(self) -> int:
-        return len(self.listing.damaged)
 
 
 @dataclass(frozen=True, slots=True)

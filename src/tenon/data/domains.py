@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from tenon.configuration import Config, ConfigurationError, differences, parse
-from tenon.data.labels import Flags, LabelError, LabelStore
+from tenon.data.labels import Flags, LabelError, LabelStore, frame_count
 from tenon.data.mapped_array import StorageError, sync_folder, write_beside
-from tenon.data.store import TRANSITION_TOPIC, Episode, EpisodeStore
+from tenon.data.store import Episode, EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, check_transition
 
 _log = logging.getLogger(__name__)
@@ -256,7 +256,7 @@ def _read_only(values: NDArray[Any]) -> NDArray[Any]:
 def _build_cache(folder: Path, index: DomainIndex, current: Path) -> None:
     """Written beside and renamed; what belonged to older data goes."""
     episodes = {name: domain_episodes(folder, name) for name in index.domains}
-    count = sum(episode.counts.get(TRANSITION_TOPIC, 0) for found in episodes.values() for episode in found)
+    count = sum(frame_count(episode) for found in episodes.values() for episode in found)
     if not count:
         raise StorageError(f"{folder}: its episodes hold no transitions. {_REMEDY}")
     for old in current.parent.glob("*/"):
@@ -312,7 +312,7 @@ def _by_person(labels: LabelStore, episode: Episode) -> Flags | None:
     """What a person has said of the episode's frames; None where nobody has."""
     try:
         newest = labels.latest(episode)
-        return None if newest is None else newest.success_of(episode.counts.get(TRANSITION_TOPIC, 0))
+        return None if newest is None else newest.success_of(frame_count(episode))
     except LabelError as error:
         raise StorageError(str(error)) from error
 

@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 
 from tenon.data.episodes import EpisodeLayout
 
+TRIES, TRY_EVERY_S = 10, 0.02
+"""Those who only look hold the lock for a moment. Whoever records does not wait longer: on a network's file system
+nobody might ever answer."""
+
 
 def lock_episode_file(descriptor: int) -> None:
-    """Holds the lock until ``descriptor`` is closed. It waits for those who only look, which take no time.
+    """Holds the lock until ``descriptor`` is closed.
 
-    Raises OSError where the file system has no locks.
+    Raises OSError where the file system has no locks, or where the lock is not free within ``TRIES``.
     """
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    for attempt in range(1, TRIES + 1):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if attempt == TRIES:
+                raise
+        time.sleep(TRY_EVERY_S)
 
 
 def is_being_written(layout: EpisodeLayout) -> bool:

@@ -61,7 +61,7 @@ class _EpisodeFile:
 
     def lock(self) -> None:
         """Tells others that it is being written, until it is closed."""
-        with suppress(OSError):  # A file system without locks can be recorded to all the same.
+        with suppress(OSError):  # A file system whose locks do not work can be recorded to all the same.
             lock_episode_file(self._descriptor)
 
     def sync(self) -> None:
@@ -172,7 +172,7 @@ class EpisodeWriter:
             self._refuse_existing(self.layout.finished)
             self.layout.part.rename(self.layout.finished)
             episodes.sync_directory(self.layout.directory)
-            self._close_file()  # Not before: while it is open it is locked, and nobody repairs it.
+        self.close()  # Not before: while it is open it is locked, and nobody repairs it.
         return self.layout.finished
 
     def abort(self, detail: str, outcome: EpisodeOutcome | None = None) -> Path:
@@ -189,6 +189,11 @@ class EpisodeWriter:
                 self._close_file()
         return self.layout.part
 
+    def close(self) -> None:
+        """Lets go of the file as it is. What was not ended before has no end and stays in ``layout.part``."""
+        with suppress(OSError):  # What counts was synced, and has its name.
+            self._close_file()
+
     def _spans_enough(self, log_time_ns: int) -> bool:
         """Whether the chunk that is being filled is due; also after a clock was set back."""
         since_ns = self._mcap.pending_since_ns
@@ -200,10 +205,10 @@ class EpisodeWriter:
         if free >= self._config.reserve_bytes:
             return
         what = f"{_mib(free)} free, {_mib(self._config.reserve_bytes)} are kept in reserve (recording.reserve_bytes)"
-        part = self.abort(f"the disk was nearly full: {what}")
+        self.abort(f"the disk was nearly full: {what}")
         raise EpisodeError(
             f"{self.layout.directory}: {what}: recording was ended before the disk is full. Free space, or record to "
-            f"another disk. Finished episodes are untouched; what this one has so far is whole and kept in {part}"
+            f"another disk. {self._kept(whole=True)}"
         )
 
     def _claim_names(self) -> None:
@@ -287,14 +292,13 @@ class EpisodeWriter:
         try:
             yield
         except BaseException as error:
-            with suppress(OSError):
-                self._close_file()
+            self.close()
             if isinstance(error, OSError):
                 raise EpisodeError(self._explain(error)) from error
             raise
 
     def _explain(self, error: OSError) -> str:
-        kept = f"Finished episodes are untouched; what this one has so far is kept in {self.layout.part}"
+        kept = self._kept(whole=False)
         if error.errno in _FULL_DISK:
             return (
                 f"{self.layout.directory}: the disk is full ({error.strerror}): free space, or record elsewhere. {kept}"
@@ -302,6 +306,13 @@ class EpisodeWriter:
         return (
             f"{self.layout.directory}: cannot be written: {error.strerror}: check the disk and its permissions. {kept}"
         )
+
+    def _kept(self, *, whole: bool) -> str:
+        """What remains after an error. whole: the part was ended well."""
+        if self.layout.is_repaired:
+            return f"Nothing of the repair is kept; {self.layout.original.stem} is as it was"
+        how = "is whole and kept" if whole else "is kept"
+        return f"Finished episodes are untouched; what this one has so far {how} in {self.layout.part}"
 
 
 def _mib(size_bytes: int) -> str:

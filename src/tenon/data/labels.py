@@ -7,7 +7,8 @@
         000001.json                         the first labelling
         000002.json                         a later one, which counts; the first stays
 
-A repaired episode has the labels of its original. Copies of an episode take them along (``copy_labels``).
+A repaired episode has the labels of its original, unless it lost the contract that says what it is. Copies of an
+episode take them along (``copy_labels``).
 
 Frame k is the picture after step k of the episode: what a reward classifier judges.
 """
@@ -31,7 +32,7 @@ from pydantic import Field, model_validator
 
 from tenon.configuration import Config, ConfigurationError, parse
 from tenon.data.mapped_array import sync_folder
-from tenon.data.store import Episode, EpisodeStore
+from tenon.data.store import TRANSITION_TOPIC, Episode, EpisodeStore
 
 FOLDER = "labels"
 _SUFFIX = ".json"
@@ -82,9 +83,13 @@ class Labels(Config):
         """(frames,): whether each frame shows the task done."""
         return success_from_marks(self.marks, self.frames)
 
+    def fits(self, frames: int) -> bool:
+        """Whether they are of an episode of so many frames; its repaired form may lack some."""
+        return frames == self.frames
+
     def success_of(self, frames: int) -> Flags:
         """The same for an episode of so many frames. Raises LabelError where these are not those that were labelled."""
-        if frames != self.frames:
+        if not self.fits(frames):
             raise LabelError(
                 f"episode {self.session_episode} of session {self.session!r} has {frames} frames and was labelled with "
                 f"{self.frames}: it was trimmed or repaired since; label it anew"
@@ -143,6 +148,11 @@ def load_frames(episode: Episode) -> Frames:
         success=np.array([step.success for step in steps], np.bool_),
         logit=np.array([step.reward_logit for step in steps], np.float32),
     )
+
+
+def frame_count(episode: Episode) -> int:
+    """How many frames an episode has, without reading them."""
+    return episode.counts.get(TRANSITION_TOPIC, 0)
 
 
 class LabelStore:
@@ -215,7 +225,9 @@ class LabelStore:
 
     def _folder(self, episode: Episode) -> Path:
         own = self.directory / episode.path.name
-        return own if own.is_dir() else self.directory / episode.layout.original.stem
+        # A repaired one that lost its contract does not tell whether it is what was labelled.
+        is_alone = own.is_dir() or not episode.contract.session
+        return own if is_alone else self.directory / episode.layout.original.stem
 
     def _versions(self, episode: Episode) -> list[int]:
         return _numbers(self._folder(episode))

@@ -44,7 +44,7 @@ class Admission(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
     """Counters since the start. written: messages in files. dropped: refused because the queue was full. lost: of an
-    episode that could not be written. last_error: of the last episode that failed, empty if none did."""
+    episode that could not be written. last_error: of the last episode that failed, with its name; empty if none did."""
 
     written: int
     dropped: int
@@ -252,7 +252,7 @@ class Recorder:
         try:
             path = episode.end(item.outcome, item.trails)
         except Exception as error:
-            self._note(_Step(error=str(error)))
+            self._note(_Step(error=episode.told(error)))
             item.done.set_exception(error)
         else:
             with self._changed:
@@ -292,14 +292,20 @@ class _EpisodeInProgress:
         self._config = config
         self._writer: EpisodeWriter | None = None
         self._error: Exception | None = None
+        self._name = ""
 
     def begin(self, contract: EpisodeContract, step: _Step) -> None:
         self._writer, self._error = None, None
+        self._name = f"episode {contract.session_episode if contract.session else contract.number}"
         try:
             self._writer = self._open(contract)
         except Exception as error:
             self._error = error
-            step.error = str(error)
+            step.error = self.told(error)
+
+    def told(self, error: Exception) -> str:
+        """The error with the episode that it cost, so that the next one's is another. By its session's number."""
+        return f"{self._name}: {error}"
 
     def _open(self, contract: EpisodeContract) -> EpisodeWriter:
         while True:
@@ -324,7 +330,7 @@ class _EpisodeInProgress:
         except Exception as error:
             self._error = error
             step.lost += 1
-            step.error = str(error)
+            step.error = self.told(error)
         else:
             step.written += 1
 

@@ -22,7 +22,14 @@ from tenon.configuration.recording import WriterConfig
 from tenon.data import episodes
 from tenon.data.episode_lock import is_being_written
 from tenon.data.episode_writer import EpisodeWriter
-from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome, TopicSpec
+from tenon.data.episodes import (
+    EpisodeContract,
+    EpisodeError,
+    EpisodeLayout,
+    EpisodeOutcome,
+    EpisodeTakenError,
+    TopicSpec,
+)
 from tenon.data.mcap_check import check_mcap
 from tenon.data.mcap_records import (
     FRAME_BYTES,
@@ -74,6 +81,8 @@ def repair_episode(path: Path, config: WriterConfig | None = None) -> RepairRepo
     Raises EpisodeError where it is being recorded, and where the repaired one cannot be written; nothing is left then.
     """
     layout, source = _locate(path)
+    if episodes.is_part(path) and layout.is_repaired:
+        raise EpisodeError(f"{path} is what a repair that broke off has left: repair {layout.original.stem} instead")
     if episodes.is_part(path) and is_being_written(layout):
         raise EpisodeError(f"{path} is being recorded: it will be whole when its recording ends; end that first")
     scan = _Scan(map_file(source))
@@ -109,7 +118,7 @@ def _locate(path: Path) -> tuple[EpisodeLayout, Path]:
 def _write(layout: EpisodeLayout, source: Path, scan: _Scan, lost: dict[str, int], config: WriterConfig | None) -> Path:
     contract, outcome = _contract(scan, layout), _outcome(scan, lost)
     _clear_stale(layout.repaired)
-    writer = EpisodeWriter(layout.directory, contract, scan.topics(), config, layout=layout.repaired)
+    writer = _open(layout.repaired, contract, scan.topics(), config)
     try:
         for topic, message in scan.messages():
             writer.write(
@@ -125,11 +134,25 @@ def _write(layout: EpisodeLayout, source: Path, scan: _Scan, lost: dict[str, int
         )
         repaired = writer.finish(outcome)
     except BaseException:
+        writer.close()
         _remove(writer.layout.part)
         raise
     if problems := check_mcap(writer.layout.finished_file):
         raise EpisodeError(f"{repaired} came out wrong, please report this: {'; '.join(problems)}")
     return repaired
+
+
+def _open(
+    repaired: EpisodeLayout, contract: EpisodeContract, topics: list[TopicSpec], config: WriterConfig | None
+) -> EpisodeWriter:
+    """Raises EpisodeError and leaves nothing then; EpisodeTakenError where another repair has the names."""
+    try:
+        return EpisodeWriter(repaired.directory, contract, topics, config, layout=repaired)
+    except EpisodeTakenError:
+        raise
+    except BaseException:
+        _remove(repaired.part)
+        raise
 
 
 def _clear_stale(repaired: EpisodeLayout) -> None:

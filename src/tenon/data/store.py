@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from tenon.data.transitions import Transition
 log = logging.getLogger(__name__)
 
 TRANSITION_TOPIC = "/transition"
+_REMEMBERED = 4096
+"""Of so many files it is known whether they are whole, which takes reading all of each."""
 _UNREADABLE = (McapError, EpisodeError, OSError, struct.error, ValueError, KeyError)
 
 
@@ -75,9 +78,12 @@ class PartialEpisode:
         return self.layout.part
 
     @property
-    def is_repaired(self) -> bool:
-        """Whether a repaired form of it is among the finished episodes."""
-        return self.layout.repaired.finished.exists()
+    def needs_repair(self) -> bool:
+        """Whether no repaired form of it is among the finished episodes.
+
+        Not for what a repair that was killed has left: it is a copy, and its source is repaired anew.
+        """
+        return not self.layout.is_repaired and not self.layout.repaired.finished.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,11 @@ class DamagedEpisode:
 
     layout: EpisodeLayout
     problem: str
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether it has no repaired form. A whole one is left out only beside its other form."""
+        return not self.layout.repaired.finished.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,13 @@ class Listing:
     partial: tuple[PartialEpisode, ...]
     damaged: tuple[DamagedEpisode, ...]
     recording: tuple[PartialEpisode, ...] = ()
+
+    @property
+    def to_repair(self) -> tuple[Path, ...]:
+        """The directories for ``repair_episode``: of what was cut off or damaged, and has no repaired form yet."""
+        cut_off = (partial.path for partial in self.partial if partial.needs_repair)
+        damaged = (found.layout.finished for found in self.damaged if found.needs_repair)
+        return (*cut_off, *damaged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +267,17 @@ def _taken_instead(layout: EpisodeLayout) -> str:
 def _is_whole(layout: EpisodeLayout) -> bool:
     """Whether a finished episode opens and all its checksums hold."""
     try:
+        state = layout.finished_file.stat()
         read_episode(layout.finished)
-        return not check_mcap(layout.finished_file)
+        return _holds(layout.finished_file, state.st_size, state.st_mtime_ns)
     except (EpisodeError, OSError):
         return False
+
+
+@lru_cache(_REMEMBERED)
+def _holds(file: Path, size_bytes: int, changed_ns: int) -> bool:
+    """Whether all checksums of a file hold. It is read anew only where its size or its time of change (ns) is new."""
+    return not check_mcap(file)
 
 
 @contextmanager

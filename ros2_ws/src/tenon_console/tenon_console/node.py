@@ -141,6 +141,10 @@ class ConsoleNode(SessionClient):
         """As the session says of itself."""
         return self._model.phase() in UNDER_WAY
 
+    def fault(self) -> str:
+        """The fault that the session stands in, as it says of itself; empty: in none."""
+        return self._model.fault()
+
     def stop_in_order(self) -> Trigger.Response | None:
         """The session manager's answer; None where it does not answer in time."""
         return self._answer_of(self._stop_client)

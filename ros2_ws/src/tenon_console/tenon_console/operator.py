@@ -64,9 +64,11 @@ class RobotOperator:
         )
 
     def _see_it_begin(self, run: SessionRun) -> None:
-        """An accepted goal may still be refused, which ends the run at once. Raises OperatorError."""
+        """An accepted goal may still be refused, which ends the run at once, or meet a fault. Raises OperatorError."""
         deadline_s = time.monotonic() + self._goal_timeout_s
         while not run.done and not self._node.run_is_under_way():
+            if fault := self._node.fault():
+                raise OperatorError(f"the run stands in a fault before it began: {fault}: mend its cause, then resume")
             if time.monotonic() > deadline_s:
                 raise OperatorError(
                     f"the session manager took the run and has not begun it within {self._goal_timeout_s:g} s: "

@@ -31,6 +31,8 @@ DISCOVERY_S = 2.0
 POLL_S = 0.05
 SPIN_S = 0.1
 """How soon a thread that spins notices that it shall end."""
+FAILED_S = 0.1
+"""The pause after a callback that failed: one that always does shall not fill the log, nor take a core."""
 SEQUENCE_SHOWN = 64
 """Longer arrays are cut when a message is shown."""
 SUBSCRIPTION_DEPTH = 100
@@ -75,13 +77,14 @@ def spinning_node(create: Callable[[], Node]) -> Iterator[Node]:
 
 def _spin(node: Node, executor: SingleThreadedExecutor, ended: threading.Event) -> None:
     """A callback that fails is told and costs its own message alone: a console must still stop the arm afterwards."""
-    while not ended.is_set():
+    while not ended.is_set() and rclpy.ok():
         try:
             executor.spin_once(timeout_sec=SPIN_S)
         except ExternalShutdownException:
             return
         except Exception:
             node.get_logger().error(f"a callback failed:\n{traceback.format_exc()}")
+            ended.wait(FAILED_S)
 
 
 @dataclass(frozen=True, slots=True)

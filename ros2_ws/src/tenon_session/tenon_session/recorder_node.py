@@ -74,6 +74,8 @@ class RecorderNode(GraphNode):
             self.create_subscription(topic.type, topic.name, callback, topic.qos_of_depth(_depth(topic)), raw=True)
         self._diagnostics = self.advertise(contract.DIAGNOSTICS)
         self.create_timer(TICK_PERIOD_S, self._tick)
+        # Not by the session's time, which stops with the session; a fast one has four ticks in a moment.
+        self.create_timer(TICK_PERIOD_S, self._look_after, clock=self.steady_clock)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_health, clock=self.steady_clock)
 
     def destroy_node(self) -> None:
@@ -98,6 +100,8 @@ class RecorderNode(GraphNode):
 
     def _tick(self) -> None:
         self._sorter.tick(self.now_ns())
+
+    def _look_after(self) -> None:
         self._look_after_session()
         error = self._recorder.status().last_error
         if error != self._last_error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +10,6 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from tenon.console import runs
-from tenon.console.model import ConsoleView
 from tenon.console.runs import Dataset
 from tenon.console.texts import size
 from tenon.console.web import parts
@@ -23,8 +21,6 @@ from tenon.data.episodes import EpisodeError
 from tenon.data.repair import repair_episode
 
 ROWS = 12
-QUIET_S = 60.0
-"""An episode that is recorded is written to far more often (``RecordingConfig.chunk_s``)."""
 NUMBER = {"align": "right", "sortable": True}
 TEXT = {"align": "left", "sortable": True}
 
@@ -55,7 +51,7 @@ class _Datasets:
     """reports: the place of what a verification says, which stays while other recordings are looked at."""
 
     def __init__(self, context: Context, overview: ui.column, detail: ui.column, reports: ui.column) -> None:
-        self._root, self._model = context.config.runs, context.model
+        self._root = context.config.runs
         self._overview, self._detail, self._reports = overview, detail, reports
 
     async def load(self) -> None:
@@ -79,10 +75,9 @@ class _Datasets:
                 verify = ui.button("Verify", icon="fact_check").props("outline")
                 verify.on_click(lambda: self._verify(dataset, verify))
                 ui.button("Label", icon="label", on_click=lambda: ui.navigate.to(_label_page(dataset))).props("outline")
-                for path in _to_repair(dataset):
-                    if is_being_recorded(path, self._model.view()):
-                        ui.label(f"{path.name} is being recorded").classes("t-faint self-center")
-                        continue
+                for recording in dataset.listing.recording:
+                    ui.label(f"{recording.path.name} is being recorded").classes("t-faint self-center")
+                for path in dataset.listing.to_repair:
                     repair = ui.button(f"Repair {path.name}", on_click=lambda path=path: self._repair(path))
                     repair.props("outline color=warning")
             rows = _episode_rows(dataset)
@@ -115,9 +110,6 @@ class _Datasets:
                 _show_reports(dataset.name, reports)
 
     async def _repair(self, path: Path) -> None:
-        if is_being_recorded(path, self._model.view()):
-            ui.notify(f"{path.name} is being recorded: repair it once the session has stopped", type="warning")
-            return
         try:
             report = await do_heavy(lambda: repair_episode(path))
         except EpisodeError as error:
@@ -138,7 +130,7 @@ def _row(dataset: Dataset) -> dict[str, Any]:
         "run": dataset.name,
         "episodes": finished,
         "success": f"{100.0 * runs.successes(dataset) / finished:.0f} %" if finished else "–",
-        "to repair": dataset.cut_off + dataset.damaged,
+        "to repair": len(dataset.listing.to_repair),
         "size": size(dataset.size_bytes),
     }
 
@@ -160,23 +152,6 @@ def _episode_rows(dataset: Dataset) -> list[dict[str, Any]]:
 def _label_page(dataset: Dataset) -> str:
     """The page that knows recordings by their names, which hold slashes and may hold anything."""
     return f"/label?{urlencode({'folder': dataset.name})}"
-
-
-def _to_repair(dataset: Dataset) -> list[Path]:
-    cut_off = [partial.path for partial in dataset.listing.partial if not partial.is_repaired]
-    damaged = [found.layout for found in dataset.listing.damaged]
-    return cut_off + [layout.finished for layout in damaged if not layout.repaired.finished.exists()]
-
-
-def is_being_recorded(path: Path, view: ConsoleView) -> bool:
-    """Whether the session that is seen may still write to an episode's directory, by when that was written to last."""
-    if not (view.is_connected and view.recording):
-        return False
-    try:
-        written_s = max(file.stat().st_mtime for file in (path, *path.iterdir()))
-    except FileNotFoundError:
-        return False  # it was finished in the meantime
-    return time.time() - written_s < QUIET_S
 
 
 def _show_reports(name: str, reports: list[EpisodeReport]) -> None:

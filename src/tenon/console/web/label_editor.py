@@ -37,7 +37,7 @@ class Editor:
         self._labelled_by, self._on_kept = labelled_by, on_kept
         self._run = ""
         self._opened: EpisodeLabelling | None = None
-        self._is_saving = False
+        self._saving: tuple[EpisodeLabelling, frozenset[int]] | None = None
         self._build()
 
     def open(self, run: str, labelling: EpisodeLabelling) -> None:
@@ -125,16 +125,22 @@ class Editor:
 
     async def _keep(self) -> None:
         opened, run = self._opened, self._run
-        if opened is None or self._is_saving or not opened.is_changed:
+        if opened is None or not opened.is_changed:
             return
-        self._is_saving = True
+        asked = (opened, frozenset(opened.marks))
+        if self._saving is not None:
+            if self._saving != asked:
+                before = self._saving[0].episode.path.name
+                ui.notify(f"{before} is still being saved: save {opened.episode.path.name} once that is done")
+            return
+        self._saving = asked
         try:
             labels = await asyncio.to_thread(opened.save, by=self._labelled_by(), at=datetime.now(UTC))
         except PROBLEMS as error:
             complain(error)
             return
         finally:
-            self._is_saving = False
+            self._saving = None
         ui.notify(f"{run}, {opened.episode.path.name}: version {labels.version} is kept", type="positive")
         if self._opened is opened:
             self._show()

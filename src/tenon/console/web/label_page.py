@@ -18,7 +18,7 @@ from tenon.console.web.datasets_page import NUMBER, ROWS, TEXT, columns
 from tenon.console.web.label_editor import PROBLEMS, Editor, complain
 from tenon.console.web.layout import page
 from tenon.console.web.work import do_heavy
-from tenon.data.labels import Labels
+from tenon.data.labels import Labels, frame_count
 from tenon.data.store import Episode
 
 NAMES = (("episode", NUMBER), ("result", TEXT), ("labels", TEXT), ("classifier", TEXT))
@@ -126,12 +126,12 @@ class _Episodes:
                 complain(error)
 
     def _row(self, folder: Path, number: int, labels: Labels | None) -> dict[str, object]:
-        """Raises LabelError."""
+        episode = self._episodes[number]
         return {
             "folder": str(folder),
             "episode": number,
-            "result": self._episodes[number].outcome.result,
-            "labels": _labels_text(labels),
+            "result": episode.outcome.result,
+            "labels": _labels_text(episode, labels),
             "classifier": _difference_text(self._compared.get(number), labels),
         }
 
@@ -194,14 +194,15 @@ class _Episodes:
             self.editor.open(runs.dataset_name(self._root, Path(row["folder"])), labelling)
 
 
-def _labels_text(labels: Labels | None) -> str:
+def _labels_text(episode: Episode, labels: Labels | None) -> str:
     if labels is None:
         return "–"
+    if not labels.fits(frame_count(episode)):
+        return f"of other frames ({labels.by})"
     return f"{'done at ' + str(labels.marks[0]) if labels.marks else 'never done'} ({labels.by})"
 
 
 def _difference_text(compared: Comparison | None, labels: Labels | None) -> str:
-    """Raises LabelError."""
     if compared is None:
         return "–"
     frames = compared.differences(labels)

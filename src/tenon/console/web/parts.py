@@ -104,12 +104,17 @@ def _start_dialog(context: Context) -> None:
                 stop_at_success=not train.value,
                 record=bool(record.value),
             )
-            if await ask(lambda: context.operator.start_run(plan), what="run") and not shown.is_deleted:
+            begins.disable()  # while it is awaited: a second goal would be refused, as if the first had been
+            is_done = await ask(lambda: context.operator.start_run(plan), what="run")
+            if shown.is_deleted:
+                return
+            begins.enable()
+            if is_done:
                 shown.close()
 
         with ui.row().classes("w-full justify-end"):
             ui.button("Cancel", on_click=shown.close).props("flat")
-            ui.button("Begin", on_click=begin).props("unelevated")
+            begins = ui.button("Begin", on_click=begin).props("unelevated")
 
 
 def mark_buttons(context: Context) -> Refresh:

@@ -85,11 +85,11 @@ def verify(directory: Path, limits: TimingLimits | None = None) -> Iterator[Epis
     for recording in listing.recording:
         yield EpisodeReport(recording.path.name, 0, 0, _BEING_RECORDED, (), ())
     for partial in listing.partial:
-        if not partial.is_repaired:
+        if partial.needs_repair:
             remedy = f"tenon dataset repair {partial.path}"
             yield _unread(partial.path.name, Problem("its recording was cut off", remedy))
     for damaged in listing.damaged:
-        if not damaged.layout.repaired.finished.exists():
+        if damaged.needs_repair:
             remedy = f"tenon dataset repair {damaged.layout.finished}"
             yield _unread(damaged.layout.stem, Problem(damaged.problem, remedy))
 
