@@ -140,7 +140,7 @@ def test_operators_mark_ends_the_episode_as_marked(page: Page, stage: Stage, mar
     begin(page, stage)
     press(page, mark)
     heard = stage.probe.wait_for(lambda: stage.probe.heard(contract.EPISODE_SUMMARY)[before:], "the episode's end")
-    assert heard[0].mark == mark.lower()
+    assert heard[0].mark == mark.lower(), f"it ended otherwise: {heard[0].outcome} {heard[0].detail}"
 
 
 def test_a_run_of_ones_own_is_begun_by_its_dialog(page: Page, stage: Stage) -> None:
