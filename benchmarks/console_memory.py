@@ -91,7 +91,7 @@ def measure(options: Options, directory: Path) -> Result:
         console = stack.enter_context(open_console(directory, directory / "console.log"))
         length = str(options.seconds + MARGIN_S)
         arguments = [("camera", "--topic", topic, "--seconds", length) for topic in CAMERAS]
-        arguments.append(("state", "--seconds", length))
+        arguments.append(("state", "--seconds", length, "--begin-when", "any-heard"))
         sources = [stack.enter_context(SourceProcess(*one)) for one in arguments]
         for source in sources:
             source.wait_until_ready()

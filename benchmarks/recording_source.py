@@ -13,9 +13,9 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import psutil
@@ -53,10 +53,14 @@ class Camera:
 
 @dataclass(frozen=True)
 class State:
-    """Joint states, TCP pose and wrench of an arm, each at 500 Hz, and a transition with two pictures at 10 Hz."""
+    """Joint states, TCP pose and wrench of an arm, each at 500 Hz, and a transition with two pictures at 10 Hz.
+
+    begin_when: a recorder hears all of it, a console what it shows.
+    """
 
     seconds: float
     rate_hz: float = STATE_HZ
+    begin_when: Literal["all-heard", "any-heard"] = "all-heard"
 
 
 Source = Annotated[Camera, tyro.conf.subcommand("camera")] | Annotated[State, tyro.conf.subcommand("state")]
@@ -86,9 +90,9 @@ class SourceNode(Node):
         self.is_running = msg.phase == SessionState.RUNNING
         self.session, self.episode = msg.session, msg.episode
 
-    def wait_for_recorder(self) -> None:
-        """Until somebody hears all that this node publishes."""
-        self._wait(lambda: all(publisher.get_subscription_count() for publisher in self.made), "a recorder")
+    def wait_for_readers(self, how_many: Callable[[Iterable[int]], bool]) -> None:
+        """how_many: any or all of what this node publishes must be heard."""
+        self._wait(lambda: how_many(publisher.get_subscription_count() for publisher in self.made), "a reader")
 
     def wait_for_session(self) -> None:
         self._wait(lambda: self.is_running, "the session")
@@ -201,13 +205,15 @@ def play(publish: Callable[[int], tuple[str, ...]], count: int, rate_hz: float) 
 
 def main(source: Source) -> None:
     rclpy.init()
+    how_many: Callable[[Iterable[int]], bool] = all
     if isinstance(source, Camera):
         node = SourceNode(f"source_{source.topic.replace('/', '_')}")
         publish, rate_hz = camera(node, source), float(CAMERA_HZ)
     else:
         node = SourceNode("source_state")
         publish, rate_hz = state(node, source), source.rate_hz
-    node.wait_for_recorder()
+        how_many = all if source.begin_when == "all-heard" else any
+    node.wait_for_readers(how_many)
     sys.stdout.write(f"{READY}\n")
     sys.stdout.flush()
     node.wait_for_session()
