@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from tenon.cli.errors import CommandError
-from tenon.session.machine import SessionPlan
+from tenon.session.machine import DONE, SessionPlan
 from tenon.session.report import COLUMNS, Evaluation, evaluate, table_row
 from tenon.session.statistics import EpisodeSummary
 
@@ -97,7 +97,7 @@ def _run_draws(session: RunningSession, plan: EvaluationPlan, title: str) -> tup
         record=plan.record,
     )
     outcome = session.run(goal, title)
-    if outcome.result.stop_reason != "done" or len(outcome.episodes) != plan.draws:
+    if outcome.result.stop_reason != DONE or len(outcome.episodes) != plan.draws:
         raise CommandError(
             f"the evaluation of {plan.name} ended after {len(outcome.episodes)} of {plan.draws} draws: "
             f"{outcome.result.stop_reason}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from tenon.cli.errors import CommandError
 from tenon.data.checkpoint import CheckpointError, load_checkpoint
+from tenon.data.edit.output import sync_tree
 from tenon.data.mapped_array import sync_folder
 
 
@@ -23,8 +23,8 @@ def hand_over(checkpoint: Path, place: Path) -> None:
         for left_over in (beside, aside):
             shutil.rmtree(left_over, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(checkpoint, beside, copy_function=_copy_synced)
-        sync_folder(beside)
+        shutil.copytree(checkpoint, beside)
+        sync_tree(beside)
         if place.exists():
             place.rename(aside)
         beside.rename(place)
@@ -45,10 +45,3 @@ def is_whole(checkpoint: Path) -> bool:
     except CheckpointError:
         return False
     return True
-
-
-def _copy_synced(source: str, target: str) -> str:
-    copied = shutil.copyfile(source, target)
-    with Path(copied).open("rb") as file:
-        os.fsync(file.fileno())
-    return copied

@@ -17,6 +17,7 @@ from tenon.cli.handing_over import hand_over, is_whole
 from tenon.configuration.session import PracticeConfig
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
+from tenon.session.machine import DONE
 from tenon.session.plans import configured_plan
 from tenon.session.practice import (
     BEST_FOLDER,
@@ -139,7 +140,7 @@ class Practice:
         if done < plan.episodes:
             title = f"practise, trials {start + 1} to {until} of {self._trials}"
             outcome = self._session.run(plan, title, done_before=done)
-            if outcome.result.stop_reason != "done":
+            if outcome.result.stop_reason != DONE:
                 reason = outcome.result.stop_reason
                 raise CommandError(f"practice stopped after {start + done + len(outcome.episodes)} trials: {reason}")
         self._await_recorder(plan)

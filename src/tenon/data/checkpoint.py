@@ -27,7 +27,7 @@ from tenon.data.mapped_array import sync_folder
 _log = logging.getLogger(__name__)
 
 _FORMAT = 1
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _TENSORS = "tensors.safetensors"
 _NAME = re.compile(r"update-(\d{12})")
 # Of generators: torch's state is a tensor of bytes, stored among the tensors under this prefix.
@@ -107,7 +107,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         _write_synced(beside / _TENSORS, tensors)
-        _write_synced(beside / _MANIFEST, manifest.sealed())
+        _write_synced(beside / MANIFEST, manifest.sealed())
         sync_folder(beside)
         beside.rename(path)
         sync_folder(path.parent)
@@ -121,7 +121,7 @@ def load_checkpoint(path: Path, *, method: str | None = None, spec: Mapping[str,
 
     Raises DamagedCheckpointError or OtherCheckpointError.
     """
-    manifest = _read_manifest(path / _MANIFEST)
+    manifest = _read_manifest(path / MANIFEST)
     if method is not None and manifest.method != method:
         raise OtherCheckpointError(
             f"{path}: is a checkpoint of {manifest.method!r}, {method!r} is asked for: choose its method"

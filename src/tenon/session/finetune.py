@@ -13,12 +13,11 @@ from typing import Any
 
 from tenon.configuration.base import ConfigurationError, differences, parse
 from tenon.configuration.session import PracticeConfig
-from tenon.data.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, load_checkpoint
+from tenon.data.checkpoint import MANIFEST, Checkpoint, CheckpointError, CheckpointFolder, load_checkpoint
 from tenon.data.transitions import EnvironmentSpec
 from tenon.session.practice import handed_over
 
 TRAINING_FILE = "trainer.json"
-_MANIFEST = "manifest.json"
 _CHECKPOINTS, _PRIOR = "checkpoints", "prior"
 
 
@@ -64,7 +63,7 @@ def find_start(place: Path) -> StartPoint:
             f"{training}: was trained without prior data, and practice draws most of each batch from them: train it "
             f"offline first (tenon train METHOD --data DATA)"
         )
-    is_checkpoint = (place / _MANIFEST).is_file()
+    is_checkpoint = (place / MANIFEST).is_file()
     checkpoint = place.absolute() if is_checkpoint else handed_over(place.absolute()) or _newest(training)
     spec = parse(EnvironmentSpec, described["spec"], where=str(training / TRAINING_FILE))
     _check(checkpoint, described["config"], spec)

@@ -15,13 +15,13 @@ from pydantic import NonNegativeInt, PositiveInt
 from tenon.configuration.base import Config, ConfigurationError, differences, parse
 from tenon.configuration.session import PracticeConfig
 from tenon.control.checks import Check
+from tenon.data.checkpoint import MANIFEST
 from tenon.data.mapped_array import write_beside
 from tenon.session.report import Interval, wilson_interval
 from tenon.session.statistics import EpisodeSummary, Outcome
 
 RECORD_FILE, BEST_FOLDER = "practice.json", "best"
 """In the run directory."""
-_MANIFEST = "manifest.json"
 FAULTS_OF_MOTION = frozenset(
     (
         Check.NOT_FINITE,
@@ -175,7 +175,7 @@ def check_basis(record: PracticeRecord, basis: Basis, path: Path) -> None:
 def handed_over(run_directory: Path) -> Path | None:
     """The policy that a practice in this run directory has handed over, or would as it stands; None: there is none."""
     best = run_directory / BEST_FOLDER
-    return best if (run_directory / RECORD_FILE).is_file() and (best / _MANIFEST).is_file() else None
+    return best if (run_directory / RECORD_FILE).is_file() and (best / MANIFEST).is_file() else None
 
 
 def read_record(path: Path) -> PracticeRecord:

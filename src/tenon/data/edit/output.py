@@ -30,7 +30,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield part
         with _explained(path):
-            _sync_tree(part)
+            sync_tree(part)
             part.rename(path)
             sync_folder(path.parent)
     except BaseException:
@@ -78,7 +78,8 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Makes all that is below a folder, and the folder, survive a power cut. Raises OSError."""
     for path in sorted(folder.rglob("*")):
         _sync(path)
     _sync(folder)
