@@ -55,11 +55,12 @@ class TenonStop extends HTMLElement {
 // <tenon-picture camera="camera/image_raw">: one picture under way at a time; the next is asked for once it is shown.
 class TenonPicture extends HTMLElement {
   connectedCallback() {
-    if (!this.image) {
-      this.image = document.createElement("img");
-      this.image.alt = this.getAttribute("camera");
+    if (!this.canvas) {
+      this.canvas = document.createElement("canvas");
+      this.canvas.setAttribute("role", "img");
+      this.canvas.setAttribute("aria-label", this.getAttribute("camera"));
       this.note = document.createElement("span");
-      this.append(this.image, this.note);
+      this.append(this.canvas, this.note);
     }
     this.open();
   }
@@ -89,18 +90,18 @@ class TenonPicture extends HTMLElement {
     this.tell(problem || `no picture for ${age_s} s`);
   }
 
+  // Handed over to a canvas: an <img> leaves each picture that it showed to the browser's cache, gigabytes in a day.
   async show(blob) {
-    const before = this.address;
-    this.address = URL.createObjectURL(blob);
-    this.image.src = this.address;
     try {
-      await this.image.decode();
+      const bitmap = await createImageBitmap(blob);
+      const { width, height } = bitmap;
+      if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+      this.canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
       this.dataset.shown = Number(this.dataset.shown || 0) + 1;
       this.tell("");
     } catch {
       this.tell("a picture could not be shown");
     }
-    if (before) URL.revokeObjectURL(before);
   }
 
   tell(text) {
