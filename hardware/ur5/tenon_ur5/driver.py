@@ -12,6 +12,7 @@ from tenon.control.geometry import distance
 from tenon.control.kinematics import Kinematics
 from tenon.control.loop import SetPoint
 from tenon.control.types import Pose, RobotState, Vector
+from tenon_ur5.ages import Ages
 from tenon_ur5.config import DriverSettings
 from tenon_ur5.frames import pose_from_controller, turned, values_of
 from tenon_ur5.gripper import CLOSED, OPEN, RobotiqClient
@@ -45,8 +46,7 @@ class Ur5Driver:
         self._bias: Vector | None = None
         self._newest: RobotState | None = None
         self._inputs = 0
-        self._offset_s: float | None = None
-        self._late = 0
+        self._ages, self._late = Ages(), 0
         self._guided = False
 
     @property
@@ -179,7 +179,7 @@ class Ur5Driver:
         if refusal:
             raise ArmFaultError(ArmFaultKind.NOT_READY, f"the controller at {self.settings.host}: {refusal}")
         self._link.open_receive()
-        self._offset_s, self._late = None, 0
+        self._ages, self._late = Ages(), 0
         stop = stop_of(self._link.next_reading())
         if stop is not None:
             raise stop
@@ -252,9 +252,7 @@ class Ur5Driver:
 
     def _age_s(self, timestamp_s: float) -> float:
         """How much longer than the quickest one this reading was under way. Raises ArmFaultError for old ones."""
-        offset_s = time.monotonic() - timestamp_s
-        self._offset_s = offset_s if self._offset_s is None else min(self._offset_s, offset_s)
-        age_s = offset_s - self._offset_s
+        age_s = self._ages.age_s(timestamp_s, time.monotonic())
         self._late = self._late + 1 if age_s > self.settings.late_max_s else 0
         if self._late >= LATE_READINGS:
             raise ArmFaultError(
