@@ -34,7 +34,8 @@ REACH_TIMEOUT_S = 1.0
 DASHBOARD_TIMEOUT_MS = 2000
 RUNNING_MODE = 7
 PROGRAM_RUNNING_BIT = 1
-PROTECTIVE_BIT, SAFEGUARD_BIT, EMERGENCY_BITS = 2, 4, (5, 6, 7)
+PROTECTIVE_BIT, RECOVERY_BIT, SAFEGUARD_BIT, EMERGENCY_BITS, BROKEN_BITS, STOPPED_BIT = 2, 3, 4, (5, 6, 7), (8, 9), 10
+"""Of safety_status_bits. Broken: a violation or a fault that the safety system latches."""
 JOINT_BOUND_RAD, SPEED_BOUND_RAD_S = 6.6, 15.0
 """What no UR can report."""
 
