@@ -86,7 +86,7 @@ class Ur5Driver:
         expect("UR5", self._state, DriverState.INACTIVE, "activate()")
         self._start_program()
         if self.settings.zero_force and self.settings.software >= 5:
-            self._link.control.zeroFtSensor()
+            self._expect_taken(self._link.control.zeroFtSensor(), "the zeroing of its force")
         self._check_tool()
         self._measure_bias()
         self._state = DriverState.ACTIVE
@@ -162,13 +162,22 @@ class Ur5Driver:
 
     def grasp(self, *, closed: bool) -> bool:
         """Closes the hand (suction on, fingers together) or opens it; returns whether it holds something, as far as it
-        can tell. Raises DriverError for an arm without one."""
+        can tell. Fingers take a second or two, in which the arm stands. Raises DriverError for an arm without one."""
         if self._gripper is not None:
-            return self._gripper.move(CLOSED if closed else OPEN)
+            return self._move_fingers(self._gripper, CLOSED if closed else OPEN)
         if self.settings.suction_output is None:
             raise DriverError("this UR5 has no hand: set suction_output or robotiq in the robot's file")
         self._link.set_output(self.settings.suction_output, on=closed)
         return closed
+
+    def _move_fingers(self, gripper: RobotiqClient, position: int) -> bool:
+        if self._state is not DriverState.ACTIVE:
+            return gripper.move(position)
+        control = self._link.control
+        if not self._guided:
+            self._steering.stop(control)  # what streams would go on for as long as the watchdog is fed
+            self._steering.reset()
+        return gripper.move(position, meanwhile=control.kickWatchdog)
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
@@ -179,6 +188,8 @@ class Ur5Driver:
         if refusal:
             raise ArmFaultError(ArmFaultKind.NOT_READY, f"the controller at {self.settings.host}: {refusal}")
         self._link.open_receive()
+        if self.settings.suction_output is not None:
+            self._link.open_outputs()
         self._ages, self._late = Ages(), 0
         stop = stop_of(self._link.next_reading())
         if stop is not None:
@@ -188,11 +199,20 @@ class Ur5Driver:
         settings = self.settings
         self._link.open_control()
         control = self._link.control
-        control.setPayload(settings.payload_kg, list(settings.payload_centre_m))
-        control.setTcp(values_of(self._tool))
-        control.setWatchdog(settings.watchdog_hz)
+        self._expect_taken(control.setPayload(settings.payload_kg, list(settings.payload_centre_m)), "the payload")
+        self._expect_taken(control.setTcp(values_of(self._tool)), "the tool")
+        self._expect_taken(control.setWatchdog(settings.watchdog_hz), "the watchdog")
         self._steering.reset()
         self._guided = False
+        self._newest = None
+
+    def _expect_taken(self, taken: bool, what: str) -> None:
+        """The arm must not move without what a step of the start asks for. Raises ArmFaultError."""
+        if not taken:
+            raise ArmFaultError(
+                ArmFaultKind.NOT_READY,
+                f"the controller at {self.settings.host} did not take {what}: see what its pendant says and its log",
+            )
 
     def _let_go(self) -> None:
         self._link.drop()

@@ -36,6 +36,8 @@ RUNNING_MODE = 7
 PROGRAM_RUNNING_BIT = 1
 PROTECTIVE_BIT, RECOVERY_BIT, SAFEGUARD_BIT, EMERGENCY_BITS, BROKEN_BITS, STOPPED_BIT = 2, 3, 4, (5, 6, 7), (8, 9), 10
 """Of safety_status_bits. Broken: a violation or a fault that the safety system latches."""
+IN_USE = "already in use"
+"""What ur-rtde says of input registers that another client of the controller has."""
 JOINT_BOUND_RAD, SPEED_BOUND_RAD_S = 6.6, 15.0
 """What no UR can report."""
 
@@ -142,9 +144,13 @@ class UrLink:
 
     def end_program(self) -> None:
         """Ends the control program in order; the arm stands, its brakes free, held by the controller."""
-        if self._control is not None and not self.hangs:
-            with contextlib.suppress(Exception):
-                self._control.stopScript()
+        if self._control is None or self.hangs:
+            return
+        with contextlib.suppress(Exception):
+            self._control.stopScript()
+        with contextlib.suppress(Exception):  # else its registers stay in use, and no other program can be started
+            self._control.disconnect()
+        self._control = None
 
     def next_reading(self) -> Reading:
         """Waits for a packet that was not read yet. Raises ArmFaultError after silence_timeout_s, and for bad data."""
@@ -173,12 +179,19 @@ class UrLink:
         self._judge(reading)
         return reading
 
-    def set_output(self, pin: int, *, on: bool) -> None:
-        """Switches a standard digital output. Raises ArmFaultError."""
+    def open_outputs(self) -> None:
+        """Makes ready to switch outputs: that takes longer than a running program's watchdog waits.
+
+        Raises ArmFaultError.
+        """
         from rtde_io import RTDEIOInterface
 
+        self._io = self._made(lambda: RTDEIOInterface(self._settings.host))
+
+    def set_output(self, pin: int, *, on: bool) -> None:
+        """Switches a standard digital output. Raises ArmFaultError."""
         if self._io is None:
-            self._io = self._made(lambda: RTDEIOInterface(self._settings.host))
+            raise self._lost("its outputs are not connected")
         if not self._io.setStandardDigitalOut(pin, on):
             raise self._lost(f"it did not take digital output {pin}")
 
@@ -215,7 +228,14 @@ class UrLink:
         try:
             return make()
         except Exception as error:  # ur-rtde raises RuntimeError and what Boost has, without a common base
-            raise self._lost(f"ur-rtde says: {str(error).strip()}") from error
+            said = str(error).strip()
+            if IN_USE not in said:
+                raise self._lost(f"ur-rtde says: {said}") from error
+            raise ArmFaultError(
+                ArmFaultKind.NOT_READY,
+                f"somebody else writes to the registers of the controller at {self._settings.host}: end other programs "
+                "that drive this arm, and disable EtherNet/IP, PROFINET and MODBUS at the pendant",
+            ) from error
 
     def _lost(self, what: str) -> ArmFaultError:
         return ArmFaultError(

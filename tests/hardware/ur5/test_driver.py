@@ -13,7 +13,7 @@ from tenon.control.loop import SetPoint
 from tenon_mujoco.emulator_process import EmulatorProcess
 from tenon_ur5.gripper import CLOSED, OPEN, RobotiqClient
 
-from .conftest import Hand, address, emulated, heal, joints
+from .conftest import WAIT_S, Hand, address, emulated, heal, joints
 from .driver_process import DriverProcess
 
 UP, DOWN_M = (0.0, 0.0, 0.0002), 0.0
@@ -36,6 +36,13 @@ def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., DriverPro
     driver.activate()
     assert driver.state is DriverState.ACTIVE and device.get("plays")
     driver.deactivate()
+    assert driver.state is DriverState.INACTIVE
+    deadline_s = time.monotonic() + WAIT_S
+    while device.call("_clients.__len__") > 1:
+        assert time.monotonic() < deadline_s, "the program's connection, whose registers nobody else can have, stays"
+        driver.read()
+    driver.activate()
+    assert Hand(driver).turns(5)
     driver.close()
     assert driver.state is DriverState.UNCONFIGURED
 
@@ -135,8 +142,9 @@ def test_detector_is_a_digital_input(driver: DriverProcess, device: EmulatorProc
 
 
 def test_suction_is_a_digital_output(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> None:
+    """Under a watchdog as shipped: the first time may not take longer than the others."""
     heal(device)
-    driver = make(suction_output=3)
+    driver = make(suction_output=3, watchdog_hz=10.0)
     driver.configure()
     driver.activate()
     try:
@@ -159,6 +167,30 @@ def test_gripper_opens_closes_and_tells_what_it_holds(device: EmulatorProcess) -
     assert device.get("gripper.position") == pytest.approx(120, abs=1)
     device.put("gripper.object_at", None)
     gripper.close()
+
+
+@pytest.mark.parametrize("command", ["servo", "speed"])
+def test_arm_stands_while_its_fingers_move(
+    command: str, device: EmulatorProcess, make: Callable[..., DriverProcess]
+) -> None:
+    """They take longer than the watchdog waits; a speed that was commanded before must not go on meanwhile."""
+    heal(device)
+    driver = make(robotiq=True, command=command)
+    driver.configure()
+    driver.activate()
+    try:
+        hand = Hand(driver)
+        driver.grasp(closed=False)
+        hand.target = driver.read().tcp_in_base
+        hand.turns(30, step_m=UP)
+        before_m = hand.state.tcp_in_base.position_m
+        assert not driver.grasp(closed=True)
+        hand.target = driver.read().tcp_in_base
+        assert hand.target.position_m == pytest.approx(before_m, abs=2e-3)
+        hand.turns(5)
+        assert driver.state is DriverState.ACTIVE
+    finally:
+        driver.close()
 
 
 def test_arm_without_a_hand_says_so(driver: DriverProcess) -> None:
