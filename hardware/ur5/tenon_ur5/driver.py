@@ -231,8 +231,10 @@ class Ur5Driver:
                 return
             if time.monotonic() > deadline_s:
                 raise DriverError(
-                    f"the controller has the TCP {off_m * 1e3:.1f} mm and {off_rad:.3f} rad from where the arm's file "
-                    f"has it: the arm in config/arms is not this one, or its calibration differs: see the manual"
+                    f"the controller has the TCP {off_m * 1e3:.1f} mm and {off_rad:.3f} rad from where arm "
+                    f"{self._arm.name!r} has it, allowed are {TCP_TOLERANCE_M * 1e3:g} mm and {TCP_TOLERANCE_RAD:g} "
+                    "rad: in the robot's file a CB3 is `arm: ur5`, an e-Series `arm: ur5e`; where it is so already, "
+                    "this arm's calibration differs: see hardware/ur5/manual.md"
                 )
 
     def _measure_bias(self) -> None:

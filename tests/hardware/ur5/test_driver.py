@@ -215,6 +215,23 @@ def test_wrong_device_is_refused_with_the_remedy(
     driver.close()
 
 
+def test_arm_with_other_links_than_its_file_says_is_refused(make: Callable[..., DriverProcess]) -> None:
+    """A UR5e has its shoulder 7 cm higher than a UR5; both call themselves UR5."""
+    host = address(2)
+    robot = emulated(host).model_copy(update={"arm": "ur5e", "safety": "ur5e"})
+    with EmulatorProcess(robot, "easy"):
+        driver = make(host=host)
+        driver.configure()
+        with pytest.raises(DriverError, match="`arm: ur5e`"):
+            driver.activate()
+        driver.close()
+        driver = make(arm="ur5e", host=host)
+        driver.configure()
+        driver.activate()
+        assert driver.state is DriverState.ACTIVE
+        driver.close()
+
+
 def test_e_series_at_500_hz_must_be_in_remote_control(make: Callable[..., DriverProcess]) -> None:
     host = address(1)
     with EmulatorProcess(emulated(host, series="e-series"), "easy") as device:
