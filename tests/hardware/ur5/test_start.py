@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
@@ -20,6 +21,11 @@ SETTINGS = DriverSettings(host="127.0.0.1", series="e-series")
 READING = Reading(1.0, *(np.zeros(6),) * 3, (0.0,) * 6, np.zeros(6), 7, 1, 3, 0)
 
 
+def test_acceleration_that_ur_rtde_would_refuse_in_motion_is_refused_in_the_file() -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 40"):
+        DriverSettings(host="127.0.0.1", series="cb3", command="speed", speed_acceleration_rad_s2=50.0)
+
+
 class Control:
     """Takes every command but one."""
 
@@ -31,9 +37,7 @@ class Control:
 
 
 @pytest.mark.parametrize("refused", ["setPayload", "setTcp", "setWatchdog", "zeroFtSensor"])
-def test_arm_is_not_driven_where_a_step_of_the_start_was_refused(
-    refused: str, monkeypatch: pytest.MonkeyPatch, arm_config: ArmConfig
-) -> None:
+def test_arm_is_not_driven_where_a_step_of_the_start_was_refused(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the watchdog it would go on moving when this process has died."""
     for name, answer in {
         "wait_until_reachable": None,
@@ -45,7 +49,7 @@ def test_arm_is_not_driven_where_a_step_of_the_start_was_refused(
         monkeypatch.setattr(UrLink, name, lambda *_, answer=answer: answer)
     monkeypatch.setattr(UrLink, "control", Control(refused))
     connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, "easy")
-    driver = Ur5Driver(SETTINGS, arm_config, tcp_in_flange(connector))
+    driver = Ur5Driver(SETTINGS, load_named(ArmConfig, ConfigKind.ARMS, "ur5"), tcp_in_flange(connector))
     driver.configure()
     with pytest.raises(ArmFaultError, match="did not take") as caught:
         driver.activate()
