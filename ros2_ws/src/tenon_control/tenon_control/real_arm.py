@@ -37,7 +37,8 @@ from tenon_graph.states import StatePublisher
 
 NS_PER_S = 1_000_000_000
 HANG_S = 30.0
-"""A turn that takes longer never ends: connecting anew to a device that answers slowly is quicker."""
+"""A turn, or making the device ready, that takes longer never ends: connecting anew to a device that answers slowly is
+quicker."""
 RETRY_S = 0.5
 """Between two tries to get a device back."""
 SERVED_SHARE, TURN_SHARE = 0.6, 0.2
@@ -82,6 +83,7 @@ class RealArm(GraphNode):
                 "this user may not ask for real-time scheduling: on a busy machine the arm may be late, and stop. Give "
                 "it `rtprio 20` in /etc/security/limits.conf"
             )
+        signal.setitimer(signal.ITIMER_REAL, HANG_S)  # a device that falls silent here hangs its library too, see spin
         self._driver.activate()
         self._tell()
 
