@@ -183,7 +183,7 @@ class Ur5Driver:
 
     def _open(self) -> None:
         controller = self._link.ask()
-        self._description = f"{controller.model} at {self.settings.host}, software {controller.version}"
+        self._description = f"{controller.model or 'UR'} at {self.settings.host}, software {controller.version}"
         refusal = refusal_of(controller, self.settings.software)
         if refusal:
             raise ArmFaultError(ArmFaultKind.NOT_READY, f"the controller at {self.settings.host}: {refusal}")

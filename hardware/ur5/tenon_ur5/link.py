@@ -32,6 +32,9 @@ POLL_S, MARGIN_PERIODS = 0.0003, 0.15
 RETRY_S = 0.25
 REACH_TIMEOUT_S = 1.0
 DASHBOARD_TIMEOUT_MS = 2000
+TELLS_REMOTE_CONTROL = (5, 6)
+"""First software that does: a CB3 has no such switch, who holds the pendant sees a program start."""
+NOT_UNDERSTOOD = "could not understand"
 RUNNING_MODE = 7
 PROGRAM_RUNNING_BIT = 1
 PROTECTIVE_BIT, RECOVERY_BIT, SAFEGUARD_BIT, EMERGENCY_BITS, BROKEN_BITS, STOPPED_BIT = 2, 3, 4, (5, 6, 7), (8, 9), 10
@@ -64,12 +67,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """What the dashboard says of itself. remote_control: None where the software knows no such switch."""
+    """What the dashboard says of itself. model: empty, remote_control: None where the software does not tell."""
 
     model: str
     version: str
     robot_mode: str
-    safety_status: str
+    safety_mode: str
     remote_control: bool | None
 
 
@@ -109,7 +112,7 @@ class UrLink:
 
     def ask(self) -> Controller:
         """Asks the dashboard. Raises ArmFaultError where nobody answers."""
-        return ask_dashboard(self._settings.host, software=self._settings.software)
+        return ask_dashboard(self._settings.host)
 
     def open_receive(self) -> None:
         """Starts the stream of readings. Raises ArmFaultError."""
@@ -244,20 +247,21 @@ class UrLink:
         )
 
 
-def ask_dashboard(host: str, *, software: int) -> Controller:
+def ask_dashboard(host: str) -> Controller:
     """What a controller says of itself. Raises ArmFaultError where its dashboard does not answer."""
     from dashboard_client import DashboardClient
 
     client = DashboardClient(host)
     try:
         client.connect(DASHBOARD_TIMEOUT_MS)
+        model, version = str(client.getRobotModel()).strip(), str(client.polyscopeVersion()).strip()
+        tells = tuple(int(number) for number in version.split(".")[:2]) >= TELLS_REMOTE_CONTROL
         return Controller(
-            model=str(client.getRobotModel()).strip(),
-            version=str(client.polyscopeVersion()).strip(),
+            model="" if model.startswith(NOT_UNDERSTOOD) else model,
+            version=version,
             robot_mode=str(client.robotmode()).partition(":")[2].strip(),
-            safety_status=str(client.safetystatus()).partition(":")[2].strip(),
-            # CB3 has no such switch: who holds the pendant sees a program start
-            remote_control=bool(client.isInRemoteControl()) if software >= 5 else None,
+            safety_mode=str(client.safetymode()).partition(":")[2].strip(),
+            remote_control=bool(client.isInRemoteControl()) if tells else None,
         )
     except Exception as error:
         raise ArmFaultError(

@@ -90,9 +90,9 @@ def program_stop(watchdog_hz: float) -> ArmFaultError:
 
 def refusal_of(controller: Controller, software: int) -> str:
     """Why this controller is not the one that the robot's file describes; empty where it is."""
-    if not controller.model.upper().startswith("UR5"):
+    if controller.model and not controller.model.upper().startswith("UR5"):
         return f"it is a {controller.model}, the robot's file is of a UR5: correct host, or name another robot"
-    major = controller.version.partition(".")[0].removeprefix("URSoftware").strip()
+    major = controller.version.partition(".")[0]
     if major != str(software):
         return (
             f"its software is {controller.version}, series in the robot's file stands for {software}: set series to "
