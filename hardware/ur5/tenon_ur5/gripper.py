@@ -14,7 +14,8 @@ ACTIVATION_TIMEOUT_S = 10.0
 MOVE_TIMEOUT_S = 5.0
 POLL_S = 0.02
 OPEN, CLOSED = 0, 255
-ACTIVE, AT_POSITION, HOLDS_WHILE_OPENING, HOLDS = 3, 3, 1, 2
+RESET, ACTIVE = 0, 3
+HOLDS_WHILE_OPENING, HOLDS = 1, 2
 
 
 class RobotiqClient:
@@ -34,6 +35,8 @@ class RobotiqClient:
         except OSError as error:
             raise self._error(f"{error}: see that the Robotiq URCap is installed and running") from error
         if self._get("STA") != ACTIVE:
+            self._set({"ACT": 0})  # only a rise activates, and a fault ends by the fall before it
+            self._wait(lambda: self._get("STA") == RESET, TIMEOUT_S, "it does not reset")
             self._set({"ACT": 1})
             self._wait(lambda: self._get("STA") == ACTIVE, ACTIVATION_TIMEOUT_S, "it does not activate")
 

@@ -16,7 +16,7 @@ from tenon_ur5.gripper import CLOSED, OPEN, RobotiqClient
 from .conftest import WAIT_S, Hand, address, emulated, heal, joints
 from .driver_process import DriverProcess
 
-UP, DOWN_M = (0.0, 0.0, 0.0002), 0.0
+UP = (0.0, 0.0, 0.0002)
 
 
 def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> None:
@@ -139,6 +139,17 @@ def test_detector_is_a_digital_input(driver: DriverProcess, device: EmulatorProc
     assert driver.detector() is False
     hand.turns(2)
     assert device.get("registers.values")["actual_digital_input_bits"] == 0
+
+
+def test_gripper_that_has_a_fault_is_activated_anew(device: EmulatorProcess) -> None:
+    gripper = RobotiqClient(address(0))
+    gripper.connect()
+    gripper.close()
+    device.put("gripper.fault", 8)
+    gripper.connect()
+    assert device.get("gripper.fault") == 0
+    assert not gripper.move(CLOSED)
+    gripper.close()
 
 
 def test_suction_is_a_digital_output(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,25 +37,40 @@ class Control:
         return lambda *_: name != self.refused
 
 
-@pytest.mark.parametrize("refused", ["setPayload", "setTcp", "setWatchdog", "zeroFtSensor"])
-def test_arm_is_not_driven_where_a_step_of_the_start_was_refused(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the watchdog it would go on moving when this process has died."""
+def driver_of(monkeypatch: pytest.MonkeyPatch, settings: DriverSettings, reading: Reading) -> Ur5Driver:
+    """The driver of a controller that always sends the same reading."""
     for name, answer in {
         "wait_until_reachable": None,
         "open_receive": None,
         "open_control": None,
         "ask": Controller("UR5", "5.12.6", "RUNNING", "NORMAL", remote_control=True),
-        "next_reading": READING,
+        "next_reading": reading,
     }.items():
         monkeypatch.setattr(UrLink, name, lambda *_, answer=answer: answer)
-    monkeypatch.setattr(UrLink, "control", Control(refused))
     connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, "easy")
-    driver = Ur5Driver(SETTINGS, load_named(ArmConfig, ConfigKind.ARMS, "ur5"), tcp_in_flange(connector))
+    return Ur5Driver(settings, load_named(ArmConfig, ConfigKind.ARMS, "ur5"), tcp_in_flange(connector))
+
+
+@pytest.mark.parametrize("refused", ["setPayload", "setTcp", "setWatchdog", "zeroFtSensor"])
+def test_arm_is_not_driven_where_a_step_of_the_start_was_refused(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the watchdog it would go on moving when this process has died."""
+    monkeypatch.setattr(UrLink, "control", Control(refused))
+    driver = driver_of(monkeypatch, SETTINGS, READING)
     driver.configure()
     with pytest.raises(ArmFaultError, match="did not take") as caught:
         driver.activate()
     assert caught.value.kind is ArmFaultKind.NOT_READY
     assert driver.state is DriverState.INACTIVE
+
+
+@pytest.mark.parametrize(("pin", "connected"), [(3, True), (2, False)])
+def test_detector_is_the_bit_of_its_input(pin: int, connected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = driver_of(
+        monkeypatch, SETTINGS.model_copy(update={"detector_input": pin}), replace(READING, inputs=1 << 3)
+    )
+    driver.configure()
+    driver.read()
+    assert driver.detector() is connected
 
 
 def test_registers_that_somebody_else_has_are_no_matter_of_the_cable(monkeypatch: pytest.MonkeyPatch) -> None:
