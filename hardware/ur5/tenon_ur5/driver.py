@@ -155,9 +155,9 @@ class Ur5Driver:
             done = control.freedriveMode() if newer else control.teachMode()
         else:
             done = control.endFreedriveMode() if newer else control.endTeachMode()
+        self._steering.reset()
         if not done:
             raise DriverError("the controller refused freedrive: see the message on its pendant")
-        self._steering.reset()
         self._guided = by_hand
 
     def grasp(self, *, closed: bool) -> bool:
