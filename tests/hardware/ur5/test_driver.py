@@ -41,6 +41,7 @@ def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., DriverPro
     while device.call("_clients.__len__") > 1:
         assert time.monotonic() < deadline_s, "the program's connection, whose registers nobody else can have, stays"
         driver.read()
+    assert device.get("why_stopped") == "it was told to stop"
     driver.activate()
     assert Hand(driver).turns(5)
     driver.close()
