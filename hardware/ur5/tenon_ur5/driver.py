@@ -106,13 +106,13 @@ class Ur5Driver:
         self._state = DriverState.UNCONFIGURED
 
     def read(self) -> RobotState:
-        """The next reading. INACTIVE or ACTIVE. Raises ArmFaultError; the link is let go then, see ``recover``."""
+        """The next reading. INACTIVE or ACTIVE. Raises ArmFaultError: ``let_go`` then, at once, and ``recover``."""
         try:
             reading = self._link.next_reading()
             self._judge(reading)
             return self._take(reading)
         except ArmFaultError:
-            self._let_go()
+            self._forget()
             raise
 
     def write(self, set_point: SetPoint) -> None:
@@ -135,10 +135,15 @@ class Ur5Driver:
                 f"the connection to {self.settings.host} is silent and ur-rtde does not let it go: the driver's "
                 "process is started anew",
             )
-        self._let_go()
+        self.let_go()
         self._open()
         self._start_program()
         self._state = DriverState.ACTIVE
+
+    def let_go(self) -> None:
+        """Drops the link, which takes ur-rtde 2 s. The arm is INACTIVE then; it stands once the watchdog has ended."""
+        self._link.drop()
+        self._forget()
 
     def detector(self) -> bool | None:
         pin = self.settings.detector_input
@@ -214,8 +219,7 @@ class Ur5Driver:
                 f"the controller at {self.settings.host} did not take {what}: see what its pendant says and its log",
             )
 
-    def _let_go(self) -> None:
-        self._link.drop()
+    def _forget(self) -> None:
         self._newest = None
         if self._state is DriverState.ACTIVE:
             self._state = DriverState.INACTIVE

@@ -24,6 +24,7 @@ from tenon.control.drivers import (
     ArmProcessError,
     DriverError,
     GuidedArm,
+    LingeringArm,
 )
 from tenon.control.loop import InnerLoopConfig
 from tenon.control.types import RobotState
@@ -143,6 +144,8 @@ class RealArm(GraphNode):
         if known is None or (known.kind, str(known)) != (fault.kind, str(fault)):
             self.get_logger().error(f"{fault.kind}: {fault}")
             self._tell()
+        if known is None and isinstance(self._driver, LingeringArm):
+            self._driver.let_go()
 
     def _recover(self, now_s: float) -> None:
         if now_s < self._retry_at_s:
