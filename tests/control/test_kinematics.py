@@ -24,6 +24,14 @@ UR5_DH = (
     (0.0, 0.09465, -90, 0),
     (0.0, 0.0823, 0, 0),
 )
+UR5E_DH = (
+    (0.0, 0.1625, 90, 0),
+    (-0.425, 0.0, 0, 0),
+    (-0.3922, 0.0, 0, 0),
+    (0.0, 0.1333, 90, 0),
+    (0.0, 0.0997, -90, 0),
+    (0.0, 0.0996, 0, 0),
+)
 SAWYER_DH = (
     (0.081, 0.317, -90, 0),
     (0.0, 0.1925, -90, -90),
@@ -57,13 +65,14 @@ def random_postures(config, count, seed=0):
     return np.random.default_rng(seed).uniform(lower, upper, (count, len(lower)))
 
 
-def test_ur5_reaches_where_its_published_dh_table_says():
+@pytest.mark.parametrize(("name", "table"), [("ur5", UR5_DH), ("ur5e", UR5E_DH)])
+def test_ur_reaches_where_its_published_dh_table_says(name, table):
     """The DH base is the robot description's base turned by half a turn about z."""
-    config = arm("ur5")
+    config = arm(name)
     kinematics = Kinematics(config)
     half_turn = np.diag((-1.0, -1.0, 1.0))
     for joints in random_postures(config, 50):
-        expected = dh_flange(UR5_DH, joints)
+        expected = dh_flange(table, joints)
         flange = kinematics.forward(joints)
         np.testing.assert_allclose(flange.position_m, half_turn @ expected[:3, 3], atol=1e-6)
         axes = matrix_from_quaternion(flange.quaternion_xyzw)

@@ -10,6 +10,7 @@ from tenon_ur5.link import REACH_TIMEOUT_S, ask_dashboard
 from tenon_ur5.probe import RTDE_PORT, reachable, sends_readings
 from tenon_ur5.stops import refusal_of
 
+MAY_MOVE = ("NORMAL", "REDUCED")
 PORTS = {RTDE_PORT: "RTDE", 30003: "scripts", 29999: "dashboard"}
 
 
@@ -34,15 +35,15 @@ def check(settings: DriverSettings) -> list[Finding]:
 
 def _check_state(settings: DriverSettings) -> list[Finding]:
     try:
-        controller = ask_dashboard(settings.host, software=settings.software)
+        controller = ask_dashboard(settings.host)
     except ArmFaultError as fault:
         return [error("UR5 dashboard", str(fault), "restart the controller")]
     refusal = refusal_of(controller, settings.software)
-    seen = f"{controller.model}, software {controller.version}"
+    seen = f"{controller.model or 'UR'}, software {controller.version}"
     findings = [error("UR5 software", seen, refusal) if refusal else ok("UR5 software", seen)]
-    if controller.safety_status.upper() != "NORMAL":
+    if controller.safety_mode.upper() not in MAY_MOVE:
         remedy = "find out why, then clear it at the pendant"
-        findings.append(error("UR5 safety", f"its safety system says {controller.safety_status}", remedy))
+        findings.append(error("UR5 safety", f"its safety system says {controller.safety_mode}", remedy))
     elif controller.robot_mode.upper() != "RUNNING":
         remedy = "power on and release the brakes at the pendant"
         findings.append(error("UR5 mode", f"it is {controller.robot_mode}", remedy))

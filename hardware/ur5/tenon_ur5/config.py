@@ -34,7 +34,7 @@ class DriverSettings(Config):
     compliance: Literal["admittance", "force_mode", "none"] = "admittance"
     admittance: AdmittanceConfig = AdmittanceConfig()
     position_gain: PositiveFloat = 15.0
-    speed_acceleration_rad_s2: PositiveFloat = 12.0
+    speed_acceleration_rad_s2: Annotated[float, Field(gt=0.0, le=40.0)] = 12.0
     servo_lookahead_s: Annotated[float, Field(ge=0.03, le=0.2)] = 0.03
     servo_gain: Annotated[float, Field(ge=100.0, le=2000.0)] = 500.0
     payload_kg: NonNegativeFloat = 1.0

@@ -12,6 +12,7 @@ from tenon.control.geometry import distance
 from tenon.control.kinematics import Kinematics
 from tenon.control.loop import SetPoint
 from tenon.control.types import Pose, RobotState, Vector
+from tenon_ur5.ages import Ages
 from tenon_ur5.config import DriverSettings
 from tenon_ur5.frames import pose_from_controller, turned, values_of
 from tenon_ur5.gripper import CLOSED, OPEN, RobotiqClient
@@ -45,8 +46,7 @@ class Ur5Driver:
         self._bias: Vector | None = None
         self._newest: RobotState | None = None
         self._inputs = 0
-        self._offset_s: float | None = None
-        self._late = 0
+        self._ages, self._late = Ages(), 0
         self._guided = False
 
     @property
@@ -86,7 +86,7 @@ class Ur5Driver:
         expect("UR5", self._state, DriverState.INACTIVE, "activate()")
         self._start_program()
         if self.settings.zero_force and self.settings.software >= 5:
-            self._link.control.zeroFtSensor()
+            self._expect_taken(self._link.control.zeroFtSensor(), "the zeroing of its force")
         self._check_tool()
         self._measure_bias()
         self._state = DriverState.ACTIVE
@@ -106,13 +106,13 @@ class Ur5Driver:
         self._state = DriverState.UNCONFIGURED
 
     def read(self) -> RobotState:
-        """The next reading. INACTIVE or ACTIVE. Raises ArmFaultError; the link is let go then, see ``recover``."""
+        """The next reading. INACTIVE or ACTIVE. Raises ArmFaultError: ``let_go`` then, at once, and ``recover``."""
         try:
             reading = self._link.next_reading()
             self._judge(reading)
             return self._take(reading)
         except ArmFaultError:
-            self._let_go()
+            self._forget()
             raise
 
     def write(self, set_point: SetPoint) -> None:
@@ -135,10 +135,15 @@ class Ur5Driver:
                 f"the connection to {self.settings.host} is silent and ur-rtde does not let it go: the driver's "
                 "process is started anew",
             )
-        self._let_go()
+        self.let_go()
         self._open()
         self._start_program()
         self._state = DriverState.ACTIVE
+
+    def let_go(self) -> None:
+        """Drops the link, which takes ur-rtde 2 s. The arm is INACTIVE then; it stands once the watchdog has ended."""
+        self._link.drop()
+        self._forget()
 
     def detector(self) -> bool | None:
         pin = self.settings.detector_input
@@ -155,31 +160,42 @@ class Ur5Driver:
             done = control.freedriveMode() if newer else control.teachMode()
         else:
             done = control.endFreedriveMode() if newer else control.endTeachMode()
+        self._steering.reset()
         if not done:
             raise DriverError("the controller refused freedrive: see the message on its pendant")
-        self._steering.reset()
         self._guided = by_hand
 
     def grasp(self, *, closed: bool) -> bool:
         """Closes the hand (suction on, fingers together) or opens it; returns whether it holds something, as far as it
-        can tell. Raises DriverError for an arm without one."""
+        can tell. Fingers take a second or two, in which the arm stands. Raises DriverError for an arm without one."""
         if self._gripper is not None:
-            return self._gripper.move(CLOSED if closed else OPEN)
+            return self._move_fingers(self._gripper, CLOSED if closed else OPEN)
         if self.settings.suction_output is None:
             raise DriverError("this UR5 has no hand: set suction_output or robotiq in the robot's file")
         self._link.set_output(self.settings.suction_output, on=closed)
         return closed
 
+    def _move_fingers(self, gripper: RobotiqClient, position: int) -> bool:
+        if self._state is not DriverState.ACTIVE:
+            return gripper.move(position)
+        control = self._link.control
+        if not self._guided:
+            self._steering.stop(control)  # what streams would go on for as long as the watchdog is fed
+            self._steering.reset()
+        return gripper.move(position, meanwhile=control.kickWatchdog)
+
     # --- the connection -----------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         controller = self._link.ask()
-        self._description = f"{controller.model} at {self.settings.host}, software {controller.version}"
+        self._description = f"{controller.model or 'UR'} at {self.settings.host}, software {controller.version}"
         refusal = refusal_of(controller, self.settings.software)
         if refusal:
             raise ArmFaultError(ArmFaultKind.NOT_READY, f"the controller at {self.settings.host}: {refusal}")
         self._link.open_receive()
-        self._offset_s, self._late = None, 0
+        if self.settings.suction_output is not None:
+            self._link.open_outputs()
+        self._ages, self._late = Ages(), 0
         stop = stop_of(self._link.next_reading())
         if stop is not None:
             raise stop
@@ -188,14 +204,22 @@ class Ur5Driver:
         settings = self.settings
         self._link.open_control()
         control = self._link.control
-        control.setPayload(settings.payload_kg, list(settings.payload_centre_m))
-        control.setTcp(values_of(self._tool))
-        control.setWatchdog(settings.watchdog_hz)
+        self._expect_taken(control.setPayload(settings.payload_kg, list(settings.payload_centre_m)), "the payload")
+        self._expect_taken(control.setTcp(values_of(self._tool)), "the tool")
+        self._expect_taken(control.setWatchdog(settings.watchdog_hz), "the watchdog")
         self._steering.reset()
         self._guided = False
+        self._newest = None
 
-    def _let_go(self) -> None:
-        self._link.drop()
+    def _expect_taken(self, taken: bool, what: str) -> None:
+        """The arm must not move without what a step of the start asks for. Raises ArmFaultError."""
+        if not taken:
+            raise ArmFaultError(
+                ArmFaultKind.NOT_READY,
+                f"the controller at {self.settings.host} did not take {what}: see what its pendant says and its log",
+            )
+
+    def _forget(self) -> None:
         self._newest = None
         if self._state is DriverState.ACTIVE:
             self._state = DriverState.INACTIVE
@@ -211,8 +235,10 @@ class Ur5Driver:
                 return
             if time.monotonic() > deadline_s:
                 raise DriverError(
-                    f"the controller has the TCP {off_m * 1e3:.1f} mm and {off_rad:.3f} rad from where the arm's file "
-                    f"has it: the arm in config/arms is not this one, or its calibration differs: see the manual"
+                    f"the controller has the TCP {off_m * 1e3:.1f} mm and {off_rad:.3f} rad from where arm "
+                    f"{self._arm.name!r} has it, allowed are {TCP_TOLERANCE_M * 1e3:g} mm and {TCP_TOLERANCE_RAD:g} "
+                    "rad: in the robot's file a CB3 is `arm: ur5`, an e-Series `arm: ur5e`; where it is so already, "
+                    "this arm's calibration differs: see hardware/ur5/manual.md"
                 )
 
     def _measure_bias(self) -> None:
@@ -252,9 +278,7 @@ class Ur5Driver:
 
     def _age_s(self, timestamp_s: float) -> float:
         """How much longer than the quickest one this reading was under way. Raises ArmFaultError for old ones."""
-        offset_s = time.monotonic() - timestamp_s
-        self._offset_s = offset_s if self._offset_s is None else min(self._offset_s, offset_s)
-        age_s = offset_s - self._offset_s
+        age_s = self._ages.age_s(timestamp_s, time.monotonic())
         self._late = self._late + 1 if age_s > self.settings.late_max_s else 0
         if self._late >= LATE_READINGS:
             raise ArmFaultError(

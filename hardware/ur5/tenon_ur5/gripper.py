@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 
 from tenon.control.drivers import DriverError
 
@@ -13,7 +14,8 @@ ACTIVATION_TIMEOUT_S = 10.0
 MOVE_TIMEOUT_S = 5.0
 POLL_S = 0.02
 OPEN, CLOSED = 0, 255
-ACTIVE, AT_POSITION, HOLDS_WHILE_OPENING, HOLDS = 3, 3, 1, 2
+RESET, ACTIVE = 0, 3
+HOLDS_WHILE_OPENING, HOLDS = 1, 2
 
 
 class RobotiqClient:
@@ -33,14 +35,18 @@ class RobotiqClient:
         except OSError as error:
             raise self._error(f"{error}: see that the Robotiq URCap is installed and running") from error
         if self._get("STA") != ACTIVE:
+            self._set({"ACT": 0})  # only a rise activates, and a fault ends by the fall before it
+            self._wait(lambda: self._get("STA") == RESET, TIMEOUT_S, "it does not reset")
             self._set({"ACT": 1})
             self._wait(lambda: self._get("STA") == ACTIVE, ACTIVATION_TIMEOUT_S, "it does not activate")
 
-    def move(self, position: int, *, speed: int = CLOSED, force: int = 100) -> bool:
-        """Moves, waits for the end, and returns whether it holds something."""
+    def move(
+        self, position: int, *, speed: int = CLOSED, force: int = 100, meanwhile: Callable[[], object] = lambda: None
+    ) -> bool:
+        """Moves, waits for the end, and returns whether it holds something. meanwhile: called while it waits."""
         self._set({"POS": position, "SPE": speed, "FOR": force, "GTO": 1})
-        self._wait(lambda: self._get("PRE") == position, TIMEOUT_S, "it does not take the position")
-        self._wait(lambda: self._get("OBJ") >= HOLDS_WHILE_OPENING, MOVE_TIMEOUT_S, "it does not arrive")
+        self._wait(lambda: self._get("PRE") == position, TIMEOUT_S, "it does not take the position", meanwhile)
+        self._wait(lambda: self._get("OBJ") >= HOLDS_WHILE_OPENING, MOVE_TIMEOUT_S, "it does not arrive", meanwhile)
         return self._get("OBJ") in (HOLDS_WHILE_OPENING, HOLDS)
 
     def close(self) -> None:
@@ -72,11 +78,18 @@ class RobotiqClient:
             self.close()
             raise self._error(str(error)) from error
 
-    def _wait(self, is_so, timeout_s: float, otherwise: str) -> None:  # type: ignore[no-untyped-def]
+    def _wait(
+        self,
+        is_so: Callable[[], bool],
+        timeout_s: float,
+        otherwise: str,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         deadline_s = time.monotonic() + timeout_s
         while not is_so():
             if time.monotonic() > deadline_s:
                 raise self._error(f"{otherwise} within {timeout_s:g} s: see its light and cable")
+            meanwhile()
             time.sleep(POLL_S)
 
     def _error(self, what: str) -> DriverError:

@@ -32,9 +32,15 @@ POLL_S, MARGIN_PERIODS = 0.0003, 0.15
 RETRY_S = 0.25
 REACH_TIMEOUT_S = 1.0
 DASHBOARD_TIMEOUT_MS = 2000
+TELLS_REMOTE_CONTROL = (5, 6)
+"""First software that does: a CB3 has no such switch, who holds the pendant sees a program start."""
+NOT_UNDERSTOOD = "could not understand"
 RUNNING_MODE = 7
 PROGRAM_RUNNING_BIT = 1
-PROTECTIVE_BIT, SAFEGUARD_BIT, EMERGENCY_BITS = 2, 4, (5, 6, 7)
+PROTECTIVE_BIT, RECOVERY_BIT, SAFEGUARD_BIT, EMERGENCY_BITS, BROKEN_BITS, STOPPED_BIT = 2, 3, 4, (5, 6, 7), (8, 9), 10
+"""Of safety_status_bits. Broken: a violation or a fault that the safety system latches."""
+IN_USE = "already in use"
+"""What ur-rtde says of input registers that another client of the controller has."""
 JOINT_BOUND_RAD, SPEED_BOUND_RAD_S = 6.6, 15.0
 """What no UR can report."""
 
@@ -61,12 +67,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """What the dashboard says of itself. remote_control: None where the software knows no such switch."""
+    """What the dashboard says of itself. model: empty, remote_control: None where the software does not tell."""
 
     model: str
     version: str
     robot_mode: str
-    safety_status: str
+    safety_mode: str
     remote_control: bool | None
 
 
@@ -106,7 +112,7 @@ class UrLink:
 
     def ask(self) -> Controller:
         """Asks the dashboard. Raises ArmFaultError where nobody answers."""
-        return ask_dashboard(self._settings.host, software=self._settings.software)
+        return ask_dashboard(self._settings.host)
 
     def open_receive(self) -> None:
         """Starts the stream of readings. Raises ArmFaultError."""
@@ -141,9 +147,13 @@ class UrLink:
 
     def end_program(self) -> None:
         """Ends the control program in order; the arm stands, its brakes free, held by the controller."""
-        if self._control is not None and not self.hangs:
-            with contextlib.suppress(Exception):
-                self._control.stopScript()
+        if self._control is None or self.hangs:
+            return
+        with contextlib.suppress(Exception):
+            self._control.stopScript()
+        with contextlib.suppress(Exception):  # else its registers stay in use, and no other program can be started
+            self._control.disconnect()
+        self._control = None
 
     def next_reading(self) -> Reading:
         """Waits for a packet that was not read yet. Raises ArmFaultError after silence_timeout_s, and for bad data."""
@@ -172,12 +182,19 @@ class UrLink:
         self._judge(reading)
         return reading
 
-    def set_output(self, pin: int, *, on: bool) -> None:
-        """Switches a standard digital output. Raises ArmFaultError."""
+    def open_outputs(self) -> None:
+        """Makes ready to switch outputs: that takes longer than a running program's watchdog waits.
+
+        Raises ArmFaultError.
+        """
         from rtde_io import RTDEIOInterface
 
+        self._io = self._made(lambda: RTDEIOInterface(self._settings.host))
+
+    def set_output(self, pin: int, *, on: bool) -> None:
+        """Switches a standard digital output. Raises ArmFaultError."""
         if self._io is None:
-            self._io = self._made(lambda: RTDEIOInterface(self._settings.host))
+            raise self._lost("its outputs are not connected")
         if not self._io.setStandardDigitalOut(pin, on):
             raise self._lost(f"it did not take digital output {pin}")
 
@@ -214,7 +231,14 @@ class UrLink:
         try:
             return make()
         except Exception as error:  # ur-rtde raises RuntimeError and what Boost has, without a common base
-            raise self._lost(f"ur-rtde says: {str(error).strip()}") from error
+            said = str(error).strip()
+            if IN_USE not in said:
+                raise self._lost(f"ur-rtde says: {said}") from error
+            raise ArmFaultError(
+                ArmFaultKind.NOT_READY,
+                f"somebody else writes to the registers of the controller at {self._settings.host}: end other programs "
+                "that drive this arm, and disable EtherNet/IP, PROFINET and MODBUS at the pendant",
+            ) from error
 
     def _lost(self, what: str) -> ArmFaultError:
         return ArmFaultError(
@@ -223,20 +247,21 @@ class UrLink:
         )
 
 
-def ask_dashboard(host: str, *, software: int) -> Controller:
+def ask_dashboard(host: str) -> Controller:
     """What a controller says of itself. Raises ArmFaultError where its dashboard does not answer."""
     from dashboard_client import DashboardClient
 
     client = DashboardClient(host)
     try:
         client.connect(DASHBOARD_TIMEOUT_MS)
+        model, version = str(client.getRobotModel()).strip(), str(client.polyscopeVersion()).strip()
+        tells = tuple(int(number) for number in version.split(".")[:2]) >= TELLS_REMOTE_CONTROL
         return Controller(
-            model=str(client.getRobotModel()).strip(),
-            version=str(client.polyscopeVersion()).strip(),
+            model="" if model.startswith(NOT_UNDERSTOOD) else model,
+            version=version,
             robot_mode=str(client.robotmode()).partition(":")[2].strip(),
-            safety_status=str(client.safetystatus()).partition(":")[2].strip(),
-            # CB3 has no such switch: who holds the pendant sees a program start
-            remote_control=bool(client.isInRemoteControl()) if software >= 5 else None,
+            safety_mode=str(client.safetymode()).partition(":")[2].strip(),
+            remote_control=bool(client.isInRemoteControl()) if tells else None,
         )
     except Exception as error:
         raise ArmFaultError(

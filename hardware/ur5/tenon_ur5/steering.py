@@ -54,19 +54,24 @@ class _Compliant(Steering):
         super().__init__(settings, kinematics, arm)
         stiff = settings.compliance == "none"
         self._admittance = None if stiff else Admittance(settings.admittance)
+        self._holding = False
 
     def reset(self) -> None:
+        self._holding = False
         if self._admittance is not None:
             self._admittance.reset()
 
     def _goal(self, set_point: SetPoint, state: RobotState) -> Pose:
         """Where the tool shall be now."""
+        begins_to_hold, self._holding = set_point.holding and not self._holding, set_point.holding
         if set_point.joint_position_rad is not None:
             if self._admittance is not None:
                 self._admittance.reset()
             return self._kinematics.forward(set_point.joint_position_rad)
         if self._admittance is None:
             return set_point.tcp_in_base
+        if begins_to_hold:  # where it was measured, so what the tool had given way until then is in the set point
+            self._admittance.reset()
         return self._admittance.step(set_point.tcp_in_base, state.wrench_in_base, self._settings.period_s)
 
 
@@ -123,9 +128,9 @@ class ServoSteering(_Compliant):
         settings, last_rad = self._settings, self._last_rad
         if last_rad is None:
             last_rad = state.joint_position_rad
-        target_rad = set_point.joint_position_rad
+        goal, target_rad = self._goal(set_point, state), set_point.joint_position_rad
         if target_rad is None:
-            target_rad = self._kinematics.inverse(self._goal(set_point, state), last_rad, SERVO_IK).joint_position_rad
+            target_rad = self._kinematics.inverse(goal, last_rad, SERVO_IK).joint_position_rad
         step_rad = self._speed_limit * settings.period_s
         self._last_rad = last_rad + np.clip(target_rad - last_rad, -step_rad, step_rad)
         control.servoJ(

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tenon.control.drivers import ArmFaultError, ArmFaultKind
-from tenon_ur5.link import EMERGENCY_BITS, PROTECTIVE_BIT, RUNNING_MODE, SAFEGUARD_BIT, Controller, Reading
+from tenon_ur5.link import (
+    BROKEN_BITS,
+    EMERGENCY_BITS,
+    PROTECTIVE_BIT,
+    RECOVERY_BIT,
+    RUNNING_MODE,
+    SAFEGUARD_BIT,
+    STOPPED_BIT,
+    Controller,
+    Reading,
+)
 
 ROBOT_MODES = {
     -1: "no controller",
@@ -21,7 +31,23 @@ ROBOT_MODES = {
 
 def stop_of(reading: Reading) -> ArmFaultError | None:
     """Why the arm may not move, by its own report; None where it may."""
-    bits = reading.safety_bits
+    stop = _safety_stop(reading.safety_bits)
+    if stop is None and reading.robot_mode != RUNNING_MODE:
+        mode = ROBOT_MODES.get(reading.robot_mode, str(reading.robot_mode))
+        return ArmFaultError(
+            ArmFaultKind.NOT_READY, f"the arm is {mode}: power on and release the brakes at the pendant"
+        )
+    return stop
+
+
+def _safety_stop(bits: int) -> ArmFaultError | None:
+    """What safety_status_bits tell, the gravest first."""
+    if any(bits >> bit & 1 for bit in BROKEN_BITS):
+        return ArmFaultError(
+            ArmFaultKind.NOT_READY,
+            "the controller's safety system reports a violation or a fault: see the pendant's log, restart the safety "
+            "system there, then power on and release the brakes",
+        )
     if any(bits >> bit & 1 for bit in EMERGENCY_BITS):
         return ArmFaultError(
             ArmFaultKind.EMERGENCY_STOP,
@@ -38,10 +64,17 @@ def stop_of(reading: Reading) -> ArmFaultError | None:
         return ArmFaultError(
             ArmFaultKind.SAFEGUARD_STOP, "a safeguard is open (fence, curtain, scanner): close it and reset it"
         )
-    if reading.robot_mode != RUNNING_MODE:
-        mode = ROBOT_MODES.get(reading.robot_mode, str(reading.robot_mode))
+    if bits >> RECOVERY_BIT & 1:
         return ArmFaultError(
-            ArmFaultKind.NOT_READY, f"the arm is {mode}: power on and release the brakes at the pendant"
+            ArmFaultKind.NOT_READY,
+            "the arm is in recovery mode, outside the limits of its safety configuration: bring it back with the "
+            "pendant's freedrive or arrows",
+        )
+    if bits >> STOPPED_BIT & 1:
+        return ArmFaultError(
+            ArmFaultKind.SAFEGUARD_STOP,
+            "the safety system has stopped the arm (an enabling switch is let go, or the safeguard of automatic mode "
+            "is open): see the pendant",
         )
     return None
 
@@ -57,9 +90,9 @@ def program_stop(watchdog_hz: float) -> ArmFaultError:
 
 def refusal_of(controller: Controller, software: int) -> str:
     """Why this controller is not the one that the robot's file describes; empty where it is."""
-    if not controller.model.upper().startswith("UR5"):
+    if controller.model and not controller.model.upper().startswith("UR5"):
         return f"it is a {controller.model}, the robot's file is of a UR5: correct host, or name another robot"
-    major = controller.version.partition(".")[0].removeprefix("URSoftware").strip()
+    major = controller.version.partition(".")[0]
     if major != str(software):
         return (
             f"its software is {controller.version}, series in the robot's file stands for {software}: set series to "

@@ -121,6 +121,15 @@ class ArmDriver(Protocol):
 
 
 @runtime_checkable
+class LingeringArm(Protocol):
+    """An arm whose connection takes long to end: a fault is told before, else it would be known by its silence only."""
+
+    def let_go(self) -> None:
+        """Ends a connection over which a fault has come; ``recover`` makes another one."""
+        ...
+
+
+@runtime_checkable
 class GuidedArm(Protocol):
     """An arm that a person can move by hand."""
 

@@ -92,19 +92,15 @@ def device() -> Iterator[EmulatorProcess]:
 
 
 @pytest.fixture
-def arm_config() -> ArmConfig:
-    return load_named(ArmConfig, ConfigKind.ARMS, "ur5")
-
-
-@pytest.fixture
-def make(arm_config: ArmConfig) -> Iterator[Callable[..., DriverProcess]]:
-    """Makes drivers; each ends with the test."""
+def make() -> Iterator[Callable[..., DriverProcess]]:
+    """Makes drivers; each ends with the test. arm: a file in config/arms."""
     connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, "easy")
     with ExitStack() as stack:
 
-        def create(**settings: Any) -> DriverProcess:
+        def create(arm: str = "ur5", **settings: Any) -> DriverProcess:
             values = {"host": address(0), "series": "cb3", **PATIENT, **settings}
-            made = DriverProcess(DriverSettings(**values), arm_config, tcp_in_flange(connector))
+            links = load_named(ArmConfig, ConfigKind.ARMS, arm)
+            made = DriverProcess(DriverSettings(**values), links, tcp_in_flange(connector))
             return stack.enter_context(made)
 
         yield create

@@ -145,6 +145,8 @@ def main(number: int) -> None:
                 answer = (None, found(*arguments, **named) if callable(found) else found)
             except (ArmFaultError, DriverError) as error:
                 answer = ((type(error).__name__, getattr(error, "kind", None), str(error)), None)
+                if name == "read":
+                    driver.let_go()  # as the node does
             pipe.send(answer)
 
 

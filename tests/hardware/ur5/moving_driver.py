@@ -42,6 +42,7 @@ def main(host: str, after: str = "") -> int:
             if turn == 20:
                 print("moving", flush=True)  # noqa: T201 - what the test waits for
     except ArmFaultError:
+        driver.let_go()
         if after == "stays":
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             print("dropped", flush=True)  # noqa: T201 - what the test waits for

@@ -13,10 +13,10 @@ from tenon.control.loop import SetPoint
 from tenon_mujoco.emulator_process import EmulatorProcess
 from tenon_ur5.gripper import CLOSED, OPEN, RobotiqClient
 
-from .conftest import Hand, address, emulated, heal, joints
+from .conftest import WAIT_S, Hand, address, emulated, heal, joints
 from .driver_process import DriverProcess
 
-UP, DOWN_M = (0.0, 0.0, 0.0002), 0.0
+UP = (0.0, 0.0, 0.0002)
 
 
 def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> None:
@@ -36,6 +36,14 @@ def test_life_of_a_driver(device: EmulatorProcess, make: Callable[..., DriverPro
     driver.activate()
     assert driver.state is DriverState.ACTIVE and device.get("plays")
     driver.deactivate()
+    assert driver.state is DriverState.INACTIVE
+    deadline_s = time.monotonic() + WAIT_S
+    while device.call("_clients.__len__") > 1:
+        assert time.monotonic() < deadline_s, "the program's connection, whose registers nobody else can have, stays"
+        driver.read()
+    assert device.get("why_stopped") == "it was told to stop"
+    driver.activate()
+    assert Hand(driver).turns(5)
     driver.close()
     assert driver.state is DriverState.UNCONFIGURED
 
@@ -134,9 +142,21 @@ def test_detector_is_a_digital_input(driver: DriverProcess, device: EmulatorProc
     assert device.get("registers.values")["actual_digital_input_bits"] == 0
 
 
+def test_gripper_that_has_a_fault_is_activated_anew(device: EmulatorProcess) -> None:
+    gripper = RobotiqClient(address(0))
+    gripper.connect()
+    gripper.close()
+    device.put("gripper.fault", 8)
+    gripper.connect()
+    assert device.get("gripper.fault") == 0
+    assert not gripper.move(CLOSED)
+    gripper.close()
+
+
 def test_suction_is_a_digital_output(device: EmulatorProcess, make: Callable[..., DriverProcess]) -> None:
+    """Under a watchdog as shipped: the first time may not take longer than the others."""
     heal(device)
-    driver = make(suction_output=3)
+    driver = make(suction_output=3, watchdog_hz=10.0)
     driver.configure()
     driver.activate()
     try:
@@ -161,6 +181,30 @@ def test_gripper_opens_closes_and_tells_what_it_holds(device: EmulatorProcess) -
     gripper.close()
 
 
+@pytest.mark.parametrize("command", ["servo", "speed"])
+def test_arm_stands_while_its_fingers_move(
+    command: str, device: EmulatorProcess, make: Callable[..., DriverProcess]
+) -> None:
+    """They take longer than the watchdog waits; a speed that was commanded before must not go on meanwhile."""
+    heal(device)
+    driver = make(robotiq=True, command=command)
+    driver.configure()
+    driver.activate()
+    try:
+        hand = Hand(driver)
+        driver.grasp(closed=False)
+        hand.target = driver.read().tcp_in_base
+        hand.turns(30, step_m=UP)
+        before_m = hand.state.tcp_in_base.position_m
+        assert not driver.grasp(closed=True)
+        hand.target = driver.read().tcp_in_base
+        assert hand.target.position_m == pytest.approx(before_m, abs=2e-3)
+        hand.turns(5)
+        assert driver.state is DriverState.ACTIVE
+    finally:
+        driver.close()
+
+
 def test_arm_without_a_hand_says_so(driver: DriverProcess) -> None:
     with pytest.raises(DriverError, match="suction_output or robotiq"):
         driver.grasp(closed=True)
@@ -181,6 +225,23 @@ def test_wrong_device_is_refused_with_the_remedy(
     with pytest.raises((DriverError, ArmFaultError), match=words):
         driver.configure()
     driver.close()
+
+
+def test_arm_with_other_links_than_its_file_says_is_refused(make: Callable[..., DriverProcess]) -> None:
+    """A UR5e has its shoulder 7 cm higher than a UR5; both call themselves UR5."""
+    host = address(2)
+    robot = emulated(host).model_copy(update={"arm": "ur5e", "safety": "ur5e"})
+    with EmulatorProcess(robot, "easy"):
+        driver = make(host=host)
+        driver.configure()
+        with pytest.raises(DriverError, match="`arm: ur5e`"):
+            driver.activate()
+        driver.close()
+        driver = make(arm="ur5e", host=host)
+        driver.configure()
+        driver.activate()
+        assert driver.state is DriverState.ACTIVE
+        driver.close()
 
 
 def test_e_series_at_500_hz_must_be_in_remote_control(make: Callable[..., DriverProcess]) -> None:

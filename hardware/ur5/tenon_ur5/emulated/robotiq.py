@@ -18,12 +18,17 @@ class RobotiqGripper:
         self.position = 0.0
         self.object_at: int | None = None
         """Where the fingers meet something; None: they meet nothing."""
+        self.fault = 0
+        """Keeps it from being active until ACT has fallen."""
         self._activated_s = 0.0
         self._object = 3
 
     def advance(self, period_s: float) -> None:
         """Lets time pass."""
         if not self.values["ACT"]:
+            self._activated_s, self.fault = 0.0, 0
+            return
+        if self.fault:
             self._activated_s = 0.0
             return
         self._activated_s += period_s
@@ -52,7 +57,7 @@ class RobotiqGripper:
 
     def _value(self, name: str) -> int | None:
         ready = self._activated_s >= ACTIVATION_S
-        status = {"STA": (3 if ready else 1) if self.values["ACT"] else 0, "OBJ": self._object, "FLT": 0}
+        status = {"STA": (3 if ready else 1) if self.values["ACT"] else 0, "OBJ": self._object, "FLT": self.fault}
         if name == "POS":
             return round(self.position)
         if name == "PRE":

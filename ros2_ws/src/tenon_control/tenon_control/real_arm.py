@@ -24,6 +24,7 @@ from tenon.control.drivers import (
     ArmProcessError,
     DriverError,
     GuidedArm,
+    LingeringArm,
 )
 from tenon.control.loop import InnerLoopConfig
 from tenon.control.types import RobotState
@@ -37,7 +38,8 @@ from tenon_graph.states import StatePublisher
 
 NS_PER_S = 1_000_000_000
 HANG_S = 30.0
-"""A turn that takes longer never ends: connecting anew to a device that answers slowly is quicker."""
+"""A turn, or making the device ready, that takes longer never ends: connecting anew to a device that answers slowly is
+quicker."""
 RETRY_S = 0.5
 """Between two tries to get a device back."""
 SERVED_SHARE, TURN_SHARE = 0.6, 0.2
@@ -82,6 +84,7 @@ class RealArm(GraphNode):
                 "this user may not ask for real-time scheduling: on a busy machine the arm may be late, and stop. Give "
                 "it `rtprio 20` in /etc/security/limits.conf"
             )
+        signal.setitimer(signal.ITIMER_REAL, HANG_S)  # a device that falls silent here hangs its library too, see spin
         self._driver.activate()
         self._tell()
 
@@ -141,6 +144,8 @@ class RealArm(GraphNode):
         if known is None or (known.kind, str(known)) != (fault.kind, str(fault)):
             self.get_logger().error(f"{fault.kind}: {fault}")
             self._tell()
+        if known is None and isinstance(self._driver, LingeringArm):
+            self._driver.let_go()
 
     def _recover(self, now_s: float) -> None:
         if now_s < self._retry_at_s:
