@@ -29,7 +29,10 @@ class Setup:
     def run(self) -> int:
         from tenon_claw import commissioning
         from tenon_claw.bus import BusError
+        from tenon_claw.config import SERVO_ID_MAX
 
+        if self.assign_id is not None and not 0 <= self.assign_id <= SERVO_ID_MAX:
+            raise UsageError(f"--assign-id {self.assign_id}: a servo's ID is a number from 0 to {SERVO_ID_MAX}")
         settings = _settings(_setup(self.robot))
         try:
             if self.assign_id is not None:
@@ -50,7 +53,7 @@ class Setup:
                 "supply, or give a new one its ID with --assign-id"
             )
         if not found.changes:
-            note(f"all servos answer at {found.baud_rate} baud and are as they must be")
+            note(f"all servos answer at {settings.baud_rate} baud and are as they must be")
             return SUCCESS
         for change in found.changes:
             OUT.print(str(change), markup=False)

@@ -10,7 +10,9 @@ import pytest
 
 from tenon.control.drivers import ArmFaultError, ArmFaultKind
 from tenon.control.loop import SetPoint
+from tenon_claw import commissioning
 from tenon_claw import control_table as table
+from tenon_claw.bus import BusLostError
 from tenon_claw.control_table import HardwareError
 from tenon_claw.driver import PALM_IN_BASE, ClawDriver
 
@@ -108,6 +110,14 @@ def test_a_claw_that_is_to_hold_holds_when_the_cable_is_pulled(claw, settings):
     time.sleep(2 * settings.bus_watchdog_s)
     assert has_torque(claw)
     driver.close()
+
+
+def test_a_second_program_does_not_get_at_the_bus_of_a_running_claw(claw, driver, settings):
+    work(driver)
+    with pytest.raises(BusLostError, match="whether a session has it open"):
+        commissioning.survey(settings.model_copy(update={"baud_rate": 57_600}))
+    work(driver)
+    assert driver.misses == 0
 
 
 def test_the_valve_too_lets_go_when_the_cable_is_pulled_while_it_turns_back(claw, driver):
