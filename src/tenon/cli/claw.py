@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
+from tenon.cli.teaching import ask
 
 if TYPE_CHECKING:
+    from tenon.data.transitions import Transition
     from tenon.session.setup import SessionSetup
+    from tenon_claw.driver import ClawDriver
 
 SESSION = "valve"
 
@@ -69,7 +72,10 @@ class Setup:
 
 @dataclass(frozen=True)
 class Demonstrate:
-    """Record demonstrations by hand: the fingers have no torque, you move them; the folder is for `--data`."""
+    """Record demonstrations by hand: the fingers have no torque, you move them; the folder is for `--data`.
+
+    What was shown before a fault or Ctrl-C is kept.
+    """
 
     out: Path
     """Folder for the demonstrations."""
@@ -97,27 +103,36 @@ class Demonstrate:
 
     def _record(self, setup: SessionSetup) -> int:
         from tenon.data.prior import write_prior
-        from tenon.session.valve_job import ValveJob
-        from tenon_claw.guiding import go_to_start, record
         from tenon_claw.setup import create_driver
 
-        job = setup.job
-        assert isinstance(job, ValveJob)  # _setup has seen to it
         driver, shown = create_driver(setup), []
         driver.configure()
         try:
-            driver.activate()
             for episode in range(self.episodes):
-                draw = job.task.draw(self.seed + episode)
-                go_to_start(driver, job.task, draw)
-                note(f"demonstration {episode + 1} of {self.episodes}: the fingers let go; Enter ends it early")
-                shown += record(driver, job.task, draw, session="by-hand", episode=episode, enough=_enter_was_pressed)
-                note("turned" if shown[-1].success else "not turned; it is kept as well")
+                shown += self._demonstration(driver, setup, episode)
         finally:
             driver.close()
-        count = write_prior(self.out, setup.environment_spec, shown)
-        note(f"{count} steps in {self.out}: tenon train awac --env claw-valve --data {self.out} --out ...")
+            if shown:
+                count = write_prior(self.out, setup.environment_spec, shown)
+                note(f"{count} steps in {self.out}: tenon train awac --env claw-valve --data {self.out} --out ...")
         return SUCCESS
+
+    def _demonstration(self, driver: ClawDriver, setup: SessionSetup, episode: int) -> tuple[Transition, ...]:
+        """Without torque before and after it, so that a person has all the time in the world."""
+        from tenon.session.valve_job import ValveJob
+        from tenon_claw.guiding import go_to_start, record
+
+        job = setup.job
+        assert isinstance(job, ValveJob)  # _setup has seen to it
+        draw = job.task.draw(self.seed + episode)
+        ask(f"demonstration {episode + 1} of {self.episodes}: hands out of the claw, then Enter: it goes to its start")
+        driver.activate()
+        go_to_start(driver, job.task, draw)
+        note("the fingers let go: turn the valve with them; Enter ends it early")
+        shown = record(driver, job.task, draw, session="by-hand", episode=episode, enough=_enter_was_pressed)
+        driver.deactivate()
+        note("turned" if shown[-1].success else "not turned; it is kept as well")
+        return shown
 
 
 def _setup(robot: str) -> SessionSetup:
