@@ -105,7 +105,8 @@ class Demonstrate:
         from tenon.data.prior import write_prior
         from tenon_claw.setup import create_driver
 
-        driver, shown = create_driver(setup), []
+        driver = create_driver(setup)
+        shown: list[Transition] = []
         driver.configure()
         try:
             for episode in range(self.episodes):
@@ -129,7 +130,9 @@ class Demonstrate:
         driver.activate()
         go_to_start(driver, job.task, draw)
         note("the fingers let go: turn the valve with them; Enter ends it early")
-        shown = record(driver, job.task, draw, session="by-hand", episode=episode, enough=_enter_was_pressed)
+        shown: tuple[Transition, ...] = record(
+            driver, job.task, draw, session="by-hand", episode=episode, enough=_enter_was_pressed
+        )
         driver.deactivate()
         note("turned" if shown[-1].success else "not turned; it is kept as well")
         return shown
