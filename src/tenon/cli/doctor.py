@@ -84,8 +84,9 @@ class Doctor:
 
     def _check_stand(self) -> Sequence[Finding]:
         from tenon.cli.checks.robot import check_stand
+        from tenon.configuration.resolve import resolve_session
 
-        return check_stand(self._setup())
+        return check_stand(self._setup(), self.session, resolve_session(self.session).calibration)
 
     def _setup(self) -> SessionSetup:
         """The calibration is looked at by itself: an old one must not hide everything else."""
