@@ -173,8 +173,9 @@ def test_doctor_names_a_camera_that_is_not_there() -> None:
     assert found.seen.startswith("missing: camera 'wrist': device /dev/video97 cannot be opened")
 
 
-def test_doctor_looks_at_an_emulated_claw_and_says_what_to_type_first() -> None:
-    setup = load_setup("valve", {"robot": "claw-emulated"})
-    found = {finding.check: finding for finding in (*check_robot(setup), *check_stand(setup, "valve", None))}
+@pytest.mark.parametrize("task", [None, "valve"])
+def test_doctor_looks_at_an_emulated_claw_and_says_what_to_type_first(task: str | None) -> None:
+    doctor = Doctor(robot="claw-emulated", task=task)
+    found = {finding.check: finding for finding in (*doctor._check_robot(), *doctor._check_stand())}
     assert {finding.severity for finding in found.values()} <= {Severity.OK, Severity.INFO}, found
     assert "--robot claw-emulated --task valve --controller gait" in found["next"].seen
