@@ -98,9 +98,10 @@ def _emulated(setup: SessionSetup, robot: RobotConfig, settings: Any) -> Iterato
         from tenon_claw.emulator.stand import EmulatedClaw, scratch_port
 
         # A session's port lies in its run directory; a bus in this process answers when this process lets it.
-        settings = settings.model_copy(update={"port": scratch_port(), "answer_margin_s": EMULATED_ANSWER_S})
-        with EmulatedClaw(settings, setup.stand.hand, setup.stand.task):
-            yield said, settings
+        with scratch_port() as port:
+            settings = settings.model_copy(update={"port": port, "answer_margin_s": EMULATED_ANSWER_S})
+            with EmulatedClaw(settings, setup.stand.hand, setup.stand.task):
+                yield said, settings
         return
     from tenon_mujoco.emulator_process import EmulatorProcess
 
