@@ -124,11 +124,7 @@ class CameraDriver:
         )
         for key, value in settings:  # what comes of them shows in the pictures
             capture.set(key, value)
-        try:
-            self._lock_colours(capture)
-        except CameraError:
-            self.deactivate()
-            raise
+        self._lock_colours(capture)
 
     def _lock_colours(self, capture: cv2.VideoCapture) -> None:
         """Video4Linux puts what a camera cannot do into its range without a word, so it is read again."""

@@ -48,13 +48,14 @@ class Capture:
 
     def release(self) -> None:
         self._generation = -1
+        self._device.released += 1
 
 
 class Device:
     def __init__(self) -> None:
         self.plugged_in, self.hangs = True, False
         self.size = (WIDTH, HEIGHT)
-        self.generation = self.opened = self.count = 0
+        self.generation = self.opened = self.released = self.count = 0
         self.settings: dict[int, float] = {}
         self.ranges: dict[int, tuple[float, float]] = {}
         self.lacks: set[int] = set()
@@ -140,6 +141,7 @@ def test_a_camera_that_does_not_take_what_is_to_be_fixed_is_refused(
     with pytest.raises(CameraError, match=seen) as raised:
         Bench(path, device).camera.open()
     assert raised.value.fault is CameraFault.REFUSED
+    assert device.opened == device.released, "another program may have it"
 
 
 def test_a_camera_that_goes_on_adapting_is_refused(tmp_path: Path, device: Device) -> None:
