@@ -6,7 +6,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.synchronize import Event
@@ -122,10 +122,12 @@ def sawyer(rate_hz: float) -> Iterator[Arm]:
 def claw(rate_hz: float) -> Iterator[Arm]:
     """One fast sync read and one sync write a turn, ten servos, with the wire's time at 1 Mbaud; the fingers swing."""
     robot = load_named(RobotConfig, ConfigKind.ROBOTS, "claw-emulated")
-    patient = {"port": scratch_port(), "period_s": 1.0 / rate_hz, "on_loss": "hold"}
-    settings = parse(ClawSettings, {**robot.driver.settings, **patient}, where="claw")
-    hand = load_named(HandConfig, ConfigKind.HANDS, settings.hand)
-    with _emulated_claw(settings), _active(ClawDriver(settings, hand)) as driver:
+    with ExitStack() as stack:
+        patient = {"port": stack.enter_context(scratch_port()), "period_s": 1.0 / rate_hz, "on_loss": "hold"}
+        settings = parse(ClawSettings, {**robot.driver.settings, **patient}, where="claw")
+        hand = load_named(HandConfig, ConfigKind.HANDS, settings.hand)
+        stack.enter_context(_emulated_claw(settings))
+        driver = stack.enter_context(_active(ClawDriver(settings, hand)))
         rest_rad = driver.read().joint_position_rad
 
         def answer(state: RobotState, turn: int) -> SetPoint:

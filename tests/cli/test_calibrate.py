@@ -15,6 +15,7 @@ import yaml
 
 from tenon.cli.checks.finding import Severity
 from tenon.cli.checks.robot import check_calibration, check_cameras, check_robot, check_stand
+from tenon.cli.doctor import Doctor
 from tenon.cli.main import main
 from tenon.configuration.base import load
 from tenon.configuration.calibration import CalibrationConfig, TaughtGoal
@@ -92,12 +93,48 @@ def test_another_robots_calibration_is_not_written_over(stand: Path, capsys: pyt
 
 
 def test_doctor_walks_through_a_robots_stand(stand: Path) -> None:
-    found = [*check_robot(load_setup("sim")), *check_stand(load_setup("sim"))]
+    found = [*check_robot(load_setup("sim")), *check_stand(load_setup("sim"), "sim", None)]
     seen = {finding.check: finding for finding in found}
     assert seen["device"].severity is Severity.OK
     assert seen["calibration"].severity is Severity.WARNING
-    assert seen["calibration"].remedy == "tenon calibrate goal --robot sim --name sim-hard"
-    assert "tenon session run --robot sim --task hard" in seen["next"].seen
+    assert seen["calibration"].remedy == "tenon calibrate goal --robot sim --task hard --name sim-hard"
+    assert "tenon session run --session sim --robot sim --task hard" in seen["next"].seen
+
+
+def test_doctor_looks_at_the_calibration_that_the_session_names(stand: Path) -> None:
+    stand.mkdir()
+    (stand / "mine.yaml").write_text("name: mine\nrobot: sim\n")
+    session = yaml.safe_load((stand.parent / "sessions" / "sim.yaml").read_text())
+    (stand.parent / "sessions" / "own.yaml").write_text(
+        yaml.safe_dump({**session, "name": "own", "calibration": "mine"})
+    )
+    found = {finding.check: finding for finding in Doctor(robot="sim", session="own")._check_stand()}
+    assert found["calibration"].seen.startswith("mine v1")
+    assert "tenon session run --session own" in found["next"].seen
+
+
+def test_doctor_says_that_what_was_taught_is_not_used(stand: Path) -> None:
+    stand.mkdir()
+    (stand / "sim-hard.yaml").write_text("name: sim-hard\nrobot: sim\n")
+    found = {finding.check: finding for finding in Doctor(robot="sim")._check_stand()}
+    assert "session 'sim' names no calibration" in found["next"].seen
+    assert "calibration: sim-hard" in found["next"].seen
+    assert found["calibration goal-image"].severity is Severity.INFO
+
+
+def test_doctor_finds_what_was_taught_for_a_task_of_ones_own(stand: Path) -> None:
+    stand.mkdir()
+    (stand / "sim-own-task.yaml").write_text("name: sim-own-task\nrobot: sim\n")
+    own = stand.parent / "own_task.yaml"
+    shutil.copy(stand.parent / "tasks" / "hard.yaml", own)
+    found = {finding.check: finding for finding in Doctor(robot="sim", task=str(own))._check_stand()}
+    assert found["calibration"].seen.startswith("sim-own-task v1")
+
+
+def test_doctor_says_that_a_real_stand_has_no_simulated_camera() -> None:
+    found = {finding.check: finding for finding in Doctor(robot="ur5", task="usb")._check_stand()}
+    assert found["camera wrist"].severity is Severity.WARNING
+    assert "cameras: {wrist: NAME}" in found["camera wrist"].remedy
 
 
 @pytest.mark.parametrize(("days", "severity"), [(1, Severity.OK), (26, Severity.WARNING), (31, Severity.ERROR)])
@@ -114,10 +151,10 @@ def test_doctor_tells_how_old_a_calibration_is(tmp_path: Path, days: int, severi
         "spread_m": 1e-5,
     }
     add(path, "sim", goal=TaughtGoal.model_validate(goal))
-    found = {finding.check: finding for finding in check_calibration(path, "sim", now)}
+    found = {finding.check: finding for finding in check_calibration(path, "sim", "hard", now)}
     assert found["calibration goal"].severity is severity
     assert found["calibration reset"].severity is Severity.INFO
-    assert check_calibration(path, "ur5", now)[0].severity is Severity.ERROR
+    assert check_calibration(path, "ur5", "hard", now)[0].severity is Severity.ERROR
 
 
 def test_doctor_names_a_camera_that_is_not_there() -> None:
@@ -131,13 +168,14 @@ def test_doctor_names_a_camera_that_is_not_there() -> None:
         exposure_us=5000,
         white_balance_k=4000,
     )
-    found = check_cameras([camera])[0]
+    found = check_cameras([camera], simulated=False)[0]
     assert found.severity is Severity.ERROR
     assert found.seen.startswith("missing: camera 'wrist': device /dev/video97 cannot be opened")
 
 
-def test_doctor_looks_at_an_emulated_claw_and_says_what_to_type_first() -> None:
-    setup = load_setup("valve", {"robot": "claw-emulated"})
-    found = {finding.check: finding for finding in (*check_robot(setup), *check_stand(setup))}
+@pytest.mark.parametrize("task", [None, "valve"])
+def test_doctor_looks_at_an_emulated_claw_and_says_what_to_type_first(task: str | None) -> None:
+    doctor = Doctor(robot="claw-emulated", task=task)
+    found = {finding.check: finding for finding in (*doctor._check_robot(), *doctor._check_stand())}
     assert {finding.severity for finding in found.values()} <= {Severity.OK, Severity.INFO}, found
     assert "--robot claw-emulated --task valve --controller gait" in found["next"].seen

@@ -18,6 +18,8 @@ from tenon.cli.checks import files, graphics, machine, network, software
 from tenon.cli.checks.finding import Finding, Severity, error, ok
 from tenon.cli.checks.robot import check_detector
 from tenon.configuration import ConfigurationError
+from tenon.data.episode_lock import lock_episode_file
+from tenon.data.episodes import layout_of
 from tenon.session.setup import load_setup
 
 Tenon = Callable[..., subprocess.CompletedProcess[str]]
@@ -262,6 +264,17 @@ def test_cut_off_recordings_are_found(tmp_path: Path) -> None:
     assert finding.severity is Severity.WARNING
     assert str(part) in finding.seen
     assert f"tenon dataset repair {part}" in finding.remedy
+
+
+def test_recordings_that_go_on_or_were_repaired_are_not_cut_off(tmp_path: Path) -> None:
+    going_on, repaired = (layout_of(tmp_path, number) for number in (1, 2))
+    for layout in (going_on, repaired):
+        layout.part.mkdir()
+    repaired.repaired.finished.mkdir()
+    with going_on.part_file.open("w") as file:
+        lock_episode_file(file.fileno())
+        assert files.check_partial_episodes(tmp_path).severity is Severity.OK
+    assert str(going_on.part) in files.check_partial_episodes(tmp_path).seen
 
 
 def test_no_cut_off_recording_is_fine(tmp_path: Path) -> None:

@@ -51,6 +51,20 @@ def test_arm_does_not_give_way_where_nobody_can_answer(stand: TaughtStand, monke
     assert stand.node.asked == []
 
 
+def test_arm_holds_again_when_it_gave_way_and_its_answer_was_not_awaited(
+    stand: TaughtStand, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*, on: bool) -> None:
+        Arm.give_way(stand.node, on=on)
+        if on:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(stand.node, "give_way", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        stand.by_hand("guide it")
+    assert stand.node.asked == [True, False]
+
+
 def test_arm_holds_again_when_the_question_is_broken_off(
     stand: TaughtStand, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

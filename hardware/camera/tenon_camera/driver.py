@@ -115,20 +115,37 @@ class CameraDriver:
         if not Path(path).exists():
             raise CameraError(CameraFault.MISSING, f"camera {config.name!r}: {complaint}")
         capture = self._open(self._open_device_at(path), complaint)
-        assert config.exposure_us is not None  # the configuration has seen to it
+        self._capture = capture
         settings = (
             (cv2.CAP_PROP_FRAME_WIDTH, config.width),
             (cv2.CAP_PROP_FRAME_HEIGHT, config.height),
             (cv2.CAP_PROP_FPS, config.rate_hz),
             (cv2.CAP_PROP_BUFFERSIZE, 1),
-            (cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL_EXPOSURE),
-            (cv2.CAP_PROP_EXPOSURE, config.exposure_us / _EXPOSURE_UNIT_US),
-            (cv2.CAP_PROP_AUTO_WB, 0.0),
-            (cv2.CAP_PROP_WB_TEMPERATURE, float(config.white_balance_k or 0)),
         )
-        for key, value in settings:
+        for key, value in settings:  # what comes of them shows in the pictures
             capture.set(key, value)
-        self._capture = capture
+        self._lock_colours(capture)
+
+    def _lock_colours(self, capture: cv2.VideoCapture) -> None:
+        """Video4Linux puts what a camera cannot do into its range without a word, so it is read again."""
+        config = self._config
+        assert config.exposure_us is not None and config.white_balance_k is not None  # the configuration has seen to it
+        settings = (
+            ("manual exposure", cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL_EXPOSURE),
+            ("exposure in units of 100 us", cv2.CAP_PROP_EXPOSURE, config.exposure_us / _EXPOSURE_UNIT_US),
+            ("automatic white balance", cv2.CAP_PROP_AUTO_WB, 0.0),
+            ("white_balance_k", cv2.CAP_PROP_WB_TEMPERATURE, float(config.white_balance_k)),
+        )
+        has = {key: capture.set(key, value) for _, key, value in settings}
+        for name, key, value in settings:
+            taken = capture.get(key)
+            is_there = has[key] or taken > 0.0  # what a camera has not does not adapt either
+            if is_there and abs(taken - value) >= 1.0:
+                raise CameraError(
+                    CameraFault.REFUSED,
+                    f"camera {config.name!r} was asked for {name}: {value:g}, and took {taken:g}: choose a value "
+                    "that it can do (v4l2-ctl --list-ctrls tells the range)",
+                )
 
     def _open(self, capture: cv2.VideoCapture, complaint: str) -> cv2.VideoCapture:
         if not capture.isOpened():

@@ -54,8 +54,8 @@ class WatchedCamera:
 
     def open(self) -> None:
         """Configures and activates. Raises CameraError: at the start a person is there to mend it."""
-        self._camera.configure()
         try:
+            self._camera.configure()
             self._camera.activate()
         except CameraError:
             self._camera.deactivate()

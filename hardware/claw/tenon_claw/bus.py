@@ -22,6 +22,7 @@ from tenon_claw.control_table import Item, pack, unpack
 
 PROTOCOL = 2.0
 MS_PER_S = 1e3
+BITS_PER_BYTE = 10
 POLL_S = 0.0005
 """How long a read of the port blocks at most; the library alone would spin."""
 
@@ -63,16 +64,22 @@ class Present:
 
 
 class Port(dxl.PortHandler):  # type: ignore[misc]
-    """Reads block for a moment, and an answer that has not come in time is not waited for longer than stated."""
+    """Reads block for a moment, and an answer that has not come in time is not waited for longer than stated.
+
+    Nobody else may open it meanwhile: a second program would take answers away, and change the baud rate.
+    """
 
     def __init__(self, path: Path, margin_s: float) -> None:
         super().__init__(str(path))
         self._margin_ms = margin_s * MS_PER_S
 
     def setupPort(self, cflag_baud: int) -> bool:  # noqa: N802 - the library's name
-        done = bool(super().setupPort(cflag_baud))
-        self.ser.timeout = POLL_S
-        return done
+        if self.is_open:
+            self.closePort()
+        self.ser = serial.Serial(self.port_name, cflag_baud, timeout=POLL_S, exclusive=True)
+        self.is_open = True
+        self.tx_time_per_byte = MS_PER_S * BITS_PER_BYTE / cflag_baud
+        return True
 
     def setPacketTimeout(self, packet_length: int) -> None:  # noqa: N802 - the library's name
         self.setPacketTimeoutMillis(self.tx_time_per_byte * packet_length + self._margin_ms)
@@ -102,7 +109,8 @@ class ServoBus:
             port.openPort()
         except _GONE as error:
             raise BusLostError(
-                f"the servos' port {self.path} cannot be opened: {error}. Look at cable, supply and the rights on it"
+                f"the servos' port {self.path} cannot be opened: {error}. Look at cable, supply and the rights on it, "
+                "and whether a session has it open"
             ) from error
         self._port = port
         self._reader = dxl.GroupSyncRead(port, self._packets, table.INDIRECT_DATA.address, table.PRESENT_BLOCK)

@@ -26,7 +26,7 @@ def check(settings: DriverSettings) -> list[Finding]:
     if found.missing:
         missing = ", ".join(map(str, found.missing))
         return [error("servos", f"no answer from {missing}", f"their cables and supply; IDs: {MANUAL}")]
-    findings = [ok("servos", f"{len(settings.servos) + 1} answer at {found.baud_rate} baud")]
+    findings = [ok("servos", f"{len(settings.servos) + 1} answer at {', '.join(map(str, found.baud_rates))} baud")]
     if found.unknown:
         findings.append(
             warning("servos", f"nobody knows {', '.join(map(str, found.unknown))}", "unplug them, or name them")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tenon_claw import control_table as table
@@ -19,9 +21,10 @@ that lets go."""
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry that is not as it must be. before: what it is."""
+    """One entry that is not as it must be. before: what it is. baud_rate: at which the servo answers now."""
 
     servo_id: int
+    baud_rate: int
     joint: str
     item: Item
     before: int
@@ -33,19 +36,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found on the bus. baud_rate: at which the servos answer. missing: IDs of the settings that are silent.
+    """What was found on the bus. baud_rates: at which servos answer; a new one may have another than the rest.
 
-    unknown: IDs that answer and are in no settings. changes: what is to be written.
+    missing: IDs of the settings that are silent. unknown: IDs that answer and are in no settings. changes: what is to
+    be written.
     """
 
-    baud_rate: int
+    baud_rates: tuple[int, ...]
     missing: tuple[int, ...]
     unknown: tuple[int, ...]
     changes: tuple[Change, ...]
-
-    @property
-    def is_complete(self) -> bool:
-        return not self.missing
 
 
 def wanted(settings: DriverSettings) -> list[tuple[Item, int]]:
@@ -54,6 +54,7 @@ def wanted(settings: DriverSettings) -> list[tuple[Item, int]]:
     limit_a = max(settings.current_limit_a, settings.valve_current_limit_a)
     return [
         (table.RETURN_DELAY, round(settings.return_delay_s / table.S_PER_RETURN_DELAY_UNIT)),
+        (table.DRIVE_MODE, 0),
         (table.OPERATING_MODE, table.CURRENT_BASED_POSITION_MODE),
         (table.TEMPERATURE_LIMIT, settings.temperature_max_c + TEMPERATURE_ABOVE_GUARD_C),
         (table.CURRENT_LIMIT, int(limit_a / table.A_PER_UNIT) + 1),
@@ -63,39 +64,46 @@ def wanted(settings: DriverSettings) -> list[tuple[Item, int]]:
 
 
 def survey(settings: DriverSettings) -> Survey:
-    """Looks for the servos at all baud rates, the stated one first; writes nothing. Raises BusLostError."""
-    rates = [settings.baud_rate, *(rate for rate in table.BAUD_RATES.values() if rate != settings.baud_rate)]
-    best: Survey | None = None
-    for rate in rates:
-        bus = _bus(settings, rate)
-        bus.open()
-        try:
-            seen = _survey_at(bus, settings, rate)
-        finally:
-            bus.close()
-        if best is None or len(seen.missing) < len(best.missing):
-            best = seen
-        if best.is_complete:
+    """Looks for the servos at all baud rates, the stated one first, until none is missing; writes nothing.
+
+    Raises BusError.
+    """
+    joints = {servo.servo_id: servo.joint for servo in (*settings.servos, settings.valve)}
+    answers_at: dict[int, int] = {}
+    changes: list[Change] = []
+    for rate in [settings.baud_rate, *(rate for rate in table.BAUD_RATES.values() if rate != settings.baud_rate)]:
+        with _opened(settings, rate) as bus:
+            found = [servo_id for servo_id in bus.find() if servo_id not in answers_at]
+            answers_at |= dict.fromkeys(found, rate)
+            for servo_id in found:
+                if servo_id in joints:
+                    changes += _changes(bus, settings, servo_id, joints[servo_id], rate)
+        if joints.keys() <= answers_at.keys():
             break
-    assert best is not None
-    return best
+    return Survey(
+        baud_rates=tuple(dict.fromkeys(answers_at.values())),
+        missing=tuple(servo_id for servo_id in joints if servo_id not in answers_at),
+        unknown=tuple(servo_id for servo_id in answers_at if servo_id not in joints),
+        changes=tuple(changes),
+    )
 
 
 def carry_out(settings: DriverSettings, found: Survey) -> None:
-    """Writes the changes. All servos let go first: the EEPROM is locked while they have torque. Raises BusError."""
-    bus = _bus(settings, found.baud_rate)
-    bus.open()
-    try:
-        for servo_id in {change.servo_id for change in found.changes}:
-            bus.write(servo_id, table.TORQUE_ENABLE, 0)
-        for change in sorted(found.changes, key=lambda change: change.item is table.BAUD_RATE):
-            try:
-                bus.write(change.servo_id, change.item, change.after)
-            except NoAnswerError:
-                if change.item is not table.BAUD_RATE:
-                    raise  # a servo that has changed its baud rate may answer at the new one already
-    finally:
-        bus.close()
+    """Writes the changes. The servos let go first: the EEPROM is locked while they have torque. Raises BusError."""
+    for rate in dict.fromkeys(change.baud_rate for change in found.changes):
+        with _opened(settings, rate) as bus:
+            _write(bus, [change for change in found.changes if change.baud_rate == rate])
+
+
+def _write(bus: ServoBus, changes: Sequence[Change]) -> None:
+    for servo_id in {change.servo_id for change in changes}:
+        bus.write(servo_id, table.TORQUE_ENABLE, 0)
+    for change in sorted(changes, key=lambda change: change.item is table.BAUD_RATE):
+        try:
+            bus.write(change.servo_id, change.item, change.after)
+        except NoAnswerError:
+            if change.item is not table.BAUD_RATE:
+                raise  # a servo that has changed its baud rate may answer at the new one already
 
 
 def assign_id(settings: DriverSettings, new_id: int) -> int:
@@ -104,9 +112,7 @@ def assign_id(settings: DriverSettings, new_id: int) -> int:
     Raises BusError where there is none, or more than one: two servos of one ID cannot be told apart.
     """
     for rate in table.BAUD_RATES.values():
-        bus = _bus(settings, rate)
-        bus.open()
-        try:
+        with _opened(settings, rate) as bus:
             found = list(bus.find())
             if len(found) > 1:
                 raise NoAnswerError(
@@ -117,29 +123,23 @@ def assign_id(settings: DriverSettings, new_id: int) -> int:
                 bus.write(found[0], table.TORQUE_ENABLE, 0)
                 bus.write(found[0], table.SERVO_ID, new_id)
                 return found[0]
-        finally:
-            bus.close()
     raise NoAnswerError(f"no servo answers on {settings.port} at any baud rate: look at its supply and cable")
 
 
-def _bus(settings: DriverSettings, baud_rate: int) -> ServoBus:
+@contextlib.contextmanager
+def _opened(settings: DriverSettings, baud_rate: int) -> Iterator[ServoBus]:
     ids = [servo.servo_id for servo in (*settings.servos, settings.valve)]
-    return ServoBus(settings.port, baud_rate, ids, answer_margin_s=settings.answer_margin_s)
+    bus = ServoBus(settings.port, baud_rate, ids, answer_margin_s=settings.answer_margin_s)
+    bus.open()
+    try:
+        yield bus
+    finally:
+        bus.close()
 
 
-def _survey_at(bus: ServoBus, settings: DriverSettings, baud_rate: int) -> Survey:
-    answering = bus.find()
-    servos = {servo.servo_id: servo.joint for servo in (*settings.servos, settings.valve)}
-    changes = [
-        Change(servo_id, joint, item, before, after)
-        for servo_id, joint in servos.items()
-        if servo_id in answering
+def _changes(bus: ServoBus, settings: DriverSettings, servo_id: int, joint: str, baud_rate: int) -> list[Change]:
+    return [
+        Change(servo_id, baud_rate, joint, item, before, after)
         for item, after in wanted(settings)
         if (before := bus.read(servo_id, item)) != after
     ]
-    return Survey(
-        baud_rate=baud_rate,
-        missing=tuple(servo_id for servo_id in servos if servo_id not in answering),
-        unknown=tuple(servo_id for servo_id in answering if servo_id not in servos),
-        changes=tuple(changes),
-    )

@@ -10,7 +10,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from tenon.configuration.base import Config
 from tenon_claw import control_table as table
 
-ServoId = Annotated[int, Field(ge=0, le=252)]
+SERVO_ID_MAX = 252
+ServoId = Annotated[int, Field(ge=0, le=SERVO_ID_MAX)]
 
 
 class ServoConfig(Config):

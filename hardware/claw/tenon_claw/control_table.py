@@ -30,6 +30,8 @@ FIRMWARE_VERSION = Item("firmware version", 6, 1)
 SERVO_ID = Item("ID", 7, 1)
 BAUD_RATE = Item("baud rate", 8, 1)
 RETURN_DELAY = Item("return delay", 9, 1)
+DRIVE_MODE = Item("drive mode", 10, 1)
+"""0: not reversed, profiles by velocity (else their numbers are milliseconds), torque only by ``TORQUE_ENABLE``."""
 OPERATING_MODE = Item("operating mode", 11, 1)
 HOMING_OFFSET = Item("homing offset", 20, 4, signed=True)
 TEMPERATURE_LIMIT = Item("temperature limit", 31, 1)

@@ -98,6 +98,7 @@ class ClawDriver:
         try:
             self._await_servos()
             self._check_eeprom()
+            self._check_servos()
         except ArmFaultError:
             self._bus.close()
             raise
@@ -112,7 +113,11 @@ class ClawDriver:
     def read(self) -> RobotState:
         """Waits for the next turn, then asks all servos. After an ArmFaultError the fingers are as ``on_loss`` says."""
         self._await_turn()
-        present = self.ask()
+        try:
+            present = self.ask()
+        except ArmFaultError:
+            self._stop(release=False)  # trying to get it back keeps the bus from being silent
+            raise
         stamp_ns = time.time_ns()
         fault = self._guard.judge(present, self._names, expect_torque=self._state is DriverState.ACTIVE)
         self._note(present)
@@ -135,11 +140,12 @@ class ClawDriver:
     def write(self, set_point: SetPoint) -> None:
         """ACTIVE: joint angles to go to at once. A set point that holds keeps the fingers where it found them.
 
-        Raises ArmFaultError, and DriverError for a claw that is not active or whose fingers a person guides.
+        While a person guides the fingers nothing is sent. Raises ArmFaultError, and DriverError for a claw that is not
+        active.
         """
-        if self._state is not DriverState.ACTIVE or self._guided:
-            what = "guided by hand" if self._guided else self._state.value
-            raise DriverError(f"the claw is {what}: write() is for an active one")
+        expect("claw", self._state, DriverState.ACTIVE, "write()")
+        if self._guided:
+            return
         if set_point.joint_position_rad is not None:
             self._goal_rad, self._holds = np.array(set_point.joint_position_rad), False
         elif not self._holds:
@@ -151,9 +157,9 @@ class ClawDriver:
         expect("claw", self._state, DriverState.ACTIVE, "guide()")
         if by_hand:
             self._write_all(table.TORQUE_ENABLE, 0)
+            self._guided = True
         else:
             self._take_hold()
-        self._guided = by_hand
 
     def turn_valve(self, target_rad: float) -> None:
         """ACTIVE: the valve's motor turns it there, the short way, then lets go; ``valve_turns_back`` tells when."""
@@ -162,6 +168,7 @@ class ClawDriver:
         goal_rad = self._valve_rad + math.remainder(target_rad - self._valve_rad, 2 * math.pi)
         speed = max(1, round(self.settings.valve_speed_rad_s / table.RAD_S_PER_UNIT))
         wanted = {
+            table.BUS_WATCHDOG: self._silence_units,
             table.TORQUE_ENABLE: 1,
             table.PROFILE_VELOCITY: speed,
             table.GOAL_CURRENT: _units(self.settings.valve_current_limit_a),
@@ -181,9 +188,7 @@ class ClawDriver:
         """
         self._bus.close()
         self._reach()
-        fault = self._guard.judge(self.ask(), self._names, expect_torque=False, recovering=True)
-        if fault is not None:
-            raise fault
+        self._check_servos(recovering=True)
         if self._state is DriverState.ACTIVE:
             self._take_hold()
 
@@ -260,22 +265,34 @@ class ClawDriver:
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise DriverError(f"{wrong[0]}{more}: run `tenon claw setup`")
 
+    def _check_servos(self, *, recovering: bool = False) -> None:
+        fault = self._guard.judge(self.ask(), self._names, expect_torque=False, recovering=recovering)
+        if fault is not None:
+            raise fault
+
     def _take_hold(self) -> None:
-        """Torque on, with the goal where each finger is."""
+        """Torque on, with the goal where each finger is. All let go where one cannot."""
         self._guard.restart()
         self._note(self.ask())
-        self._goal_rad, self._holds = self._position_rad, True
+        self._goal_rad, self._holds, self._guided = self._position_rad, True, False
         limits = dict.fromkeys(self._ids, _units(self.settings.current_limit_a))
-        silence = 0
-        if self.settings.on_loss == "release":
-            silence = max(1, round(self.settings.bus_watchdog_s / table.S_PER_WATCHDOG_UNIT))
-        with self._on_bus():
-            for servo_id in self._ids:
-                self._bus.write(servo_id, table.BUS_WATCHDOG, 0)
-                self._bus.write(servo_id, table.TORQUE_ENABLE, 1)
-            self._bus.write_all(table.GOAL_CURRENT, limits)
-            self._send_goals(self._goal_rad)
-            self._bus.write_all(table.BUS_WATCHDOG, dict.fromkeys(self._ids, silence))
+        try:
+            with self._on_bus():
+                for servo_id in self._ids:
+                    self._bus.write(servo_id, table.BUS_WATCHDOG, 0)  # one that has tripped takes nothing else
+                    if self.settings.on_loss == "release":  # before the torque: this process may end in between
+                        self._bus.write(servo_id, table.BUS_WATCHDOG, self._silence_units)
+                    self._bus.write(servo_id, table.TORQUE_ENABLE, 1)
+                self._bus.write_all(table.GOAL_CURRENT, limits)
+                self._send_goals(self._goal_rad)
+        except ArmFaultError:
+            self._stop(release=True)
+            raise
+
+    @property
+    def _silence_units(self) -> int:
+        """For the watchdog of a servo: how long the bus may be silent."""
+        return max(1, round(self.settings.bus_watchdog_s / table.S_PER_WATCHDOG_UNIT))
 
     def _send_goals(self, goal_rad: Vector) -> None:
         servos = self.settings.servos
@@ -302,7 +319,14 @@ class ClawDriver:
             if release or self.settings.on_loss == "release":
                 self._let_go()
             else:
+                self._let_valve_go()
                 self._send_goals(self._position_rad)
+
+    def _let_valve_go(self) -> None:
+        self._valve_goal = None
+        with self._on_bus():
+            for item in (table.TORQUE_ENABLE, table.BUS_WATCHDOG):
+                self._bus.write_all(item, {self.settings.valve.servo_id: 0})
 
     def ask(self) -> list[Present]:
         """One answer from all, at once; some may be missing or damaged before that. Raises ArmFaultError."""
@@ -355,9 +379,7 @@ class ClawDriver:
         arrived = abs(goal_rad - self._valve_rad) < VALVE_THERE_RAD
         if not arrived and time.monotonic() < deadline_s:
             return
-        self._valve_goal = None
-        with self._on_bus():
-            self._bus.write_all(table.TORQUE_ENABLE, {self.settings.valve.servo_id: 0})
+        self._let_valve_go()
         if not arrived:
             raise ArmFaultError(
                 ArmFaultKind.OVERLOADED,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import Any, Protocol
 
 import pyrealsense2 as rs
@@ -39,10 +41,15 @@ class PipelineSource:
 
     def start(self) -> Any:
         config = rs.config()
-        if self._camera.source == "realsense":
-            self._choose_device(config)
-        else:
-            self._choose_recording(config)
+        try:
+            if self._camera.source == "realsense":
+                self._choose_device(config)
+            else:
+                self._choose_recording(config)
+        except CameraError:
+            raise
+        except RuntimeError as error:
+            raise self._gone(error) from error
         self._pipeline = rs.pipeline()
         try:
             profile = self._pipeline.start(config)
@@ -52,13 +59,21 @@ class PipelineSource:
         return profile.get_stream(rs.stream.color)
 
     def wait(self, timeout_s: float) -> Any | None:
-        arrived, frames = self._pipeline.try_wait_for_frames(round(1e3 * timeout_s))
-        return frames if arrived else None
+        begun_s = time.monotonic()
+        try:
+            arrived, frames = self._pipeline.try_wait_for_frames(round(1e3 * timeout_s))
+        except RuntimeError as error:
+            raise self._gone(error) from error
+        # After the time-out the library tries by itself to reach a camera that has gone. One that it has reached has an
+        # exposure of its own again: it must be opened anew.
+        in_time = time.monotonic() - begun_s <= timeout_s
+        return frames if arrived and in_time else None
 
     def stop(self) -> None:
-        if self._pipeline is not None:
-            self._pipeline.stop()
-            self._pipeline = None
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            with contextlib.suppress(RuntimeError):  # after such a try it counts as stopped already
+                pipeline.stop()
 
     def _choose_device(self, config: Any) -> None:
         camera, rate_hz = self._camera, round(self._camera.rate_hz)
@@ -113,6 +128,14 @@ class PipelineSource:
                 f"configuration asks for {value:g}",
             )
         sensor.set_option(option, value)
+
+    def _gone(self, error: RuntimeError) -> CameraError:
+        camera = self._camera
+        return CameraError(
+            CameraFault.UNPLUGGED,
+            f"camera {camera.name!r} ({camera.serial or camera.file}) went away: {error}. Check its cable and that it "
+            "sits in a USB 3 port",
+        )
 
     def _refused(self, reason: str) -> CameraError:
         camera = self._camera

@@ -48,9 +48,9 @@ class _Calibrate:
         return load_setup(self.session, {**typed(robot=self.robot, task=absolute(self.task)), "calibration": None})
 
     def _path(self, setup: SessionSetup) -> Path:
-        from tenon.session.calibrations import path_of
+        from tenon.session.calibrations import name_of, path_of
 
-        return path_of(self.name or f"{setup.config.robot}-{Path(setup.config.task).stem}".lower().replace("_", "-"))
+        return path_of(self.name or name_of(setup.config.robot, setup.config.task))
 
     def _open(self) -> tuple[SessionSetup, Path, CalibrationConfig | None]:
         """What is calibrated, where it goes, and what is there: found out before anybody moves an arm."""

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
+from tenon.cli.teaching import ask
 
 if TYPE_CHECKING:
+    from tenon.data.transitions import Transition
     from tenon.session.setup import SessionSetup
+    from tenon_claw.driver import ClawDriver
 
 SESSION = "valve"
 
@@ -29,7 +32,10 @@ class Setup:
     def run(self) -> int:
         from tenon_claw import commissioning
         from tenon_claw.bus import BusError
+        from tenon_claw.config import SERVO_ID_MAX
 
+        if self.assign_id is not None and not 0 <= self.assign_id <= SERVO_ID_MAX:
+            raise UsageError(f"--assign-id {self.assign_id}: a servo's ID is a number from 0 to {SERVO_ID_MAX}")
         settings = _settings(_setup(self.robot))
         try:
             if self.assign_id is not None:
@@ -50,7 +56,7 @@ class Setup:
                 "supply, or give a new one its ID with --assign-id"
             )
         if not found.changes:
-            note(f"all servos answer at {found.baud_rate} baud and are as they must be")
+            note(f"all servos answer at {settings.baud_rate} baud and are as they must be")
             return SUCCESS
         for change in found.changes:
             OUT.print(str(change), markup=False)
@@ -66,7 +72,10 @@ class Setup:
 
 @dataclass(frozen=True)
 class Demonstrate:
-    """Record demonstrations by hand: the fingers have no torque, you move them; the folder is for `--data`."""
+    """Record demonstrations by hand: the fingers have no torque, you move them; the folder is for `--data`.
+
+    What was shown before a fault or Ctrl-C is kept.
+    """
 
     out: Path
     """Folder for the demonstrations."""
@@ -94,27 +103,39 @@ class Demonstrate:
 
     def _record(self, setup: SessionSetup) -> int:
         from tenon.data.prior import write_prior
+        from tenon_claw.setup import create_driver
+
+        driver = create_driver(setup)
+        shown: list[Transition] = []
+        driver.configure()
+        try:
+            for episode in range(self.episodes):
+                shown += self._demonstration(driver, setup, episode)
+        finally:
+            driver.close()
+            if shown:
+                count = write_prior(self.out, setup.environment_spec, shown)
+                note(f"{count} steps in {self.out}: tenon train awac --env claw-valve --data {self.out} --out ...")
+        return SUCCESS
+
+    def _demonstration(self, driver: ClawDriver, setup: SessionSetup, episode: int) -> tuple[Transition, ...]:
+        """Without torque before and after it, so that a person has all the time in the world."""
         from tenon.session.valve_job import ValveJob
         from tenon_claw.guiding import go_to_start, record
-        from tenon_claw.setup import create_driver
 
         job = setup.job
         assert isinstance(job, ValveJob)  # _setup has seen to it
-        driver, shown = create_driver(setup), []
-        driver.configure()
-        try:
-            driver.activate()
-            for episode in range(self.episodes):
-                draw = job.task.draw(self.seed + episode)
-                go_to_start(driver, job.task, draw)
-                note(f"demonstration {episode + 1} of {self.episodes}: the fingers let go; Enter ends it early")
-                shown += record(driver, job.task, draw, session="by-hand", episode=episode, enough=_enter_was_pressed)
-                note("turned" if shown[-1].success else "not turned; it is kept as well")
-        finally:
-            driver.close()
-        count = write_prior(self.out, setup.environment_spec, shown)
-        note(f"{count} steps in {self.out}: tenon train awac --env claw-valve --data {self.out} --out ...")
-        return SUCCESS
+        draw = job.task.draw(self.seed + episode)
+        ask(f"demonstration {episode + 1} of {self.episodes}: hands out of the claw, then Enter: it goes to its start")
+        driver.activate()
+        go_to_start(driver, job.task, draw)
+        note("the fingers let go: turn the valve with them; Enter ends it early")
+        shown: tuple[Transition, ...] = record(
+            driver, job.task, draw, session="by-hand", episode=episode, enough=_enter_was_pressed
+        )
+        driver.deactivate()
+        note("turned" if shown[-1].success else "not turned; it is kept as well")
+        return shown
 
 
 def _setup(robot: str) -> SessionSetup:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tenon.session.setup import SessionSetup
 
 RUNS = Path("runs")
-SESSION = "sim"
 STYLE = {Severity.OK: "green", Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
 
 Check = Callable[[], Sequence[Finding]]
@@ -36,8 +35,8 @@ class Doctor:
     """Also look at this robot and its stand: a file in config/robots."""
     task: str | None = None
     """With --robot: the task that it shall do, where not the session's."""
-    session: str = SESSION
-    """With --robot: the session that names task, cameras and calibration."""
+    session: str | None = None
+    """With --robot: the session that names task, cameras and calibration. Default: sim; valve for a claw."""
 
     run_directory: Path = RUNS
     """Where runs go: its disk, its permissions and its cut-off episodes are looked at."""
@@ -84,8 +83,10 @@ class Doctor:
 
     def _check_stand(self) -> Sequence[Finding]:
         from tenon.cli.checks.robot import check_stand
+        from tenon.configuration.resolve import resolve_session
 
-        return check_stand(self._setup())
+        session = self._session()
+        return check_stand(self._setup(), session, resolve_session(session).calibration)
 
     def _setup(self) -> SessionSetup:
         """The calibration is looked at by itself: an old one must not hide everything else."""
@@ -93,7 +94,22 @@ class Doctor:
         from tenon.session.setup import load_setup
 
         asked = typed(robot=self.robot, task=absolute(self.task))
-        return load_setup(self.session, {**asked, "calibration": None})
+        return load_setup(self._session(), {**asked, "calibration": None})
+
+    def _session(self) -> str:
+        """As typed, else the one that fits the task or the robot."""
+        from tenon.cli.session import SESSION, SESSION_OF_KIND
+        from tenon.configuration.resolve import ConfigKind, load_named, names
+        from tenon.configuration.robot import RobotConfig
+        from tenon.simulation.task_kinds import VALVE_KIND, kind_of_task
+
+        if self.session is not None:
+            return self.session
+        if self.task is not None:
+            return SESSION_OF_KIND.get(kind_of_task(self.task), SESSION)
+        assert self.robot is not None  # else no stand is looked at
+        is_claw = load_named(RobotConfig, ConfigKind.ROBOTS, self.robot).arm in names(ConfigKind.HANDS)
+        return SESSION_OF_KIND[VALVE_KIND] if is_claw else SESSION
 
 
 def collect(checks: Sequence[tuple[str, Check]]) -> list[Finding]:

@@ -80,8 +80,8 @@ class TaughtStand:
 
     @contextmanager
     def _giving_way(self) -> Iterator[None]:
-        self.node.give_way(on=True)
         try:
+            self.node.give_way(on=True)  # it may have heard, whatever becomes of its answer
             yield
         finally:
             self.node.give_way(on=False)

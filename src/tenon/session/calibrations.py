@@ -32,6 +32,11 @@ class Wanted:
     cameras: Sequence[str]
 
 
+def name_of(robot: str, task: str) -> str:
+    """What a calibration is called where nobody has named it. robot, task: names of files, or their paths."""
+    return f"{Path(robot).stem}-{Path(task).stem}".lower().replace("_", "-")
+
+
 def path_of(name: str, *, root: Path | None = None) -> Path:
     """Where the newest version of a calibration lies, or will lie."""
     return (root or config_root()) / ConfigKind.CALIBRATIONS / f"{name}.yaml"
@@ -94,7 +99,7 @@ def check(calibration: CalibrationConfig, wanted: Wanted, now: datetime) -> None
             raise ConfigurationError(
                 f"{where}: its {name} was taken {(now - part.at).days} days ago, valid_days allows "
                 f"{calibration.valid_days:g}: take it anew (tenon calibrate {name.replace('_', '-')} --robot "
-                f"{wanted.robot} --name {calibration.name})"
+                f"{wanted.robot} --task {wanted.task} --name {calibration.name})"
             )
 
 

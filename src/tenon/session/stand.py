@@ -53,7 +53,6 @@ def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
             f"task {session.task!r} is for an arm, robot {session.robot!r} is a claw: choose `--task valve`, or "
             "another robot"
         )
-    cameras = [robot.cameras.get(name, name) for name in session.cameras]
     stand = Stand(
         session=session,
         robot=robot,
@@ -61,11 +60,23 @@ def load_stand(session: SessionConfig, *, root: Path | None = None) -> Stand:
         safety=load_named(SafetyConfig, ConfigKind.SAFETY, session.safety or robot.safety, root=root),
         task=task,
         connector=load_named(ConnectorConfig, ConfigKind.CONNECTORS, session.connector or task.connector, root=root),
-        cameras=tuple(load_named(CameraConfig, ConfigKind.CAMERAS, name, root=root) for name in cameras),
+        cameras=tuple(_load_camera(robot, name, root) for name in session.cameras),
         teleop=_load_teleop(session, root),
     )
     _check(stand)
     return stand if session.calibration is None else _calibrated(stand, session.calibration, root)
+
+
+def _load_camera(robot: RobotConfig, name: str, root: Path | None) -> CameraConfig:
+    """The file that the robot has for a camera of the session. Raises ConfigurationError."""
+    file = robot.cameras.get(name, name)
+    camera = load_named(CameraConfig, ConfigKind.CAMERAS, file, root=root)
+    if name in robot.cameras and camera.name != name:
+        raise ConfigurationError(
+            f"camera {file!r} stands in for {name!r}, but its file says name: {camera.name}: write name: {name} there, "
+            "for frames and calibrations go by it"
+        )
+    return camera
 
 
 def _calibrated(stand: Stand, name: str, root: Path | None) -> Stand:

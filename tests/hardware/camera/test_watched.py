@@ -29,11 +29,16 @@ class Capture:
         return self._device.plugged_in
 
     def set(self, key: int, value: float) -> bool:
-        self._device.settings[key] = value
+        if key in self._device.lacks:
+            return False
+        low, high = self._device.ranges.get(key, (value, value))
+        self._device.settings[key] = min(max(value, low), high)
         return True
 
-    def get(self, _key: int) -> float:
-        return 0.0
+    def get(self, key: int) -> float:
+        if key in self._device.lacks:
+            return self._device.reads
+        return self._device.settings.get(key, 0.0)
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         device = self._device
@@ -43,14 +48,18 @@ class Capture:
 
     def release(self) -> None:
         self._generation = -1
+        self._device.released += 1
 
 
 class Device:
     def __init__(self) -> None:
         self.plugged_in, self.hangs = True, False
         self.size = (WIDTH, HEIGHT)
-        self.generation = self.opened = self.count = 0
+        self.generation = self.opened = self.released = self.count = 0
         self.settings: dict[int, float] = {}
+        self.ranges: dict[int, tuple[float, float]] = {}
+        self.lacks: set[int] = set()
+        self.reads = -1.0
 
     def unplug(self) -> None:
         """What was opened before stays dead after the plug is back."""
@@ -112,6 +121,45 @@ def test_exposure_and_white_balance_are_fixed(bench: Bench, device: Device) -> N
     assert device.settings[cv2.CAP_PROP_EXPOSURE] == 50.0
     assert device.settings[cv2.CAP_PROP_AUTO_WB] == 0.0
     assert device.settings[cv2.CAP_PROP_WB_TEMPERATURE] == 4000.0
+
+
+@pytest.mark.parametrize(
+    ("key", "able", "seen"),
+    [
+        (cv2.CAP_PROP_AUTO_EXPOSURE, (3.0, 3.0), "manual exposure: 1, and took 3"),
+        (cv2.CAP_PROP_EXPOSURE, (3.0, 40.0), "exposure in units of 100 us: 50, and took 40"),
+        (cv2.CAP_PROP_AUTO_WB, (1.0, 1.0), "automatic white balance: 0, and took 1"),
+        (cv2.CAP_PROP_WB_TEMPERATURE, (2000.0, 3900.0), "white_balance_k: 4000, and took 3900"),
+    ],
+)
+def test_a_camera_that_does_not_take_what_is_to_be_fixed_is_refused(
+    tmp_path: Path, device: Device, key: int, able: tuple[float, float], seen: str
+) -> None:
+    device.ranges[key] = able
+    path = tmp_path / "video0"
+    path.touch()
+    with pytest.raises(CameraError, match=seen) as raised:
+        Bench(path, device).camera.open()
+    assert raised.value.fault is CameraFault.REFUSED
+    assert device.opened == device.released, "another program may have it"
+
+
+def test_a_camera_that_goes_on_adapting_is_refused(tmp_path: Path, device: Device) -> None:
+    device.lacks.add(cv2.CAP_PROP_AUTO_EXPOSURE)
+    device.reads = 3.0
+    path = tmp_path / "video0"
+    path.touch()
+    with pytest.raises(CameraError, match="manual exposure: 1, and took 3"):
+        Bench(path, device).camera.open()
+
+
+def test_a_camera_without_colours_needs_no_white_balance(tmp_path: Path, device: Device) -> None:
+    device.lacks |= {cv2.CAP_PROP_AUTO_WB, cv2.CAP_PROP_WB_TEMPERATURE}
+    path = tmp_path / "video0"
+    path.touch()
+    bench = Bench(path, device)
+    bench.camera.open()
+    assert bench.poll(3) == 3
 
 
 def test_a_healthy_camera_has_no_fault(bench: Bench) -> None:

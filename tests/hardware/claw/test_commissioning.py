@@ -23,7 +23,7 @@ def boxed(settings):
 def test_servos_out_of_the_box_are_found_at_their_baud_rate_and_nothing_is_written(boxed, settings):
     before = {one: boxed.servo(one).value(table.OPERATING_MODE) for one in IDS}
     found = commissioning.survey(settings)
-    assert (found.baud_rate, found.missing, found.unknown) == (57_600, (), ())
+    assert (found.baud_rates, found.missing, found.unknown) == ((57_600,), (), ())
     items = {change.item.name for change in found.changes if change.servo_id == IDS[0]}
     assert {"return delay", "operating mode", "baud rate", "current limit"} <= items
     assert "servo 10 (finger_a_swing): baud rate 1 -> 3" in map(str, found.changes)
@@ -40,12 +40,29 @@ def test_what_the_plan_says_is_written_and_the_claw_then_works(boxed, settings):
     driver.close()
 
 
+def test_a_new_servo_is_found_and_set_up_beside_those_that_are_so_already(claw, settings):
+    claw.servo(IDS[4]).factory_reset()
+    found = commissioning.survey(settings)
+    assert (found.baud_rates, found.missing) == ((settings.baud_rate, 57_600), ())
+    assert {change.servo_id for change in found.changes} == {IDS[4]}
+    commissioning.carry_out(settings, found)
+    found = commissioning.survey(settings)
+    assert (found.baud_rates, found.missing, found.changes) == ((settings.baud_rate,), (), ())
+
+
+@pytest.mark.parametrize("mode", [1, 4, 8], ids=["reversed", "profiles by time", "torque by goal"])
+def test_a_servo_that_another_project_left_in_another_drive_mode_is_set_right(claw, settings, mode):
+    claw.servo(IDS[0]).put(table.DRIVE_MODE, mode)
+    assert [str(change) for change in commissioning.survey(settings).changes] == [
+        f"servo 10 (finger_a_swing): drive mode {mode} -> 0"
+    ]
+
+
 def test_a_servo_that_is_missing_and_one_that_nobody_knows_are_named(claw, settings):
     claw.servo(IDS[3]).write(table.SERVO_ID.address, bytes((77,)))
     found = commissioning.survey(settings)
     assert found.missing == (IDS[3],)
     assert found.unknown == (77,)
-    assert not found.is_complete
 
 
 def test_a_new_servo_gets_its_id_while_it_is_alone_on_the_bus(boxed, settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 
 from tenon.control.drivers import ArmFaultError, ArmFaultKind
 from tenon.control.loop import SetPoint
+from tenon_claw import commissioning
+from tenon_claw import control_table as table
+from tenon_claw.bus import BusLostError
 from tenon_claw.control_table import HardwareError
 from tenon_claw.driver import PALM_IN_BASE, ClawDriver
 
-from .conftest import HAND, IDS, eventually
+from .conftest import HAND, IDS, VALVE_ID, eventually
 
 STILL_RAD = 0.03
 CLEAR_RAD = np.tile((0.0, 0.95, -1.3), 3)
@@ -106,6 +110,97 @@ def test_a_claw_that_is_to_hold_holds_when_the_cable_is_pulled(claw, settings):
     time.sleep(2 * settings.bus_watchdog_s)
     assert has_torque(claw)
     driver.close()
+
+
+def test_a_second_program_does_not_get_at_the_bus_of_a_running_claw(claw, driver, settings):
+    work(driver)
+    with pytest.raises(BusLostError, match="whether a session has it open"):
+        commissioning.survey(settings.model_copy(update={"baud_rate": 57_600}))
+    work(driver)
+    assert driver.misses == 0
+
+
+def test_the_valve_too_lets_go_when_the_cable_is_pulled_while_it_turns_back(claw, driver):
+    work(driver, 30)
+    driver.turn_valve(claw.valve_rad + 3.0)
+    work(driver, 2)
+    claw.bus.unplug()
+    assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
+    eventually(lambda: not claw.servo(VALVE_ID).has_torque, "its own watchdog lets go")
+    claw.bus.plug_in()
+    recover(driver)
+    driver.turn_valve(claw.valve_rad + 0.5)
+    eventually(lambda: claw.servo(VALVE_ID).has_torque, "it takes goals again")
+
+
+def test_a_claw_that_is_to_hold_does_not_go_on_turning_the_valve_after_a_fault(claw, settings):
+    driver = ClawDriver(settings.model_copy(update={"on_loss": "hold"}), HAND)
+    driver.configure()
+    driver.activate()
+    work(driver, 30)
+    driver.turn_valve(claw.valve_rad + 3.0)
+    claw.fail(IDS[0], HardwareError.ENCODER)
+    assert fault_of(driver).kind is ArmFaultKind.PROTECTIVE_STOP
+    eventually(lambda: not claw.servo(VALVE_ID).has_torque, "the valve is let go")
+    assert all(claw.servo(one).has_torque for one in IDS[1:])
+    driver.close()
+
+
+def test_the_claw_lets_go_though_the_driver_asks_again_and_again_for_a_silent_servo(claw, driver, settings):
+    work(driver)
+    claw.bus.absent.add(IDS[7])
+    assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
+    ends_s = time.monotonic() + 2 * settings.bus_watchdog_s
+    while time.monotonic() < ends_s:
+        with contextlib.suppress(ArmFaultError):
+            driver.recover()
+        time.sleep(0.1)
+    assert is_limp(claw)
+
+
+def test_a_claw_that_was_guided_when_its_cable_was_pulled_holds_and_follows_again(claw, driver):
+    driver.guide(by_hand=True)
+    claw.bus.unplug()
+    assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
+    claw.bus.plug_in()
+    recover(driver)
+    assert_it_does_not_move_by_itself(claw, driver)
+    assert_it_works_again(claw, driver)
+
+
+def test_a_servo_that_had_failed_before_is_named_at_the_start(claw, settings):
+    claw.fail(IDS[5], HardwareError.OVERLOAD)
+    driver = ClawDriver(settings, HAND)
+    with pytest.raises(ArmFaultError, match=r"servo 22 \(finger_b_tip\) reports overload") as caught:
+        driver.configure()
+    assert caught.value.kind is ArmFaultKind.OVERLOADED
+
+
+def test_where_one_servo_refuses_its_torque_none_keeps_it(claw, settings):
+    driver = ClawDriver(settings, HAND)
+    driver.configure()
+    claw.fail(IDS[5], HardwareError.OVERLOAD)
+    with pytest.raises(ArmFaultError, match="refuses torque enable"):
+        driver.activate()
+    eventually(lambda: is_limp(claw), "those that had torque already let go")
+    driver.close()
+
+
+def test_the_watchdog_is_on_before_the_torque_is(claw, settings, monkeypatch):
+    driver = ClawDriver(settings, HAND)
+    driver.configure()
+    write = driver._bus.write
+
+    def pulled_at_the_fifth(servo_id, item, value):
+        if (servo_id, item) == (IDS[5], table.TORQUE_ENABLE):
+            claw.bus.unplug()
+        write(servo_id, item, value)
+
+    monkeypatch.setattr(driver._bus, "write", pulled_at_the_fifth)
+    with pytest.raises(ArmFaultError):
+        driver.activate()
+    assert not is_limp(claw)
+    eventually(lambda: is_limp(claw), "the watchdog of those that had torque already")
 
 
 def test_a_driver_that_dies_leaves_a_claw_that_lets_go(claw, driver):

@@ -14,12 +14,13 @@ from tenon_camera.frame import CameraError, CameraFault
 from tenon_camera.watched import WatchedCamera
 
 try:
-    import pyrealsense2  # noqa: F401
+    import pyrealsense2
 except ImportError as error:
     pytest.skip(f"librealsense cannot be loaded: {error}", allow_module_level=True)
 
 from tenon_realsense.config import RealsenseConfig
 from tenon_realsense.driver import RealsenseDriver
+from tenon_realsense.sources import PipelineSource
 
 from .software_camera import BOX_MM, FOCAL_COLOUR, HEIGHT, LAG_S, RATE_HZ, WALL_MM, WIDTH, SoftwareCamera
 
@@ -152,6 +153,59 @@ def test_a_wrong_serial_is_told_apart_from_a_broken_camera() -> None:
     with pytest.raises(CameraError, match=rf"no RealSense with serial {SERIAL} is connected.*correct serial") as raised:
         RealsenseDriver(configured()).configure()
     assert raised.value.fault is CameraFault.MISSING
+
+
+class GonePipeline:
+    """As librealsense's after its cable was pulled: it has tried to start anew by itself, and stands still."""
+
+    def start(self, _config: Any) -> Any:
+        return self
+
+    def get_stream(self, _stream: Any) -> Any:
+        return self
+
+    def try_wait_for_frames(self, _timeout_ms: int) -> Any:
+        raise RuntimeError("Device disconnected. Failed to reconnect: No device connected")
+
+    def stop(self) -> None:
+        raise RuntimeError("stop() cannot be called before start()")
+
+
+def test_a_library_that_loses_its_device_is_a_camera_that_was_unplugged(
+    monkeypatch: pytest.MonkeyPatch, recording: Path
+) -> None:
+    monkeypatch.setattr(pyrealsense2, "pipeline", GonePipeline)
+    source = PipelineSource(played(recording))
+    source.start()
+    with pytest.raises(CameraError, match="went away: Device disconnected") as raised:
+        source.wait(0.1)
+    assert raised.value.fault is CameraFault.UNPLUGGED
+    source.stop()
+
+
+def test_a_camera_that_the_library_reached_again_by_itself_is_opened_anew(
+    monkeypatch: pytest.MonkeyPatch, recording: Path
+) -> None:
+    class Restarted(GonePipeline):
+        def try_wait_for_frames(self, timeout_ms: int) -> Any:
+            time.sleep(2e-3 * timeout_ms)
+            return True, "pictures with an exposure of the camera's own"
+
+    monkeypatch.setattr(pyrealsense2, "pipeline", Restarted)
+    source = PipelineSource(played(recording))
+    source.start()
+    assert source.wait(0.1) is None
+
+
+def test_a_device_that_goes_while_it_is_set_up_is_a_camera_that_was_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Context:
+        def query_devices(self) -> Any:
+            raise RuntimeError("hwmon command 0x10 failed: no such device")
+
+    monkeypatch.setattr(pyrealsense2, "context", Context)
+    with pytest.raises(CameraError, match="went away: hwmon command") as raised:
+        PipelineSource(configured()).start()
+    assert raised.value.fault is CameraFault.UNPLUGGED
 
 
 def test_two_cameras_deliver_side_by_side() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -168,9 +170,11 @@ class EmulatedClaw:
             servo.put(table.PRESENT_CURRENT, round(sign * effort_nm / constant / table.A_PER_UNIT))
 
 
-def scratch_port() -> Path:
-    """A path for a port in a folder of its own, for tests and benchmarks."""
-    return Path(tempfile.mkdtemp(prefix="tenon-claw-")) / "bus"
+@contextmanager
+def scratch_port() -> Iterator[Path]:
+    """A path for a port in a folder that is there for as long."""
+    with tempfile.TemporaryDirectory(prefix="tenon-claw-") as folder:
+        yield Path(folder) / "bus"
 
 
 def _commission(servo: EmulatedServo, settings: DriverSettings) -> None:

@@ -17,7 +17,7 @@ from tenon.control.frames import optical_frame
 from tenon.control.observer import Observer, Tick
 from tenon.control.tare import TareError, WrenchTare
 from tenon.control.types import RobotState
-from tenon.data.decode import image_to_array
+from tenon.data.decode import DecodeError, image_to_array
 from tenon.data.images import resize
 from tenon.simulation.scene import WRIST_CAMERA
 from tenon_graph import contract
@@ -61,7 +61,12 @@ class ObservationNode(GraphNode):
         self._publish_if_complete()
 
     def _on_image(self, msg: Image) -> None:
-        self._observer.on_image(to_ns(msg.header.stamp), image_to_array(msg))
+        try:
+            rgb = image_to_array(msg)
+        except DecodeError as error:  # what the arm does about pictures that stay away is the supervisor's affair
+            self.get_logger().error(f"a picture was left out: {error}", throttle_duration_sec=5.0)
+            return
+        self._observer.on_image(to_ns(msg.header.stamp), rgb)
         self._publish_if_complete()
 
     def _on_robot_state(self, state: RobotState) -> None:

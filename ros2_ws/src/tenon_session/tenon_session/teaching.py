@@ -106,7 +106,10 @@ class TeachingNode(GraphNode):
             ) from None
         finally:
             self._pictures = None
-        return Picture(image_to_array(image), None if self._lens is None else lens_from_msg(self._lens))
+        try:
+            return Picture(image_to_array(image), None if self._lens is None else lens_from_msg(self._lens))
+        except ValueError as error:
+            raise StandError(str(error)) from error
 
     def give_way(self, *, on: bool) -> None:
         """The arm gives way to a hand, or holds again. Raises StandError where it cannot."""

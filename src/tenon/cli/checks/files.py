@@ -14,6 +14,8 @@ from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, config_root
 from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
+from tenon.data.episode_lock import is_being_written
+from tenon.data.episodes import layout_from_name
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.family import FamilyConfig
 from tenon.simulation.task_kinds import model_of_task
@@ -62,10 +64,17 @@ def _load(path: Path, kind: str) -> None:
 
 
 def check_partial_episodes(runs: Path) -> Finding:
-    """Recordings that a crash or a full disk cut off."""
-    partial = sorted(path for path in runs.glob("**/*.part") if path.is_dir())
+    """Recordings that a crash or a full disk cut off, and that nobody has repaired yet."""
+    partial = sorted(path for path in runs.glob("**/*.part") if path.is_dir() and _is_cut_off(path))
     if not partial:
         return ok("episodes", f"no cut-off recording under {runs}")
     names = ", ".join(str(path) for path in partial[:LISTED]) + (" ..." if len(partial) > LISTED else "")
     remedy = f"recover their whole messages, each with: tenon dataset repair {partial[0]}"
     return warning("episodes", f"{len(partial)} cut-off recordings: {names}", remedy)
+
+
+def _is_cut_off(path: Path) -> bool:
+    layout = layout_from_name(path)
+    if layout is None or layout.is_repaired:
+        return False
+    return not (is_being_written(layout) or layout.repaired.finished.exists())

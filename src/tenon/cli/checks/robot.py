@@ -22,7 +22,7 @@ from tenon.session.setup import SessionSetup
 
 AGE_WARNING = 0.8
 """Share of valid_days after which a calibration is due soon."""
-PARTS = ("goal", "reset", "tare", "hand_eye")
+PARTS = ("goal", "reset", "tare", "hand_eye", "goal_image")
 NEEDED = ("goal",)
 EMULATED_ANSWER_S = 0.5
 LIBRARIES = {
@@ -98,9 +98,10 @@ def _emulated(setup: SessionSetup, robot: RobotConfig, settings: Any) -> Iterato
         from tenon_claw.emulator.stand import EmulatedClaw, scratch_port
 
         # A session's port lies in its run directory; a bus in this process answers when this process lets it.
-        settings = settings.model_copy(update={"port": scratch_port(), "answer_margin_s": EMULATED_ANSWER_S})
-        with EmulatedClaw(settings, setup.stand.hand, setup.stand.task):
-            yield said, settings
+        with scratch_port() as port:
+            settings = settings.model_copy(update={"port": port, "answer_margin_s": EMULATED_ANSWER_S})
+            with EmulatedClaw(settings, setup.stand.hand, setup.stand.task):
+                yield said, settings
         return
     from tenon_mujoco.emulator_process import EmulatorProcess
 
@@ -108,19 +109,22 @@ def _emulated(setup: SessionSetup, robot: RobotConfig, settings: Any) -> Iterato
         yield said, settings
 
 
-def check_cameras(cameras: Sequence[CameraConfig]) -> list[Finding]:
-    """Opens every camera and takes a picture."""
-    return [_check_camera(camera) for camera in cameras]
+def check_cameras(cameras: Sequence[CameraConfig], *, simulated: bool) -> list[Finding]:
+    """Opens every camera and takes a picture. simulated: whether the stand itself is."""
+    return [_check_camera(camera, simulated=simulated) for camera in cameras]
 
 
-def _check_camera(config: CameraConfig) -> Finding:
+def _check_camera(config: CameraConfig, *, simulated: bool) -> Finding:
     from tenon_camera.frame import CameraError
     from tenon_camera.sources import create_camera
     from tenon_camera.watched import WatchedCamera
 
     check = f"camera {config.name}"
     if config.source == "simulation":
-        return ok(check, "simulated")
+        if simulated:
+            return ok(check, "simulated")
+        remedy = f"give this robot one of its own by cameras: {{{config.name}: NAME}} in its file (docs/first-day.md)"
+        return warning(check, "its file says simulation, and nothing simulates here: no picture will come", remedy)
     camera: WatchedCamera | None = None
     try:
         camera = WatchedCamera(create_camera(config), config)
@@ -138,32 +142,33 @@ def _check_camera(config: CameraConfig) -> Finding:
     return ok(check, f"{seen}, focal length {lens.fx:.0f} px")
 
 
-def check_calibration(path: Path, robot: str, now: datetime) -> list[Finding]:
+def check_calibration(path: Path, robot: str, task: str, now: datetime) -> list[Finding]:
     """What was taught at the stand, and how old it is. path: where the calibration lies, or will lie."""
     if not path.is_file():
-        how = _command("goal", robot, path)
+        how = _command("goal", robot, task, path)
         return [warning("calibration", f"{path.name}: nothing was taught yet; the task's own goal counts", how)]
     known = load(CalibrationConfig, path)
     if known.robot != robot:
         seen = f"{path}: taken on robot {known.robot!r}"
-        return [error("calibration", seen, f"take one of {robot!r}: {_command('goal', robot, path)}")]
+        return [error("calibration", seen, f"take one of {robot!r}: {_command('goal', robot, task, path)}")]
     findings = [ok("calibration", f"{known.label}; a session uses it by calibration: {known.name}")]
-    return findings + [_check_part(known, part, robot, path, now) for part in PARTS]
+    return findings + [_check_part(known, part, _command(part, robot, task, path), now) for part in PARTS]
 
 
-def _check_part(known: CalibrationConfig, name: str, robot: str, path: Path, now: datetime) -> Finding:
+def _check_part(known: CalibrationConfig, name: str, command: str, now: datetime) -> Finding:
+    """command: takes it."""
     check, part = f"calibration {name.replace('_', '-')}", known.parts.get(name)
     if part is None:
         tell = warning if name in NEEDED else info_with
-        return tell(check, "not taken yet", _command(name, robot, path))
+        return tell(check, "not taken yet", command)
     age = now - part.at
     seen = f"{age.days} days old, by {part.by}"
     if known.valid_days is None:
         return ok(check, f"{seen}; nothing ages here")
     if age > timedelta(days=known.valid_days):
-        return error(check, f"{seen}, {known.valid_days:g} are allowed", _command(name, robot, path))
+        return error(check, f"{seen}, {known.valid_days:g} are allowed", command)
     if age > AGE_WARNING * timedelta(days=known.valid_days):
-        return warning(check, f"{seen}, {known.valid_days:g} are allowed", _command(name, robot, path))
+        return warning(check, f"{seen}, {known.valid_days:g} are allowed", command)
     return ok(check, seen)
 
 
@@ -172,24 +177,34 @@ def info_with(check: str, seen: str, remedy: str) -> Finding:
     return info(check, f"{seen}; if wanted: {remedy}")
 
 
-def _command(part: str, robot: str, path: Path) -> str:
-    return f"tenon calibrate {part.replace('_', '-')} --robot {robot} --name {path.stem}"
+def _command(part: str, robot: str, task: str, path: Path) -> str:
+    return f"tenon calibrate {part.replace('_', '-')} --robot {robot} --task {task} --name {path.stem}"
 
 
-def check_stand(setup: SessionSetup) -> list[Finding]:
-    """Cameras and calibration of a robot's stand, and what to type for the first insertion."""
-    from tenon.session.calibrations import path_of
+def check_stand(setup: SessionSetup, session: str, calibration: str | None) -> list[Finding]:
+    """Cameras and calibration of a robot's stand, and what to type for the first insertion.
 
-    name, robot = setup.config.calibration or f"{setup.config.robot}-{setup.config.task}", setup.config.robot
+    session: as typed. calibration: the one that it names, which ``setup`` leaves out.
+    """
+    from tenon.session.calibrations import name_of, path_of
+    from tenon.session.frames import is_simulated
+
+    robot, task = setup.config.robot, setup.config.task
     if isinstance(setup.stand, ClawStand):  # it has no camera, and nothing is taught
-        first = f"tenon session run --robot {robot} --task {setup.config.task} --controller gait --episodes 1"
+        first = f"tenon session run --robot {robot} --task {task} --controller gait --episodes 1"
         return [info("next", f"the first episode: {first}")]
-    path = path_of(name.lower().replace("_", "-"))
-    first = f"tenon session run --robot {robot} --task {setup.config.task} --controller p_controller --episodes 1"
-    if lacks_detector(setup):
-        first += " --reward dense"
+    path = path_of(calibration or name_of(robot, task))
+    unused = calibration is None and path.is_file()
+    first = f"tenon session run --session {'NAME' if unused else session} --robot {robot} --task {task}"
+    first += " --controller p_controller --episodes 1" + (" --reward dense" if lacks_detector(setup) else "")
+    seen = f"the first insertion: {first}"
+    if unused:
+        seen = (
+            f"session {session!r} names no calibration and goes to the task's own goal: write one with calibration: "
+            f"{path.stem} (docs/first-day.md), then {seen}"
+        )
     return [
-        *check_cameras(setup.stand.cameras),
-        *check_calibration(path, robot, datetime.now(UTC)),
-        info("next", f"the first insertion: {first}"),
+        *check_cameras(setup.stand.cameras, simulated=is_simulated(setup.stand)),
+        *check_calibration(path, robot, task, datetime.now(UTC)),
+        info("next", seen),
     ]
