@@ -32,7 +32,8 @@ def resolve(name: str) -> str:
 class Node:
     """One node. host: the address under which others reach this machine; by default the one that faces the master.
 
-    timeout_s: of each call and handshake, and of the silence after which a connection counts as cut.
+    timeout_s: of each call and handshake, and of the silence after which a connection counts as cut. on_shutdown: what
+    is to be done when the master, or another node, asks this one to end; by default ``close``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Node:
         host: str | None = None,
         timeout_s: float = TIMEOUT_S,
         probe_period_s: float = PROBE_PERIOD_S,
+        on_shutdown: Callable[[str], None] | None = None,
     ) -> None:
         """Raises UnreachableError when the master does not answer, OSError where there is no route to it."""
         self.name, self.master_uri = resolve(name), master_uri
@@ -53,6 +55,7 @@ class Node:
         self._subscriptions: dict[str, Subscription] = {}
         self._services: dict[str, ServiceServer] = {}
         self._closed = threading.Event()
+        self._end = on_shutdown or self.close
         self._silent_since_s: float | None = None
         self.closed_because = ""
         self.call_master("getPid")
@@ -304,5 +307,6 @@ class Node:
         return SUCCESS, "", ["TCPROS", self._host, self._port]
 
     def _on_shutdown(self, caller: str, reason: str = "") -> tuple[int, str, int]:
-        threading.Thread(target=self.close, args=(f"{caller} asked for it: {reason}",), daemon=True).start()
+        """On a thread that the process waits for, as what ends a script may have an arm to stop."""
+        threading.Thread(target=self._end, args=(f"{caller} asked for it: {reason}",), daemon=False).start()
         return SUCCESS, "", 0
