@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -54,14 +55,20 @@ class RobotLink:
             self.node.close()
             raise
         self.readings = Readings(joint_names, late_s=settings.stale_s)
-        self._robot_heard_s = time.monotonic()
+        endpoint = f"/robot/limb/{settings.limb}/endpoint_state"
+        self._watched = {
+            "/robot/state": (message("intera_core_msgs/RobotAssemblyState"), "the emergency stop"),
+            endpoint: (message("intera_core_msgs/EndpointState"), "the force at the hand"),
+        }
+        self._heard_s = dict.fromkeys(self._watched, time.monotonic())
         # The limb's own publisher: a topic has one per node.
         self._commands = self.node.advertise(
             f"/robot/limb/{settings.limb}/joint_command", message("intera_core_msgs/JointCommand")
         )
         self._rate = self.node.advertise("/robot/joint_state_publish_rate", message("std_msgs/UInt16"), latch=True)
         self._states = self.node.subscribe("/robot/joint_states", message("sensor_msgs/JointState"), self.readings.take)
-        self.node.subscribe("/robot/state", message("intera_core_msgs/RobotAssemblyState"), self._on_state)
+        for topic, (kind, _) in self._watched.items():
+            self.node.subscribe(topic, kind, functools.partial(self._on_watched, topic))
         self.settle()
         self._wait_for_listener()
 
@@ -110,20 +117,11 @@ class RobotLink:
             )
 
     def fault(self) -> ArmFaultError | None:
-        """What the robot itself says is wrong with it."""
+        """What is wrong with the way to the robot, or what the robot itself says is wrong with it."""
+        lost = self._lost()
+        if lost is not None:
+            return lost
         state = self._enable.state()
-        silent_s = time.monotonic() - self._robot_heard_s
-        if silent_s > self._settings.silence_s:
-            return ArmFaultError(
-                ArmFaultKind.CONNECTION_LOST,
-                f"/robot/state, which tells of the emergency stop, is silent for {silent_s:.1f} s: {self._look()}",
-            )
-        if self.node.master_silence_s > self._settings.network_timeout_s:
-            return ArmFaultError(
-                ArmFaultKind.CONNECTION_LOST,
-                f"the robot's ROS master at {self._settings.master_uri} is gone: restart the robot, or look why its "
-                "computer does not answer",
-            )
         if state.stopped:
             return ArmFaultError(ArmFaultKind.EMERGENCY_STOP, self._describe_stop(state))
         if state.error:
@@ -177,8 +175,31 @@ class RobotLink:
         while not self._commands.connections and time.monotonic() < deadline_s:
             time.sleep(LISTENER_POLL_S)
 
-    def _on_state(self, _msg: Any) -> None:
-        self._robot_heard_s = time.monotonic()
+    def _lost(self) -> ArmFaultError | None:
+        """Who is not heard any more, though joint states may still come."""
+        if self.node.is_closed:
+            return ArmFaultError(
+                ArmFaultKind.CONNECTION_LOST,
+                f"this driver was told to leave the robot ({self.node.closed_because}): see that no other driver of it "
+                "runs, then start this session anew",
+            )
+        for topic, (_, tells_of) in self._watched.items():
+            silent_s = time.monotonic() - self._heard_s[topic]
+            if silent_s > self._settings.silence_s:
+                return ArmFaultError(
+                    ArmFaultKind.CONNECTION_LOST,
+                    f"{topic}, which tells of {tells_of}, is silent for {silent_s:.1f} s: {self._look()}",
+                )
+        if self.node.master_silence_s > self._settings.network_timeout_s:
+            return ArmFaultError(
+                ArmFaultKind.CONNECTION_LOST,
+                f"the robot's ROS master at {self._settings.master_uri} is gone: restart the robot, or look why its "
+                "computer does not answer",
+            )
+        return None
+
+    def _on_watched(self, topic: str, _msg: Any) -> None:
+        self._heard_s[topic] = time.monotonic()
 
     def _look(self) -> str:
         silence_s = self.node.master_silence_s

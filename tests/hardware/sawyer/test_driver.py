@@ -20,6 +20,7 @@ from tenon.simulation.insertion import tcp_in_flange
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.driver import SawyerDriver
 from tenon_sawyer.emulator import EmulatorSettings
+from tenon_sawyer.ros1.xmlrpc import call
 
 STILL_M = 1e-3
 """What an arm under an impedance may sink in while it is taken over."""
@@ -238,6 +239,28 @@ def test_master_gone(lab, driver):
     lab.emulator.robot.master.close()
     fault = fault_of(driver)
     assert (fault.kind, "ROS master" in str(fault)) == (ArmFaultKind.CONNECTION_LOST, True)
+
+
+def test_force_that_is_told_no_more(lab, wait_for, monkeypatch):
+    with driven(lab, silence_s=1.0) as driver:
+        keep(driver, driver.read().tcp_in_base)
+        endpoint = lab.emulator.robot.publisher("/robot/limb/right/endpoint_state")
+        monkeypatch.setattr(endpoint, "publish", lambda msg: None)
+        fault = fault_of(driver)
+        assert (fault.kind, "the force at the hand" in str(fault)) == (ArmFaultKind.CONNECTION_LOST, True)
+        monkeypatch.undo()
+        assert_comes_back_without_moving(lab, driver, wait_for)
+
+
+def test_second_driver_takes_the_robot_from_the_first(lab, driver):
+    """A ROS master lets one node of a name live, and ends the other."""
+    keep(driver, driver.read().tcp_in_base)
+    uri = driver.link.node.call_master("lookupNode", "/tenon_driver")
+    call(uri, "shutdown", "/master", "new node registered with same name", timeout_s=5.0)
+    fault = fault_of(driver)
+    assert fault.kind is ArmFaultKind.CONNECTION_LOST
+    with pytest.raises(ArmFaultError, match=r"same name.*no other driver"):
+        driver.recover()
 
 
 def test_robot_rebooted(lab, driver, wait_for):
