@@ -26,6 +26,7 @@ from tenon_sawyer.ros1.time import Time
 
 SOFTWARE_VERSION = "5.3.0-emulated"
 LIMB, HAND = "right", "right_hand"
+NEUTRAL_RAD = (0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161)
 SLOW_PERIOD_S = 0.01
 """Of /robot/state and the collision detection."""
 IO_PERIOD_S = 0.05
@@ -183,6 +184,7 @@ class _RunningRobot:
             "/manifest/robot_software/version/HLR_VERSION_STRING": SOFTWARE_VERSION,
             "/robot_config/assembly_names": [LIMB, "head", "torso"],
             f"/robot_config/{LIMB}_config/joint_names": list(self._names),
+            f"/named_poses/{LIMB}/poses/neutral": list(NEUTRAL_RAD),
             "/robot_config/camera_config/head_camera/cameraType": "ethernet",
         }
 
