@@ -26,6 +26,8 @@ FIRST_READING_S = 0.2
 """For the first reading of a robot that is back; it may still tell them at its own slow rate."""
 LONG_PERIOD_S = 0.05
 """A turn that was later than this counts as one of this length: the integral must not leap."""
+NETWORK_FAULTS = (ArmFaultKind.CONNECTION_LOST, ArmFaultKind.BAD_DATA)
+"""A network that loses or delays readings does the same to commands."""
 
 
 class SawyerDriver:
@@ -194,7 +196,7 @@ class SawyerDriver:
     def _stop(self, fault: ArmFaultError) -> ArmFaultError:
         if self._state is DriverState.ACTIVE and not self._stopped:
             self._stopped = True
-            self.link.let_go(discard=fault.kind is ArmFaultKind.CONNECTION_LOST)
+            self.link.let_go(discard=fault.kind in NETWORK_FAULTS)
         return fault
 
     def _joints_of(self, set_point: SetPoint, before: Vector) -> Vector:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ class Readings:
             self._handed_out = True
             self._stamp_ns = 0
             self.counters = ReadingCounters()
+            self._at_newest = ReadingCounters()
 
     def take(self, msg: Any) -> None:
         """A sensor_msgs/JointState. Those of other joints are passed over."""
@@ -97,8 +98,15 @@ class Readings:
                 self.counters.late += 1
                 return
             self.counters.taken += 1
+            self._at_newest = replace(self.counters)
             self._newest, self._handed_out = JointReading(stamp_ns, *values), False
             self._arrived.notify_all()
+
+    def refused(self) -> ReadingCounters:
+        """What came since the newest reading and could not be used."""
+        with self._arrived:
+            now, then = self.counters, self._at_newest
+            return ReadingCounters(0, now.old - then.old, now.late - then.late, now.bad - then.bad)
 
     def wait(self, timeout_s: float) -> JointReading | None:
         """The next reading that nobody has had; None where none came in time."""

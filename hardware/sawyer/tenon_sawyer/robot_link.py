@@ -89,6 +89,7 @@ class RobotLink:
         self.limb.set_command_timeout(settings.command_timeout_s)
         self.limb.set_joint_position_speed(settings.speed_ratio)
         self.readings.forget()
+        self._known_garbage = self.garbage
 
     def let_go(self, *, discard: bool) -> None:
         """The arm falls back to its own servos where it is, by its command timeout. Safe at any time.
@@ -151,15 +152,15 @@ class RobotLink:
 
     def describe_silence(self, seconds: float) -> ArmFaultError:
         """Why no reading has come for so long."""
-        counters = self.readings.counters
-        if counters.old or counters.late or counters.bad:
-            seen = f"{counters.old} came twice or out of order, {counters.late} too late, {counters.bad} without values"
+        refused = self.readings.refused()
+        if refused.old or refused.late or refused.bad:
+            seen = f"{refused.old} came twice or out of order, {refused.late} too late, {refused.bad} without values"
             return ArmFaultError(
                 ArmFaultKind.BAD_DATA,
                 f"no joint state of the last {1e3 * seconds:.0f} ms can be used: {seen}. Look at the network between "
                 "this machine and the robot, and at the robot's clock",
             )
-        if self.garbage:
+        if self.garbage != self._known_garbage:
             return ArmFaultError(
                 ArmFaultKind.BAD_DATA,
                 f"what comes on /robot/joint_states is no joint state: {self._states.problem}. Restart the robot",

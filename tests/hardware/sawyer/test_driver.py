@@ -234,6 +234,24 @@ def test_cable_pulled(lab, driver, wait_for):
     assert_comes_back_without_moving(lab, driver, wait_for)
 
 
+def test_cable_pulled_is_told_as_such_long_after_a_reading_came_twice(lab, driver, wait_for, monkeypatch):
+    """Else what is under way would not be discarded, and arrive with the cable."""
+    keep(driver, driver.read().tcp_in_base)
+    joint_states = lab.emulator.robot.publisher("/robot/joint_states")
+    original = joint_states.publish
+
+    def twice(msg):
+        original(msg)
+        original(msg)
+
+    monkeypatch.setattr(joint_states, "publish", twice)
+    wait_for(lambda: driver.link.readings.counters.old, "a duplicate")
+    monkeypatch.undo()
+    keep(driver, driver.read().tcp_in_base)
+    lab.emulator.robot.unplugged = True
+    assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
+
+
 def test_master_gone(lab, driver):
     keep(driver, driver.read().tcp_in_base)
     lab.emulator.robot.master.close()
