@@ -85,7 +85,7 @@ def test_ik_move(lab):
     height_m, moved_mm = numbers(result)
     assert "both agree: True" in result.stdout
     assert "out of reach: False" in result.stdout
-    assert moved_mm == pytest.approx(50.0, abs=5.0)
+    assert moved_mm == pytest.approx(50.0, abs=2.0)
     assert 0.0 < height_m < 1.0
 
 
