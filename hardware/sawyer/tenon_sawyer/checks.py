@@ -9,7 +9,7 @@ from tenon.cli.checks.finding import Finding, error, ok, warning
 from tenon_sawyer import shim
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.ros1.definitions import message
-from tenon_sawyer.ros1.node import Node
+from tenon_sawyer.ros1.node import AddressError, Node
 from tenon_sawyer.ros1.xmlrpc import CallError
 
 NODE_NAME = "/tenon_doctor"
@@ -21,6 +21,8 @@ def check(settings: DriverSettings) -> list[Finding]:
     """The robot's master, its name and software, its joints' states, and what it says of itself."""
     try:
         node = Node(NODE_NAME, settings.master_uri, host=settings.host, timeout_s=settings.network_timeout_s)
+    except AddressError as failure:
+        return [error("address", str(failure), "host in the robot's file")]
     except (CallError, OSError) as failure:
         return [error("ROS master", f"{settings.master_uri}: {failure}", f"power, cable, master_uri: {MANUAL}")]
     try:

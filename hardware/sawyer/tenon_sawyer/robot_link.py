@@ -13,7 +13,7 @@ from tenon_sawyer import shim
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.readings import Readings
 from tenon_sawyer.ros1.definitions import message
-from tenon_sawyer.ros1.node import Node
+from tenon_sawyer.ros1.node import AddressError, Node
 from tenon_sawyer.ros1.xmlrpc import CallError
 
 LOG = logging.getLogger(__name__)
@@ -227,6 +227,8 @@ def _connect(settings: DriverSettings) -> Node:
     while True:
         try:
             return Node(NODE_NAME, settings.master_uri, host=settings.host, timeout_s=settings.network_timeout_s)
+        except AddressError as error:
+            raise DriverError(str(error)) from error
         except (CallError, OSError) as error:
             if time.monotonic() > deadline_s:
                 raise ArmFaultError(

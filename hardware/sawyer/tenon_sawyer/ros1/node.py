@@ -29,6 +29,10 @@ def resolve(name: str) -> str:
     return name if name.startswith("/") else f"/{name}"
 
 
+class AddressError(ValueError):
+    """The address that others are to find this node under is none of this machine's. Waiting does not help."""
+
+
 class Node:
     """One node. host: the address under which others reach this machine; by default the one that faces the master.
 
@@ -46,7 +50,7 @@ class Node:
         probe_period_s: float = PROBE_PERIOD_S,
         on_shutdown: Callable[[str], None] | None = None,
     ) -> None:
-        """Raises UnreachableError when the master does not answer, OSError where there is no route to it."""
+        """Raises UnreachableError when the master does not answer, OSError without a route to it, AddressError."""
         self.name, self.master_uri = resolve(name), master_uri
         self._timeout_s, self._probe_period_s = timeout_s, probe_period_s
         self._host = host or local_address(master_uri)
@@ -59,7 +63,13 @@ class Node:
         self._silent_since_s: float | None = None
         self.closed_because = ""
         self.call_master("getPid")
-        self._listener = socket.create_server((self._host, 0))
+        try:
+            self._listener = socket.create_server((self._host, 0))
+        except OSError as error:
+            raise AddressError(
+                f"{self._host!r} is no address of this machine ({error}): host, ROS_IP or ROS_HOSTNAME must be the one "
+                "that it has in the robot's network, or left out"
+            ) from error
         self._port: int = self._listener.getsockname()[1]
         self._slave = Server(self._host, self._slave_methods())
         self._threads = [
@@ -93,6 +103,7 @@ class Node:
             if publisher is not None:
                 if publisher.kind is not kind:
                     raise ValueError(f"{topic} is published as {publisher.kind._type} already, not {kind._type}")
+                publisher.latch = publisher.latch or latch
                 return publisher
             publisher = Publisher(
                 topic, kind, self.name, latch=latch, buffer_bytes=buffer_bytes, on_close=self._forget_publisher
@@ -124,8 +135,7 @@ class Node:
         with self._lock:
             self._subscriptions.pop(subscription.topic, None)
         subscription.close()
-        with contextlib.suppress(CallError):
-            self.call_master("unregisterSubscriber", subscription.topic, self._slave.uri)
+        self._unregister("unregisterSubscriber", subscription.topic, self._slave.uri)
 
     def serve(self, name: str, kind: ServiceType, handler: Callable[[Any], Message]) -> ServiceServer:
         """Answers a service; the handler runs on the client's thread."""
@@ -171,11 +181,9 @@ class Node:
             publisher.close()
         for subscription in list(self._subscriptions.values()):
             subscription.close()
-            with contextlib.suppress(CallError):
-                self.call_master("unregisterSubscriber", subscription.topic, self._slave.uri)
+            self._unregister("unregisterSubscriber", subscription.topic, self._slave.uri)
         for server in list(self._services.values()):
-            with contextlib.suppress(CallError):
-                self.call_master("unregisterService", server.name, self._service_uri)
+            self._unregister("unregisterService", server.name, self._service_uri)
         hang_up(self._listener)
         self._slave.close()
 
@@ -193,8 +201,10 @@ class Node:
         self.call_master("registerPublisher", publisher.topic, publisher.kind._type, self._slave.uri)
 
     def _register_subscription(self, subscription: Subscription) -> None:
+        told = subscription.updates
         uris = self.call_master("registerSubscriber", subscription.topic, subscription.kind._type, self._slave.uri)
-        subscription.update(uris)
+        if subscription.updates == told:  # else the master has already told of a publisher that came after its answer
+            subscription.update(uris)
 
     def _register_service(self, server: ServiceServer) -> None:
         self.call_master("registerService", server.name, self._service_uri, self._slave.uri)
@@ -213,8 +223,18 @@ class Node:
     def _forget_publisher(self, publisher: Publisher) -> None:
         with self._lock:
             self._publishers.pop(publisher.topic, None)
-        with contextlib.suppress(CallError):
-            self.call_master("unregisterPublisher", publisher.topic, self._slave.uri)
+        self._unregister("unregisterPublisher", publisher.topic, self._slave.uri)
+
+    def _unregister(self, method: str, *arguments: str) -> None:
+        """Not at a master that is gone: every single call would wait for its timeout."""
+        if self._silent_since_s is not None:
+            return
+        try:
+            self.call_master(method, *arguments)
+        except UnreachableError:
+            self._note_silence()
+        except CallError as error:
+            LOG.debug("%s", error)
 
     def _note_silence(self) -> None:
         if self._silent_since_s is None:
@@ -296,6 +316,7 @@ class Node:
     def _on_publishers(self, caller: str, topic: str, uris: list[str]) -> tuple[int, str, int]:
         subscription = self._subscriptions.get(topic)
         if subscription is not None:
+            subscription.updates += 1
             subscription.update(uris)
         return SUCCESS, "", 0
 
