@@ -31,7 +31,7 @@ from tenon_graph.states import StatePublisher
 from tenon_mujoco.config import MujocoDriverConfig
 from tenon_mujoco.driver import MujocoDriver
 from tenon_mujoco.guiding import guide
-from tenon_mujoco.pacing import REAL_TIME, Lockstep, Pacer
+from tenon_mujoco.pacing import REAL_TIME, Beat, Lockstep, Pacer
 
 NS_PER_S = 1_000_000_000
 WRIST = "wrist"
@@ -47,10 +47,10 @@ class MujocoArm(GraphNode):
             MujocoDriverConfig(arm=self.setup.robot.arm, task=config.task, connector=config.connector, seed=config.seed)
         )
         self._period_ns = round(NS_PER_S / config.state_rate_hz)
-        self._control_period_ns = config.control_period_ns
+        self._control_beat = Beat(config.control_period_ns)
         self._camera = next((camera for camera in self.setup.stand.cameras if camera.name == WRIST), None)
         self._camera_works = True
-        self._camera_period_ns = round(NS_PER_S / config.camera_rate_hz)
+        self._camera_beat = Beat(round(NS_PER_S / config.camera_rate_hz))
         self._impedance = ImpedanceController(
             InnerLoopConfig(
                 period_s=1.0 / config.state_rate_hz,
@@ -112,11 +112,11 @@ class MujocoArm(GraphNode):
         now_ns = state.stamp_ns
         stamp = to_stamp(now_ns)
         self._clock_publisher.publish(Clock(clock=stamp))
-        if self._camera is not None and self._camera_works and now_ns % self._camera_period_ns == 0:
+        if self._camera_beat.is_due(now_ns) and self._camera is not None and self._camera_works:
             rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
             self._pictures.publish(now_ns, rgb, self._lens)
         self._states.publish(state)
-        if now_ns % self._control_period_ns == 0:
+        if self._control_beat.is_due(now_ns):
             if self._electrical_publisher is not None:
                 electrical = ElectricalState(connected=self._driver.electrical())
                 electrical.header.stamp = stamp
