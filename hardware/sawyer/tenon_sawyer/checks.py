@@ -44,9 +44,7 @@ def _check_robot(node: Node, settings: DriverSettings) -> list[Finding]:
         limb = intera_interface.Limb(settings.limb, node=node)
     except (OSError, ValueError) as failure:
         return [error("robot", str(failure), f"give host, this machine's address in the robot's network: {MANUAL}")]
-    findings = [_check_software(enable), _check_rate(node, settings)]
-    findings.append(_check_state(enable, limb))
-    return findings
+    return [ok("robot", name), _check_software(enable), _check_rate(node, settings), _check_state(enable, limb)]
 
 
 def _check_software(enable: Any) -> Finding:
@@ -76,6 +74,8 @@ def _check_state(enable: Any, limb: Any) -> Finding:
     state = enable.state()
     if state.stopped:
         return error("state", "stopped", "release the button, then python -m tenon_sawyer.robot reset, and enable")
+    if state.error:
+        return error("state", "an error", "see its screen, then python -m tenon_sawyer.robot reset, and enable")
     if not state.enabled:
         return warning("state", "disabled", "python -m tenon_sawyer.robot enable, with nobody near")
     if limb.has_collided():

@@ -160,6 +160,14 @@ def test_address_of_another_machine_is_named_at_once(master):
         Node("pc", master.uri, host="192.0.2.1", timeout_s=1.0)
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_address_that_only_this_machine_reaches_is_no_address_for_a_robot(master, monkeypatch, host):
+    """ROS_HOSTNAME=localhost in a shell's profile: all would be heard by nobody, and nothing come."""
+    monkeypatch.setattr("tenon_sawyer.ros1.node.local_address", lambda uri: "192.168.1.10")
+    with pytest.raises(AddressError, match=rf"'{host}' is 127\.0\.0\.1, where .* cannot reach this machine"):
+        Node("pc", master.uri, host=host, timeout_s=1.0)
+
+
 def test_publisher_that_comes_while_one_subscribes_is_heard(make_node, monkeypatch, wait_for):
     """The master tells of it before its answer to the subscription, which does not know it yet, is read."""
     robot, pc = make_node("robot"), make_node("pc")

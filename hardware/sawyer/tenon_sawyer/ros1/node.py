@@ -21,6 +21,7 @@ from tenon_sawyer.ros1.xmlrpc import SUCCESS, CallError, Server, UnreachableErro
 LOG = logging.getLogger(__name__)
 TIMEOUT_S = 2.0
 PROBE_PERIOD_S = 0.5
+LOOPBACK = "127."
 DEFAULT_MASTER = "http://localhost:11311/"
 
 
@@ -63,13 +64,7 @@ class Node:
         self._silent_since_s: float | None = None
         self.closed_because = ""
         self.call_master("getPid")
-        try:
-            self._listener = socket.create_server((self._host, 0))
-        except OSError as error:
-            raise AddressError(
-                f"{self._host!r} is no address of this machine ({error}): host, ROS_IP or ROS_HOSTNAME must be the one "
-                "that it has in the robot's network, or left out"
-            ) from error
+        self._listener = self._listen()
         self._port: int = self._listener.getsockname()[1]
         self._slave = Server(self._host, self._slave_methods())
         self._threads = [
@@ -186,6 +181,20 @@ class Node:
             self._unregister("unregisterService", server.name, self._service_uri)
         hang_up(self._listener)
         self._slave.close()
+
+    def _listen(self) -> socket.socket:
+        remedy = "host, ROS_HOSTNAME or ROS_IP must be the one that it has in the robot's network, or left out"
+        try:
+            listener = socket.create_server((self._host, 0))
+        except OSError as error:
+            raise AddressError(f"{self._host!r} is no address of this machine ({error}): {remedy}") from error
+        bound = listener.getsockname()[0]
+        if bound.startswith(LOOPBACK) and not local_address(self.master_uri).startswith(LOOPBACK):
+            listener.close()
+            raise AddressError(
+                f"{self._host!r} is {bound}, where {self.master_uri} cannot reach this machine: {remedy}"
+            )
+        return listener
 
     @property
     def _service_uri(self) -> str:

@@ -19,7 +19,7 @@ from tenon_sawyer.ros1.node import DEFAULT_MASTER, Node
 from tenon_sawyer.ros1.xmlrpc import UnreachableError
 
 LOG = logging.getLogger(__name__)
-MASTER_VARIABLE, HOST_VARIABLES = "ROS_MASTER_URI", ("ROS_IP", "ROS_HOSTNAME")
+MASTER_VARIABLE, HOST_VARIABLES = "ROS_MASTER_URI", ("ROS_HOSTNAME", "ROS_IP")
 RETRY_S = 1.0
 
 _lock = threading.RLock()
@@ -31,7 +31,7 @@ _hooking: threading.Thread | None = None
 
 
 def start(name: str, *, anonymous: bool = False, signals: bool = True, wait: bool = True) -> Node:
-    """Makes the node, from ROS_MASTER_URI, ROS_IP or ROS_HOSTNAME. A second call gives the node there is.
+    """Makes the node, from ROS_MASTER_URI, ROS_HOSTNAME or ROS_IP. A second call gives the node there is.
 
     It ends with the interpreter, if nothing else ends it. signals: Ctrl-C and SIGTERM do. wait: until the master
     answers, as rospy does; otherwise UnreachableError.
