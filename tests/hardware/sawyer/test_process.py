@@ -19,6 +19,7 @@ HOST = "127.0.0.1"
 TIMEOUT_S = 30.0
 BEGIN = """
 import rospy
+from intera_interface import RobotParams
 from std_msgs.msg import Float64
 
 def stop_the_arm():
@@ -28,7 +29,9 @@ def stop_the_arm():
         publisher.publish(Float64(data=float(value)))
     print("hook ends", rospy.get_param("speed", 0.3), flush=True)
 
+assert RobotParams().get_robot_name() == "sawyer"  # scripts ask before they are a node
 rospy.init_node("script")
+assert rospy.get_name() == "/script"
 publisher = rospy.Publisher("/command", Float64, queue_size=1)
 rospy.on_shutdown(stop_the_arm)
 while not publisher.get_num_connections():
@@ -38,6 +41,7 @@ print("ready", flush=True)
 LOOP = """
 while not rospy.is_shutdown():
     rospy.get_param("speed", 0.3)
+    rospy.get_name()
 print("loop ends", flush=True)
 """
 HOOK = ["hook begins False", "hook ends 0.3"]
@@ -76,7 +80,7 @@ class Script:
 
 @pytest.fixture
 def script(tmp_path):
-    master = Master(HOST)
+    master = Master(HOST, parameters={"/manifest/robot_class": "sawyer"})
     made = Script(tmp_path, master)
     yield made
     made.process.kill()
@@ -93,10 +97,11 @@ def test_hooks_run_when_the_script_just_ends(script, end, wait_for):
     assert "script" not in str(script.robot.call_master("getSystemState"))
 
 
-def test_hooks_have_the_robot_to_themselves_after_ctrl_c(script, wait_for):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_hooks_have_the_robot_to_themselves_after_a_signal(script, wait_for, number):
     """The loop ends meanwhile, and an impatient person cuts nothing short."""
     script.start(LOOP)
-    script.process.send_signal(signal.SIGINT)
+    script.process.send_signal(number)
     wait_for(lambda: script.heard, "the first command of the hook")
     script.process.send_signal(signal.SIGINT)
     assert [line for line in script.rest() if line.startswith("hook")] == HOOK

@@ -30,6 +30,16 @@ def resolve(name: str) -> str:
     return name if name.startswith("/") else f"/{name}"
 
 
+def read_parameter(master_uri: str, caller: str, key: str, *, timeout_s: float = TIMEOUT_S) -> Any:
+    """A value of the parameter server, for which nobody needs a node. Raises KeyError, UnreachableError."""
+    try:
+        return call(master_uri, "getParam", caller, resolve(key), timeout_s=timeout_s)
+    except UnreachableError:
+        raise
+    except CallError as error:
+        raise KeyError(resolve(key)) from error
+
+
 class AddressError(ValueError):
     """The address that others are to find this node under is none of this machine's. Waiting does not help."""
 
@@ -155,12 +165,7 @@ class Node:
 
     def parameter(self, key: str) -> Any:
         """A value of the parameter server. Raises KeyError where there is none, UnreachableError."""
-        try:
-            return self.call_master("getParam", resolve(key))
-        except UnreachableError:
-            raise
-        except CallError as error:
-            raise KeyError(resolve(key)) from error
+        return read_parameter(self.master_uri, self.name, key, timeout_s=self._timeout_s)
 
     def set_parameter(self, key: str, value: Any) -> None:
         """Raises CallError."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from tenon_sawyer.ros1.node import DEFAULT_MASTER, Node
+from tenon_sawyer.ros1.node import DEFAULT_MASTER, Node, read_parameter
 from tenon_sawyer.ros1.xmlrpc import UnreachableError
 
 LOG = logging.getLogger(__name__)
@@ -38,13 +38,12 @@ def start(name: str, *, anonymous: bool = False, signals: bool = True, wait: boo
     """
     global _node
     with _lock:
-        if _node is not None:
-            return _node
-        _shutdown.clear()
-        if anonymous:
-            name = f"{name}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        _node = _connect(name, wait=wait)
-        atexit.register(shutdown, "the script has ended")
+        if _node is None:
+            _shutdown.clear()
+            if anonymous:
+                name = f"{name}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+            _node = _connect(name, wait=wait)
+            atexit.register(shutdown, "the script has ended")
         if signals and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _on_signal)
@@ -56,6 +55,17 @@ def node() -> Node:
     if is_shutdown():  # a new one would bring a script to life again that was told to end
         raise OSError(errno.ESHUTDOWN, "the node has ended")
     return _node or start("intera_interface", anonymous=True, signals=False)
+
+
+def parameter(key: str) -> Any:
+    """A value of the parameter server, also before there is a node, as scripts ask for the robot's limbs first.
+
+    Raises KeyError, UnreachableError.
+    """
+    owner = _node
+    if owner is not None:
+        return owner.parameter(key)
+    return read_parameter(_master_uri(), "/script", key)
 
 
 def is_shutdown() -> bool:
@@ -102,8 +112,12 @@ def shutdown(reason: str = "") -> None:
         ending.close(reason)
 
 
+def _master_uri() -> str:
+    return os.environ.get(MASTER_VARIABLE, DEFAULT_MASTER)
+
+
 def _connect(name: str, *, wait: bool) -> Node:
-    master = os.environ.get(MASTER_VARIABLE, DEFAULT_MASTER)
+    master = _master_uri()
     host = next((os.environ[key] for key in HOST_VARIABLES if os.environ.get(key)), None)
     told = False
     while True:

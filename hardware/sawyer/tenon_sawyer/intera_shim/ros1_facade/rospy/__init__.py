@@ -226,7 +226,7 @@ def get_caller_id() -> str:
 def get_param(param_name: str, default: Any = _UNSET) -> Any:
     """Raises KeyError where there is neither parameter nor default."""
     try:
-        return process.node().parameter(param_name)
+        return process.parameter(param_name)
     except KeyError:
         if default is _UNSET:
             raise
