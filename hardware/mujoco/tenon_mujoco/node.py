@@ -89,9 +89,10 @@ class MujocoArm(GraphNode):
         """Turn by turn until the context ends: let time pass, publish, then serve the graph until time may go on."""
         state = self._driver.read()
         while rclpy.ok():
+            begun_ns = state.stamp_ns
             state = self._turn(state)
             self._publish(state)
-            self._serve_until_time_may_go_on()
+            self._serve_until_time_may_go_on(state.stamp_ns - begun_ns)
 
     def _turn(self, state: RobotState) -> RobotState:
         """One period of the inner loop: from the newest reading to the next."""
@@ -123,10 +124,11 @@ class MujocoArm(GraphNode):
                 self._electrical_publisher.publish(electrical)
             self._lockstep.on_tick(now_ns, time.monotonic())
 
-    def _serve_until_time_may_go_on(self) -> None:
+    def _serve_until_time_may_go_on(self, advanced_ns: int) -> None:
+        """advanced_ns: by which time went on. Physics has steps of its own, so a turn may be longer than its period."""
         wall_s = time.monotonic()
         pace = None if self._lockstep.engaged else REAL_TIME
-        go_on_s = wall_s + self._pacer.delay_s(self._period_ns, wall_s, factor=pace)
+        go_on_s = wall_s + self._pacer.delay_s(advanced_ns, wall_s, factor=pace)
         executor = self._executor_of_both
         executor.spin_once(timeout_sec=0.0)
         while rclpy.ok():
