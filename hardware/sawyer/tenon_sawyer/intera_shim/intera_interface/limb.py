@@ -54,6 +54,9 @@ class Limb:
         self._endpoint: Any = None
         self._tips: dict[str, Any] = {}
         self._collides = False
+        self._on_the_way = False
+        if node is None:  # a script's own
+            process.on_shutdown(self._stay)
         self._advertise(f"/robot/limb/{limb}")
         self._subscribe(f"/robot/limb/{limb}")
         self._wait_for_states()
@@ -167,8 +170,9 @@ class Limb:
     ) -> None:
         """Blocks until every joint is within ``threshold`` rad of its target, ``test`` says stop, or the timeout.
 
-        The targets themselves are sent, as by the SDK: the arm goes on to them where this call returns.
+        The targets themselves are sent, as by the SDK. A script that ends on the way leaves the arm where it is then.
         """
+        self._on_the_way = True
 
         def send() -> None:
             self.set_joint_positions(positions)
@@ -184,6 +188,7 @@ class Limb:
 
         send()
         reached = intera_dataflow.wait_for(arrived, timeout=timeout, raise_on_error=False, rate=MOVE_RATE_HZ, body=send)
+        self._on_the_way = not reached
         if not reached:
             LOG.error("the %s arm has not reached the commanded joint positions within %g s", self.name, timeout)
 
@@ -253,6 +258,10 @@ class Limb:
         subscribe(f"{root}/endpoint_state", message(f"{core}/EndpointState"), self._on_endpoint)
         subscribe(f"{root}/tip_states", message(f"{core}/EndpointStates"), self._on_tips)
         subscribe(f"{root}/collision_detection_state", message(f"{core}/CollisionDetectionState"), self._on_collision)
+
+    def _stay(self) -> None:
+        if self._on_the_way:
+            self.exit_control_mode()
 
     def _wait_for_states(self) -> None:
         for is_there, topic in (
