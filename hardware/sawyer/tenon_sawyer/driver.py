@@ -183,9 +183,9 @@ class SawyerDriver:
         self._impedance.reset()
 
     def _interruption(self, link: RobotLink) -> ArmFaultError | None:
-        """States come, but not on the connection on which the arm was taken over."""
+        """States come, but not, or not only, on the connection on which the arm was taken over."""
         if link.connects == self._connects:
-            return None
+            return link.mixture()
         if link.garbage != self._garbage:
             return ArmFaultError(ArmFaultKind.BAD_DATA, "garbage came instead of a joint state: look at the network")
         return ArmFaultError(

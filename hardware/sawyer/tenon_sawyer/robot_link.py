@@ -167,6 +167,16 @@ class RobotLink:
             )
         return ArmFaultError(ArmFaultKind.CONNECTION_LOST, f"no joint state for {1e3 * seconds:.0f} ms: {self._look()}")
 
+    def mixture(self) -> ArmFaultError | None:
+        """Whether somebody else tells joints' states of the same names."""
+        if not self.readings.counters.mixed:
+            return None
+        return ArmFaultError(
+            ArmFaultKind.BAD_DATA,
+            f"{self._states.connections} nodes tell joint states on /robot/joint_states, not the robot alone: is a bag "
+            "played, or an emulator at this master? End it",
+        )
+
     def close(self) -> None:
         self.node.close()
 

@@ -20,6 +20,8 @@ from tenon.simulation.insertion import tcp_in_flange
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.driver import SawyerDriver
 from tenon_sawyer.emulator import EmulatorSettings
+from tenon_sawyer.ros1.definitions import message
+from tenon_sawyer.ros1.time import Time
 from tenon_sawyer.ros1.xmlrpc import call
 
 STILL_M = 1e-3
@@ -325,6 +327,35 @@ def test_old_readings_again_and_again(lab, driver, wait_for, monkeypatch):
     assert (fault.kind, "came twice or out of order" in str(fault)) == (ArmFaultKind.BAD_DATA, True)
     monkeypatch.undo()
     assert_comes_back_without_moving(lab, driver, wait_for)
+
+
+def test_bag_that_is_played_at_the_robots_master_is_not_taken_for_the_robot(lab, driver, wait_for):
+    here = driver.read().tcp_in_base
+    keep(driver, here)
+    joints = lab.plant.reading().joint_position_rad
+    player = lab.node("/play")
+    bag = player.advertise("/robot/joint_states", message("sensor_msgs/JointState"))
+    wait_for(lambda: bag.connections, "the driver at the bag")
+    told = []
+
+    def play():
+        state = message("sensor_msgs/JointState")(
+            name=list(lab.plant.arm.joint_names), position=(joints + 0.3).tolist(), velocity=[0.0] * 7, effort=[0.0] * 7
+        )
+        state.header.stamp = Time.from_nsec(time.time_ns())
+        bag.publish(state)
+
+    def is_seen_through():
+        play()
+        try:
+            keep(driver, here, 0.02)
+        except ArmFaultError as fault:
+            told.append(fault.kind)
+            recover(driver, wait_for)
+        return ArmFaultKind.BAD_DATA in told
+
+    wait_for(is_seen_through, "the mixture to be told")
+    player.close()
 
 
 def test_duplicates_among_good_readings_do_no_harm(lab, driver, wait_for, monkeypatch):
