@@ -115,3 +115,13 @@ def test_hooks_run_when_the_master_ends_the_node(script, wait_for):
     call(uri, "shutdown", "/master", "new node registered with same name", timeout_s=5.0)
     assert set(HOOK) <= set(script.rest())
     wait_for(lambda: script.heard == [0.0, 1.0, 2.0], "what the hook commands")
+
+
+def test_private_names_lie_below_the_scripts_own(script):
+    script.robot.set_parameter("/script/speed", 0.7)
+    script.start(
+        "state = rospy.Publisher('~state', Float64, queue_size=1)\n"
+        "rospy.set_param('~limit', 2)\n"
+        "print(rospy.get_param('~speed', 0.1), state.name, rospy.get_param('/script/limit'), flush=True)\n"
+    )
+    assert script.rest()[0] == "0.7 /script/state 2"
