@@ -22,6 +22,9 @@ from tenon_gazebo.config import DriverSettings
 SIDEWAYS_M = 0.002
 """A plug at this depth and no further beside the axis is in the hole, for it fits nowhere else."""
 
+RESET_NS = 100_000_000
+"""Readings may overtake each other by less than this; time that goes back further begins anew."""
+
 
 class GazeboDriver:
     """first_rad (n,): the posture to begin in. tool: the TCP in the flange. Not thread-safe."""
@@ -55,7 +58,15 @@ class GazeboDriver:
     def on_joints(
         self, stamp_ns: int, position_rad: Mapping[str, float], velocity_rad_s: Mapping[str, float]
     ) -> RobotState:
-        """One reading, by joint name. Raises KeyError for a joint that is missing."""
+        """One reading, by joint name. Raises DriverError for a joint that is missing, or a world that was reset."""
+        if self._state is not None and self._state.stamp_ns - stamp_ns > RESET_NS:
+            raise DriverError("Gazebo's world was reset and its arm is at zero again: start the session anew")
+        missing = [name for name in self.joint_names if name not in position_rad or name not in velocity_rad_s]
+        if missing:
+            raise DriverError(
+                f"Gazebo tells no position and velocity of {', '.join(missing)}; its joints are "
+                f"{', '.join(position_rad) or 'none'}: launch the world of a {self._arm.name}"
+            )
         joints = np.array([position_rad[name] for name in self.joint_names])
         speeds = np.array([velocity_rad_s[name] for name in self.joint_names])
         tcp = self._kinematics.forward(joints)

@@ -79,7 +79,8 @@ class MujocoDriver:
         """Takes the scene down. Afterwards the arm is UNCONFIGURED."""
         if self._simulation is not None:
             self._simulation.close()
-        self._simulation, self._reference, self._state = None, None, DriverState.UNCONFIGURED
+        self._simulation, self._reference, self._freedrive = None, None, False
+        self._state = DriverState.UNCONFIGURED
 
     def read(self) -> RobotState:
         """The arm as its sensors see it now. INACTIVE or ACTIVE; the arm does not move."""
@@ -111,9 +112,10 @@ class MujocoDriver:
         self._reference = reference
 
     def hold(self) -> None:
-        """Stops the arm: the pose it has now becomes its set point. It stays compliant, and ACTIVE if it was."""
+        """Stops the arm: the pose it has now becomes its set point. It stays compliant, and ACTIVE if it was, and gives
+        way to no hand any more."""
         self.simulation.hold()
-        self._reference = None
+        self._reference, self._freedrive = None, False
 
     def set_freedrive(self, *, on: bool) -> None:
         """The arm gives way to a hand and is deaf to ``write``; off: it holds where it is then. ACTIVE only."""

@@ -31,7 +31,7 @@ from tenon_graph.states import StatePublisher
 from tenon_mujoco.config import MujocoDriverConfig
 from tenon_mujoco.driver import MujocoDriver
 from tenon_mujoco.guiding import guide
-from tenon_mujoco.pacing import REAL_TIME, Lockstep, Pacer
+from tenon_mujoco.pacing import REAL_TIME, Beat, Lockstep, Pacer
 
 NS_PER_S = 1_000_000_000
 WRIST = "wrist"
@@ -47,10 +47,10 @@ class MujocoArm(GraphNode):
             MujocoDriverConfig(arm=self.setup.robot.arm, task=config.task, connector=config.connector, seed=config.seed)
         )
         self._period_ns = round(NS_PER_S / config.state_rate_hz)
-        self._control_period_ns = config.control_period_ns
+        self._control_beat = Beat(config.control_period_ns)
         self._camera = next((camera for camera in self.setup.stand.cameras if camera.name == WRIST), None)
         self._camera_works = True
-        self._camera_period_ns = round(NS_PER_S / config.camera_rate_hz)
+        self._camera_beat = Beat(round(NS_PER_S / config.camera_rate_hz))
         self._impedance = ImpedanceController(
             InnerLoopConfig(
                 period_s=1.0 / config.state_rate_hz,
@@ -89,9 +89,10 @@ class MujocoArm(GraphNode):
         """Turn by turn until the context ends: let time pass, publish, then serve the graph until time may go on."""
         state = self._driver.read()
         while rclpy.ok():
+            begun_ns = state.stamp_ns
             state = self._turn(state)
             self._publish(state)
-            self._serve_until_time_may_go_on()
+            self._serve_until_time_may_go_on(state.stamp_ns - begun_ns)
 
     def _turn(self, state: RobotState) -> RobotState:
         """One period of the inner loop: from the newest reading to the next."""
@@ -112,21 +113,22 @@ class MujocoArm(GraphNode):
         now_ns = state.stamp_ns
         stamp = to_stamp(now_ns)
         self._clock_publisher.publish(Clock(clock=stamp))
-        if self._camera is not None and self._camera_works and now_ns % self._camera_period_ns == 0:
+        if self._camera_beat.is_due(now_ns) and self._camera is not None and self._camera_works:
             rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
             self._pictures.publish(now_ns, rgb, self._lens)
         self._states.publish(state)
-        if now_ns % self._control_period_ns == 0:
+        if self._control_beat.is_due(now_ns):
             if self._electrical_publisher is not None:
                 electrical = ElectricalState(connected=self._driver.electrical())
                 electrical.header.stamp = stamp
                 self._electrical_publisher.publish(electrical)
             self._lockstep.on_tick(now_ns, time.monotonic())
 
-    def _serve_until_time_may_go_on(self) -> None:
+    def _serve_until_time_may_go_on(self, advanced_ns: int) -> None:
+        """advanced_ns: by which time went on. Physics has steps of its own, so a turn may be longer than its period."""
         wall_s = time.monotonic()
         pace = None if self._lockstep.engaged else REAL_TIME
-        go_on_s = wall_s + self._pacer.delay_s(self._period_ns, wall_s, factor=pace)
+        go_on_s = wall_s + self._pacer.delay_s(advanced_ns, wall_s, factor=pace)
         executor = self._executor_of_both
         executor.spin_once(timeout_sec=0.0)
         while rclpy.ok():

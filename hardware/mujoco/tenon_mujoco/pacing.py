@@ -26,6 +26,19 @@ class Pacer:
         return self._due_s - wall_s
 
 
+class Beat:
+    """Whether a period of its own begins with this turn: once in each, also where it is no whole number of turns."""
+
+    def __init__(self, period_ns: int) -> None:
+        self._period_ns = period_ns
+        self._count = 0
+
+    def is_due(self, now_ns: int) -> bool:
+        """now_ns: of this turn, in simulated time."""
+        before, self._count = self._count, now_ns // self._period_ns
+        return self._count != before
+
+
 TICKS_WITHOUT_MOTION = 3
 """So many ticks may be answered by holds (one is, where the session changes phase) before time runs on by itself."""
 

@@ -9,7 +9,7 @@ from tenon.cli.checks.finding import Finding, error, ok, warning
 from tenon_sawyer import shim
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.ros1.definitions import message
-from tenon_sawyer.ros1.node import Node
+from tenon_sawyer.ros1.node import AddressError, Node
 from tenon_sawyer.ros1.xmlrpc import CallError
 
 NODE_NAME = "/tenon_doctor"
@@ -21,6 +21,8 @@ def check(settings: DriverSettings) -> list[Finding]:
     """The robot's master, its name and software, its joints' states, and what it says of itself."""
     try:
         node = Node(NODE_NAME, settings.master_uri, host=settings.host, timeout_s=settings.network_timeout_s)
+    except AddressError as failure:
+        return [error("address", str(failure), "host in the robot's file")]
     except (CallError, OSError) as failure:
         return [error("ROS master", f"{settings.master_uri}: {failure}", f"power, cable, master_uri: {MANUAL}")]
     try:
@@ -42,9 +44,7 @@ def _check_robot(node: Node, settings: DriverSettings) -> list[Finding]:
         limb = intera_interface.Limb(settings.limb, node=node)
     except (OSError, ValueError) as failure:
         return [error("robot", str(failure), f"give host, this machine's address in the robot's network: {MANUAL}")]
-    findings = [_check_software(enable), _check_rate(node, settings)]
-    findings.append(_check_state(enable, limb))
-    return findings
+    return [ok("robot", name), _check_software(enable), _check_rate(node, settings), _check_state(enable, limb)]
 
 
 def _check_software(enable: Any) -> Finding:
@@ -74,6 +74,8 @@ def _check_state(enable: Any, limb: Any) -> Finding:
     state = enable.state()
     if state.stopped:
         return error("state", "stopped", "release the button, then python -m tenon_sawyer.robot reset, and enable")
+    if state.error:
+        return error("state", "an error", "see its screen, then python -m tenon_sawyer.robot reset, and enable")
     if not state.enabled:
         return warning("state", "disabled", "python -m tenon_sawyer.robot enable, with nobody near")
     if limb.has_collided():

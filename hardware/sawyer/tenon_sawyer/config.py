@@ -21,7 +21,8 @@ class DriverSettings(Config):
     comes, and refuses less than rate_share of it, because the gains are made for that rate.
     missed_cycles: without a reading or with old ones alone, the arm is stopped after so many periods.
     command_timeout_s: the robot itself holds, when it has heard no command for so long. silence_s: without a word on
-    /robot/state, which tells of the emergency stop 100 times a second, the arm is stopped after this time.
+    /robot/state, which tells of the emergency stop 100 times a second, or without a force at the hand, the arm is
+    stopped after this time.
     network_timeout_s: of each call to the robot's computer, and how long its ROS master may be silent then: joint
     states would go on without it, but nothing that breaks meanwhile comes back.
     wrench_frame: axes in which the robot reports the force at its hand. wrench_sign: -1 where it reports what the hand

@@ -26,6 +26,8 @@ FIRST_READING_S = 0.2
 """For the first reading of a robot that is back; it may still tell them at its own slow rate."""
 LONG_PERIOD_S = 0.05
 """A turn that was later than this counts as one of this length: the integral must not leap."""
+NETWORK_FAULTS = (ArmFaultKind.CONNECTION_LOST, ArmFaultKind.BAD_DATA)
+"""A network that loses or delays readings does the same to commands."""
 
 
 class SawyerDriver:
@@ -181,9 +183,9 @@ class SawyerDriver:
         self._impedance.reset()
 
     def _interruption(self, link: RobotLink) -> ArmFaultError | None:
-        """States come, but not on the connection on which the arm was taken over."""
+        """States come, but not, or not only, on the connection on which the arm was taken over."""
         if link.connects == self._connects:
-            return None
+            return link.mixture()
         if link.garbage != self._garbage:
             return ArmFaultError(ArmFaultKind.BAD_DATA, "garbage came instead of a joint state: look at the network")
         return ArmFaultError(
@@ -194,7 +196,7 @@ class SawyerDriver:
     def _stop(self, fault: ArmFaultError) -> ArmFaultError:
         if self._state is DriverState.ACTIVE and not self._stopped:
             self._stopped = True
-            self.link.let_go(discard=fault.kind is ArmFaultKind.CONNECTION_LOST)
+            self.link.let_go(discard=fault.kind in NETWORK_FAULTS)
         return fault
 
     def _joints_of(self, set_point: SetPoint, before: Vector) -> Vector:

@@ -96,8 +96,8 @@ class EmulatedGripper:
         self._object_width_m = object_width_m
         self._opening_m = GRIPPER_STROKE_M
         settable = {
-            "position_m": GRIPPER_STROKE_M, "speed_mps": 0.15, "holding_force_n": HOLDING_FORCE_N, "object_kg": 0.0,
-            "dead_zone_m": 0.001,
+            "position_m": GRIPPER_STROKE_M, "speed_mps": 0.15, "holding_force_n": HOLDING_FORCE_N,
+            f"{GRIPPER}_tip_object_kg": 0.0, "dead_zone_m": 0.001,
         }  # fmt: skip
         switches = ("calibrate", "reboot", "go")
         shown = ("has_error", "is_moving", "is_gripping", "is_calibrated")

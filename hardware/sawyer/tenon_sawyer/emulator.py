@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import threading
 import time
 from typing import Any
@@ -26,12 +27,21 @@ from tenon_sawyer.ros1.time import Time
 
 SOFTWARE_VERSION = "5.3.0-emulated"
 LIMB, HAND = "right", "right_hand"
+NEUTRAL_RAD = (0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161)
 SLOW_PERIOD_S = 0.01
 """Of /robot/state and the collision detection."""
 IO_PERIOD_S = 0.05
 DEFAULT_STATE_RATE_HZ = 100.0
 PAN_RATE_RAD_S = 1.0
 HEAD_LIMIT_RAD = 3.0
+
+
+class HeadMode(enum.IntEnum):
+    """As in intera_core_msgs/HeadPanCommand."""
+
+    PASSIVE = 0
+    ACTIVE = 1
+    ACTIVE_CANCELLATION = 2
 
 
 class EmulatorSettings(Config):
@@ -143,7 +153,7 @@ class _RunningRobot:
         self._fastest_period_s = 1.0 / settings.control_rate_hz
         self._since_state_s = 0.0
         self._slow_due_s = self._io_due_s = time.monotonic()
-        self._head_rad, self._head_target_rad = 0.0, 0.0
+        self._head_rad, self._head_target_rad, self._head_mode = 0.0, 0.0, HeadMode.ACTIVE
         self._publishers = self._advertise()
         self._subscribe()
         self._offer_kinematics()
@@ -183,6 +193,7 @@ class _RunningRobot:
             "/manifest/robot_software/version/HLR_VERSION_STRING": SOFTWARE_VERSION,
             "/robot_config/assembly_names": [LIMB, "head", "torso"],
             f"/robot_config/{LIMB}_config/joint_names": list(self._names),
+            f"/named_poses/{LIMB}/poses/neutral": list(NEUTRAL_RAD),
             "/robot_config/camera_config/head_camera/cameraType": "ethernet",
         }
 
@@ -246,7 +257,9 @@ class _RunningRobot:
         self._state_period_s = max(1.0 / max(msg.data, 1), self._fastest_period_s)
 
     def _on_pan(self, msg: Any) -> None:
-        self._head_target_rad = min(max(msg.target, -HEAD_LIMIT_RAD), HEAD_LIMIT_RAD)
+        self._head_target_rad = msg.target
+        if msg.pan_mode in tuple(HeadMode):
+            self._head_mode = HeadMode(msg.pan_mode)
 
     def _publish_state(self, reading: RobotState, stamp: Time) -> None:
         joints: Any = message("sensor_msgs/JointState")(
@@ -301,9 +314,13 @@ class _RunningRobot:
         self._publishers[f"/robot/limb/{LIMB}/collision_detection_state"].publish(collision)
 
     def _turn_head(self, period_s: float) -> None:
-        way = self._head_target_rad - self._head_rad
+        base_rad = float(self._plant.reading().joint_position_rad[0])
+        target_rad = self._head_target_rad - (base_rad if self._head_mode is HeadMode.ACTIVE_CANCELLATION else 0.0)
+        way = min(max(target_rad, -HEAD_LIMIT_RAD), HEAD_LIMIT_RAD) - self._head_rad
         self._head_rad += min(max(way, -PAN_RATE_RAD_S * period_s), PAN_RATE_RAD_S * period_s)
-        head = message("intera_core_msgs/HeadState")(pan=self._head_rad, isTurning=abs(way) > 1e-3, panMode=1)
+        head = message("intera_core_msgs/HeadState")(
+            pan=self._head_rad, isTurning=abs(way) > 1e-3, panMode=int(self._head_mode)
+        )
         self._publishers["/robot/head/head_state"].publish(head)
 
     def _publish_limits(self) -> None:

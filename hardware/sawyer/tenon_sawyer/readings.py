@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from tenon.control.types import Vector
 WINDOW_NS = 10_000_000_000
 """The clocks' offset is the smallest seen within one to two such windows: long enough for a quick message to be among
 them, short enough to follow two clocks that drift."""
+
+NUMBERS = 1 << 32
+"""A publisher's messages are numbered in 32 bits, and round again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,12 +33,13 @@ class JointReading:
 @dataclass(slots=True)
 class ReadingCounters:
     """old: readings that came twice, or after a newer one. late: that were under way for too long. bad: with values
-    that are missing or not finite."""
+    that are missing or not finite. mixed: newer by their time but not by their number, so of another publisher."""
 
     taken: int = 0
     old: int = 0
     late: int = 0
     bad: int = 0
+    mixed: int = 0
 
 
 class ClockOffset:
@@ -75,7 +79,9 @@ class Readings:
             self._newest: JointReading | None = None
             self._handed_out = True
             self._stamp_ns = 0
+            self._number: int | None = None
             self.counters = ReadingCounters()
+            self._at_newest = ReadingCounters()
 
     def take(self, msg: Any) -> None:
         """A sensor_msgs/JointState. Those of other joints are passed over."""
@@ -91,14 +97,23 @@ class Readings:
             if sent_ns <= self._stamp_ns:
                 self.counters.old += 1
                 return
-            self._stamp_ns = sent_ns
+            if self._number is not None and 0 < (self._number - msg.header.seq) % NUMBERS < NUMBERS // 2:
+                self.counters.mixed += 1
+            self._stamp_ns, self._number = sent_ns, msg.header.seq
             stamp_ns = sent_ns + self._offset.update(sent_ns, arrived_ns)
             if arrived_ns - stamp_ns > self._late_ns:
                 self.counters.late += 1
                 return
             self.counters.taken += 1
+            self._at_newest = replace(self.counters)
             self._newest, self._handed_out = JointReading(stamp_ns, *values), False
             self._arrived.notify_all()
+
+    def refused(self) -> ReadingCounters:
+        """What came since the newest reading and could not be used."""
+        with self._arrived:
+            now, then = self.counters, self._at_newest
+            return ReadingCounters(0, now.old - then.old, now.late - then.late, now.bad - then.bad)
 
     def wait(self, timeout_s: float) -> JointReading | None:
         """The next reading that nobody has had; None where none came in time."""

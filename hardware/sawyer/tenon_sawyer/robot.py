@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from tenon_sawyer import shim
-from tenon_sawyer.ros1.node import DEFAULT_MASTER, Node
+from tenon_sawyer.ros1.node import DEFAULT_MASTER, AddressError, Node
 from tenon_sawyer.ros1.process import HOST_VARIABLES, MASTER_VARIABLE
 from tenon_sawyer.ros1.xmlrpc import CallError
 
@@ -25,12 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         node = Node(f"/tenon_robot_{os.getpid()}", given.master, host=given.host)
+    except AddressError as error:
+        return _fail(error, 2)
     except (CallError, OSError) as error:
         return _fail(f"no robot at {given.master}: {error}", 2)
     try:
         _do(given.word, node)
-    except OSError as error:
-        return _fail(error.strerror or str(error), 1)
+    except (OSError, CallError) as error:
+        return _fail(getattr(error, "strerror", None) or error, 1)
     finally:
         node.close()
     return 0
@@ -60,7 +62,7 @@ def _say(text: str) -> None:
     print(text)  # noqa: T201 - the command's answer
 
 
-def _fail(text: str, status: int) -> int:
+def _fail(text: object, status: int) -> int:
     print(f"error: {text}", file=sys.stderr)  # noqa: T201
     return status
 

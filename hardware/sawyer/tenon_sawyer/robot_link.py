@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from tenon_sawyer import shim
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.readings import Readings
 from tenon_sawyer.ros1.definitions import message
-from tenon_sawyer.ros1.node import Node
+from tenon_sawyer.ros1.node import AddressError, Node
 from tenon_sawyer.ros1.xmlrpc import CallError
 
 LOG = logging.getLogger(__name__)
@@ -54,14 +55,20 @@ class RobotLink:
             self.node.close()
             raise
         self.readings = Readings(joint_names, late_s=settings.stale_s)
-        self._robot_heard_s = time.monotonic()
+        endpoint = f"/robot/limb/{settings.limb}/endpoint_state"
+        self._watched = {
+            "/robot/state": (message("intera_core_msgs/RobotAssemblyState"), "the emergency stop"),
+            endpoint: (message("intera_core_msgs/EndpointState"), "the force at the hand"),
+        }
+        self._heard_s = dict.fromkeys(self._watched, time.monotonic())
         # The limb's own publisher: a topic has one per node.
         self._commands = self.node.advertise(
             f"/robot/limb/{settings.limb}/joint_command", message("intera_core_msgs/JointCommand")
         )
         self._rate = self.node.advertise("/robot/joint_state_publish_rate", message("std_msgs/UInt16"), latch=True)
         self._states = self.node.subscribe("/robot/joint_states", message("sensor_msgs/JointState"), self.readings.take)
-        self.node.subscribe("/robot/state", message("intera_core_msgs/RobotAssemblyState"), self._on_state)
+        for topic, (kind, _) in self._watched.items():
+            self.node.subscribe(topic, kind, functools.partial(self._on_watched, topic))
         self.settle()
         self._wait_for_listener()
 
@@ -82,6 +89,7 @@ class RobotLink:
         self.limb.set_command_timeout(settings.command_timeout_s)
         self.limb.set_joint_position_speed(settings.speed_ratio)
         self.readings.forget()
+        self._known_garbage = self.garbage
 
     def let_go(self, *, discard: bool) -> None:
         """The arm falls back to its own servos where it is, by its command timeout. Safe at any time.
@@ -110,20 +118,11 @@ class RobotLink:
             )
 
     def fault(self) -> ArmFaultError | None:
-        """What the robot itself says is wrong with it."""
+        """What is wrong with the way to the robot, or what the robot itself says is wrong with it."""
+        lost = self._lost()
+        if lost is not None:
+            return lost
         state = self._enable.state()
-        silent_s = time.monotonic() - self._robot_heard_s
-        if silent_s > self._settings.silence_s:
-            return ArmFaultError(
-                ArmFaultKind.CONNECTION_LOST,
-                f"/robot/state, which tells of the emergency stop, is silent for {silent_s:.1f} s: {self._look()}",
-            )
-        if self.node.master_silence_s > self._settings.network_timeout_s:
-            return ArmFaultError(
-                ArmFaultKind.CONNECTION_LOST,
-                f"the robot's ROS master at {self._settings.master_uri} is gone: restart the robot, or look why its "
-                "computer does not answer",
-            )
         if state.stopped:
             return ArmFaultError(ArmFaultKind.EMERGENCY_STOP, self._describe_stop(state))
         if state.error:
@@ -153,20 +152,30 @@ class RobotLink:
 
     def describe_silence(self, seconds: float) -> ArmFaultError:
         """Why no reading has come for so long."""
-        counters = self.readings.counters
-        if counters.old or counters.late or counters.bad:
-            seen = f"{counters.old} came twice or out of order, {counters.late} too late, {counters.bad} without values"
+        refused = self.readings.refused()
+        if refused.old or refused.late or refused.bad:
+            seen = f"{refused.old} came twice or out of order, {refused.late} too late, {refused.bad} without values"
             return ArmFaultError(
                 ArmFaultKind.BAD_DATA,
                 f"no joint state of the last {1e3 * seconds:.0f} ms can be used: {seen}. Look at the network between "
                 "this machine and the robot, and at the robot's clock",
             )
-        if self.garbage:
+        if self.garbage != self._known_garbage:
             return ArmFaultError(
                 ArmFaultKind.BAD_DATA,
                 f"what comes on /robot/joint_states is no joint state: {self._states.problem}. Restart the robot",
             )
         return ArmFaultError(ArmFaultKind.CONNECTION_LOST, f"no joint state for {1e3 * seconds:.0f} ms: {self._look()}")
+
+    def mixture(self) -> ArmFaultError | None:
+        """Whether somebody else tells joints' states of the same names."""
+        if not self.readings.counters.mixed:
+            return None
+        return ArmFaultError(
+            ArmFaultKind.BAD_DATA,
+            f"{self._states.connections} nodes tell joint states on /robot/joint_states, not the robot alone: is a bag "
+            "played, or an emulator at this master? End it",
+        )
 
     def close(self) -> None:
         self.node.close()
@@ -177,8 +186,31 @@ class RobotLink:
         while not self._commands.connections and time.monotonic() < deadline_s:
             time.sleep(LISTENER_POLL_S)
 
-    def _on_state(self, _msg: Any) -> None:
-        self._robot_heard_s = time.monotonic()
+    def _lost(self) -> ArmFaultError | None:
+        """Who is not heard any more, though joint states may still come."""
+        if self.node.is_closed:
+            return ArmFaultError(
+                ArmFaultKind.CONNECTION_LOST,
+                f"this driver was told to leave the robot ({self.node.closed_because}): see that no other driver of it "
+                "runs, then start this session anew",
+            )
+        for topic, (_, tells_of) in self._watched.items():
+            silent_s = time.monotonic() - self._heard_s[topic]
+            if silent_s > self._settings.silence_s:
+                return ArmFaultError(
+                    ArmFaultKind.CONNECTION_LOST,
+                    f"{topic}, which tells of {tells_of}, is silent for {silent_s:.1f} s: {self._look()}",
+                )
+        if self.node.master_silence_s > self._settings.network_timeout_s:
+            return ArmFaultError(
+                ArmFaultKind.CONNECTION_LOST,
+                f"the robot's ROS master at {self._settings.master_uri} is gone: restart the robot, or look why its "
+                "computer does not answer",
+            )
+        return None
+
+    def _on_watched(self, topic: str, _msg: Any) -> None:
+        self._heard_s[topic] = time.monotonic()
 
     def _look(self) -> str:
         silence_s = self.node.master_silence_s
@@ -205,6 +237,8 @@ def _connect(settings: DriverSettings) -> Node:
     while True:
         try:
             return Node(NODE_NAME, settings.master_uri, host=settings.host, timeout_s=settings.network_timeout_s)
+        except AddressError as error:
+            raise DriverError(str(error)) from error
         except (CallError, OSError) as error:
             if time.monotonic() > deadline_s:
                 raise ArmFaultError(

@@ -101,6 +101,24 @@ def test_torques_stay_within_the_joints_limits() -> None:
     assert np.isclose(np.abs(torques), [joint.effort_limit_nm for joint in ARM.joints]).any()
 
 
+def test_the_world_of_another_arm_is_named() -> None:
+    joints = dict.fromkeys(("right_j0", "right_j1"), 0.0)
+    with pytest.raises(DriverError, match=r"shoulder_pan_joint.*right_j0, right_j1: launch the world of"):
+        driver().on_joints(0, joints, joints)
+    named = dict.fromkeys(ARM.joint_names, 0.0)
+    with pytest.raises(DriverError, match="no position and velocity of shoulder_pan_joint"):
+        driver().on_joints(0, named, {})
+
+
+def test_a_world_that_is_reset_ends_the_session() -> None:
+    """The arm would be pulled from zero to where the session last wanted it, at once."""
+    made, named = driver(), dict.fromkeys(ARM.joint_names, 0.0)
+    made.on_joints(5_000_000_000, named, named)
+    made.on_joints(4_990_000_000, named, named)
+    with pytest.raises(DriverError, match="reset"):
+        made.on_joints(2_000_000, named, named)
+
+
 def test_the_wrench_is_told_at_the_tip_in_axes_of_the_base() -> None:
     """A push upwards on the tip of a tool that points down is felt at the flange as a push into it."""
     made = driver()

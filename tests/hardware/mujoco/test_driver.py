@@ -175,6 +175,18 @@ def test_a_closed_driver_can_be_configured_again(driver):
     assert driver.state is DriverState.INACTIVE
 
 
+@pytest.mark.parametrize("again", [("deactivate", "activate"), ("close", "configure", "activate")])
+def test_an_arm_that_was_in_free_drive_listens_again_once_it_is_activated_anew(driver, again):
+    driver.activate()
+    driver.set_freedrive(on=True)
+    for step in again:
+        getattr(driver, step)()
+    target = below(driver)
+    driver.write(cartesian(driver, target))
+    driver.step(2.0)
+    assert distance(driver.read().tcp_in_base, target)[0] < 1e-3
+
+
 def test_names_of_the_joints_are_those_of_the_arm(driver):
     assert len(driver.joint_names) == driver.read().joint_position_rad.size == 6
     assert driver.joint_names[0] == "shoulder_pan_joint"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tenon_mujoco.pacing import Lockstep, Pacer
+from tenon_mujoco.pacing import Beat, Lockstep, Pacer
 
 TICK_NS = 10_000_000
 
@@ -12,6 +12,18 @@ def test_time_runs_at_the_factor_it_is_given() -> None:
     for _ in range(1000):
         wall_s += pacer.delay_s(TICK_NS, wall_s)
     assert wall_s - 100.0 == pytest.approx(1000 * 0.01 / 4.0)
+
+
+def test_a_camera_of_30_hz_has_its_pictures_at_100_turns_a_second() -> None:
+    beat = Beat(33_333_333)
+    due_ns = [now_ns for now_ns in range(TICK_NS, 300 * TICK_NS + 1, TICK_NS) if beat.is_due(now_ns)]
+    assert len(due_ns) == 90
+    assert due_ns[:3] == [40_000_000, 70_000_000, 100_000_000]
+
+
+def test_a_period_of_whole_turns_begins_where_it_does() -> None:
+    beat = Beat(10 * TICK_NS)
+    assert [turn for turn in range(1, 40) if beat.is_due(turn * TICK_NS)] == [10, 20, 30]
 
 
 def test_a_factor_of_zero_never_waits_unless_told_to() -> None:

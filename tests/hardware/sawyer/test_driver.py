@@ -20,6 +20,9 @@ from tenon.simulation.insertion import tcp_in_flange
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.driver import SawyerDriver
 from tenon_sawyer.emulator import EmulatorSettings
+from tenon_sawyer.ros1.definitions import message
+from tenon_sawyer.ros1.time import Time
+from tenon_sawyer.ros1.xmlrpc import call
 
 STILL_M = 1e-3
 """What an arm under an impedance may sink in while it is taken over."""
@@ -233,11 +236,51 @@ def test_cable_pulled(lab, driver, wait_for):
     assert_comes_back_without_moving(lab, driver, wait_for)
 
 
+def test_cable_pulled_is_told_as_such_long_after_a_reading_came_twice(lab, driver, wait_for, monkeypatch):
+    """Else what is under way would not be discarded, and arrive with the cable."""
+    keep(driver, driver.read().tcp_in_base)
+    joint_states = lab.emulator.robot.publisher("/robot/joint_states")
+    original = joint_states.publish
+
+    def twice(msg):
+        original(msg)
+        original(msg)
+
+    monkeypatch.setattr(joint_states, "publish", twice)
+    wait_for(lambda: driver.link.readings.counters.old, "a duplicate")
+    monkeypatch.undo()
+    keep(driver, driver.read().tcp_in_base)
+    lab.emulator.robot.unplugged = True
+    assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
+
+
 def test_master_gone(lab, driver):
     keep(driver, driver.read().tcp_in_base)
     lab.emulator.robot.master.close()
     fault = fault_of(driver)
     assert (fault.kind, "ROS master" in str(fault)) == (ArmFaultKind.CONNECTION_LOST, True)
+
+
+def test_force_that_is_told_no_more(lab, wait_for, monkeypatch):
+    with driven(lab, silence_s=1.0) as driver:
+        keep(driver, driver.read().tcp_in_base)
+        endpoint = lab.emulator.robot.publisher("/robot/limb/right/endpoint_state")
+        monkeypatch.setattr(endpoint, "publish", lambda msg: None)
+        fault = fault_of(driver)
+        assert (fault.kind, "the force at the hand" in str(fault)) == (ArmFaultKind.CONNECTION_LOST, True)
+        monkeypatch.undo()
+        assert_comes_back_without_moving(lab, driver, wait_for)
+
+
+def test_second_driver_takes_the_robot_from_the_first(lab, driver):
+    """A ROS master lets one node of a name live, and ends the other."""
+    keep(driver, driver.read().tcp_in_base)
+    uri = driver.link.node.call_master("lookupNode", "/tenon_driver")
+    call(uri, "shutdown", "/master", "new node registered with same name", timeout_s=5.0)
+    fault = fault_of(driver)
+    assert fault.kind is ArmFaultKind.CONNECTION_LOST
+    with pytest.raises(ArmFaultError, match=r"same name.*no other driver"):
+        driver.recover()
 
 
 def test_robot_rebooted(lab, driver, wait_for):
@@ -284,6 +327,35 @@ def test_old_readings_again_and_again(lab, driver, wait_for, monkeypatch):
     assert (fault.kind, "came twice or out of order" in str(fault)) == (ArmFaultKind.BAD_DATA, True)
     monkeypatch.undo()
     assert_comes_back_without_moving(lab, driver, wait_for)
+
+
+def test_bag_that_is_played_at_the_robots_master_is_not_taken_for_the_robot(lab, driver, wait_for):
+    here = driver.read().tcp_in_base
+    keep(driver, here)
+    joints = lab.plant.reading().joint_position_rad
+    player = lab.node("/play")
+    bag = player.advertise("/robot/joint_states", message("sensor_msgs/JointState"))
+    wait_for(lambda: bag.connections, "the driver at the bag")
+    told = []
+
+    def play():
+        state = message("sensor_msgs/JointState")(
+            name=list(lab.plant.arm.joint_names), position=(joints + 0.3).tolist(), velocity=[0.0] * 7, effort=[0.0] * 7
+        )
+        state.header.stamp = Time.from_nsec(time.time_ns())
+        bag.publish(state)
+
+    def is_seen_through():
+        play()
+        try:
+            keep(driver, here, 0.02)
+        except ArmFaultError as fault:
+            told.append(fault.kind)
+            recover(driver, wait_for)
+        return ArmFaultKind.BAD_DATA in told
+
+    wait_for(is_seen_through, "the mixture to be told")
+    player.close()
 
 
 def test_duplicates_among_good_readings_do_no_harm(lab, driver, wait_for, monkeypatch):

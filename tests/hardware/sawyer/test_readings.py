@@ -63,6 +63,19 @@ def test_joints_come_in_the_arms_order_and_other_joints_are_passed_over(readings
     assert readings.counters.bad == 0
 
 
+@pytest.mark.parametrize(
+    ("numbers", "mixed"),
+    [((0, 0, 0), 0), ((4_000_000_000, 4_000_000_001), 0), ((2**32 - 1, 0, 1), 0), ((900, 5, 901, 6, 902), 2)],
+)
+def test_two_publishers_are_told_apart_by_their_numbers(readings, clock, numbers, mixed):
+    for number in numbers:
+        msg = state(clock.now_ns)
+        msg.header.seq = number
+        clock.now_ns += MS
+        readings.take(msg)
+    assert readings.counters.mixed == mixed
+
+
 def test_each_reading_is_handed_out_once(readings, clock):
     arrive(readings, clock, clock.now_ns, MS)
     assert readings.wait(0.0) is not None

@@ -12,7 +12,7 @@ import pytest
 
 from tenon_sawyer.ros1.definitions import message, service
 from tenon_sawyer.ros1.master import Master
-from tenon_sawyer.ros1.node import Node
+from tenon_sawyer.ros1.node import AddressError, Node
 from tenon_sawyer.ros1.service import ServiceError
 from tenon_sawyer.ros1.wire import WireError, decode_header, encode_header, read_header
 from tenon_sawyer.ros1.xmlrpc import SUCCESS, Server, UnreachableError, call
@@ -79,6 +79,27 @@ def test_latched_message_waits_for_those_who_come_later(make_node, wait_for):
     assert heard[0].data == 0.3
 
 
+def test_latched_message_is_there_for_a_second_callback_too(make_node, wait_for):
+    one, other = [], []
+    make_node("robot").advertise("/limits", Float, latch=True).publish(Float(data=0.3))
+    pc = make_node("pc")
+    pc.subscribe("/limits", Float, one.append)
+    wait_for(lambda: one, "the latched message")
+    pc.subscribe("/limits", Float, other.append)
+    assert [message.data for message in other] == [0.3]
+    assert len(one) == 1
+
+
+def test_topic_latches_as_soon_as_one_of_its_publishers_does(make_node, wait_for):
+    heard = []
+    robot = make_node("robot")
+    publisher = robot.advertise("/speed", Float)
+    assert robot.advertise("/speed", Float, latch=True) is publisher
+    publisher.publish(Float(data=0.2))
+    make_node("pc").subscribe("/speed", Float, heard.append)
+    wait_for(lambda: heard, "the latched message")
+
+
 def test_failing_callback_deafens_nobody(make_node, wait_for):
     heard = []
     publisher = make_node("robot").advertise("/level", Float)
@@ -132,6 +153,56 @@ def test_no_master_is_said_at_once():
         port = taken.getsockname()[1]
     with pytest.raises(UnreachableError, match="does not answer getPid"):
         Node("pc", f"http://{HOST}:{port}/", host=HOST, timeout_s=1.0)
+
+
+def test_address_of_another_machine_is_named_at_once(master):
+    with pytest.raises(AddressError, match=r"'192\.0\.2\.1' is no address of this machine.*ROS_IP"):
+        Node("pc", master.uri, host="192.0.2.1", timeout_s=1.0)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_address_that_only_this_machine_reaches_is_no_address_for_a_robot(master, monkeypatch, host):
+    """ROS_HOSTNAME=localhost in a shell's profile: all would be heard by nobody, and nothing come."""
+    monkeypatch.setattr("tenon_sawyer.ros1.node.local_address", lambda uri: "192.168.1.10")
+    with pytest.raises(AddressError, match=rf"'{host}' is 127\.0\.0\.1, where .* cannot reach this machine"):
+        Node("pc", master.uri, host=host, timeout_s=1.0)
+
+
+def test_publisher_that_comes_while_one_subscribes_is_heard(make_node, monkeypatch, wait_for):
+    """The master tells of it before its answer to the subscription, which does not know it yet, is read."""
+    robot, pc = make_node("robot"), make_node("pc")
+    publisher = robot.advertise("/level", Float)
+    ask = pc.call_master
+
+    def slow(method, *arguments):
+        answer = ask(method, *arguments)
+        if method != "registerSubscriber":
+            return answer
+        call(arguments[2], "publisherUpdate", "/master", "/level", answer, timeout_s=1.0)
+        return []
+
+    monkeypatch.setattr(pc, "call_master", slow)
+    pc.subscribe("/level", Float, lambda msg: None)
+    wait_for(lambda: publisher.connections == 1, "the subscription")
+    time.sleep(0.2)
+    assert publisher.connections == 1
+
+
+def test_node_leaves_a_master_that_is_gone_at_once(make_node, monkeypatch):
+    """Pulled cable: every call waits for its timeout, and a node has many topics."""
+    pc = make_node("pc")
+    for name in ("/a", "/b", "/c"):
+        pc.advertise(name, Float)
+        pc.subscribe(name, Float, lambda msg: None)
+    calls = []
+
+    def nobody(method, *_):
+        calls.append(method)
+        raise UnreachableError("the cable is out")
+
+    monkeypatch.setattr(pc, "call_master", nobody)
+    pc.close()
+    assert sum(method.startswith("unregister") for method in calls) <= 1
 
 
 def test_graph_comes_back_after_the_master_was_away(master, make_node, wait_for):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -85,7 +87,7 @@ def test_ik_move(lab):
     height_m, moved_mm = numbers(result)
     assert "both agree: True" in result.stdout
     assert "out of reach: False" in result.stdout
-    assert moved_mm == pytest.approx(50.0, abs=5.0)
+    assert moved_mm == pytest.approx(50.0, abs=2.0)
     assert 0.0 < height_m < 1.0
 
 
@@ -97,6 +99,32 @@ def test_head_and_limits(lab):
     turned_rad = float(re.search(r"turned by (-?[\d.]+) rad", result.stdout)[1])
     assert 0.01 < turned_rad < 0.4  # the stand is slower than the clock on a busy machine
     assert "collided: False" in result.stdout
+
+
+def test_ctrl_c_in_the_middle_of_a_move_leaves_the_arm_where_it_is(lab, wait_for, tmp_path):
+    path = tmp_path / "move.py"
+    path.write_text(
+        "import intera_interface, rospy\n"
+        "rospy.init_node('move')\n"
+        "limb = intera_interface.Limb()\n"
+        "limb.move_to_joint_positions({'right_j6': limb.joint_angle('right_j6') - 2.0}, timeout=60.0)\n"
+    )
+    begun_rad = lab.plant.reading().joint_position_rad[6]
+    script = subprocess.Popen(
+        [sys.executable, "-m", "tenon_sawyer.shim", str(path)],
+        env={**os.environ, "ROS_MASTER_URI": lab.emulator.uri, "ROS_IP": "127.0.0.1"},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: lab.plant.reading().joint_position_rad[6] < begun_rad - 0.2, "the move")
+        script.send_signal(signal.SIGINT)
+        script.wait(timeout=30.0)
+    finally:
+        script.kill()
+    left_rad = lab.plant.reading().joint_position_rad[6]
+    time.sleep(0.5)
+    assert lab.plant.reading().joint_position_rad[6] == pytest.approx(left_rad, abs=0.02)
+    assert left_rad > begun_rad - 1.9
 
 
 @pytest.mark.parametrize("settings", [EmulatorSettings(port=0, enabled=False, control_rate_hz=250.0)])

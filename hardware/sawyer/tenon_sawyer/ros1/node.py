@@ -21,6 +21,7 @@ from tenon_sawyer.ros1.xmlrpc import SUCCESS, CallError, Server, UnreachableErro
 LOG = logging.getLogger(__name__)
 TIMEOUT_S = 2.0
 PROBE_PERIOD_S = 0.5
+LOOPBACK = "127."
 DEFAULT_MASTER = "http://localhost:11311/"
 
 
@@ -29,10 +30,25 @@ def resolve(name: str) -> str:
     return name if name.startswith("/") else f"/{name}"
 
 
+def read_parameter(master_uri: str, caller: str, key: str, *, timeout_s: float = TIMEOUT_S) -> Any:
+    """A value of the parameter server, for which nobody needs a node. Raises KeyError, UnreachableError."""
+    try:
+        return call(master_uri, "getParam", caller, resolve(key), timeout_s=timeout_s)
+    except UnreachableError:
+        raise
+    except CallError as error:
+        raise KeyError(resolve(key)) from error
+
+
+class AddressError(ValueError):
+    """The address that others are to find this node under is none of this machine's. Waiting does not help."""
+
+
 class Node:
     """One node. host: the address under which others reach this machine; by default the one that faces the master.
 
-    timeout_s: of each call and handshake, and of the silence after which a connection counts as cut.
+    timeout_s: of each call and handshake, and of the silence after which a connection counts as cut. on_shutdown: what
+    is to be done when the master, or another node, asks this one to end; by default ``close``.
     """
 
     def __init__(
@@ -43,8 +59,9 @@ class Node:
         host: str | None = None,
         timeout_s: float = TIMEOUT_S,
         probe_period_s: float = PROBE_PERIOD_S,
+        on_shutdown: Callable[[str], None] | None = None,
     ) -> None:
-        """Raises UnreachableError when the master does not answer, OSError where there is no route to it."""
+        """Raises UnreachableError when the master does not answer, OSError without a route to it, AddressError."""
         self.name, self.master_uri = resolve(name), master_uri
         self._timeout_s, self._probe_period_s = timeout_s, probe_period_s
         self._host = host or local_address(master_uri)
@@ -53,10 +70,11 @@ class Node:
         self._subscriptions: dict[str, Subscription] = {}
         self._services: dict[str, ServiceServer] = {}
         self._closed = threading.Event()
+        self._end = on_shutdown or self.close
         self._silent_since_s: float | None = None
         self.closed_because = ""
         self.call_master("getPid")
-        self._listener = socket.create_server((self._host, 0))
+        self._listener = self._listen()
         self._port: int = self._listener.getsockname()[1]
         self._slave = Server(self._host, self._slave_methods())
         self._threads = [
@@ -90,6 +108,7 @@ class Node:
             if publisher is not None:
                 if publisher.kind is not kind:
                     raise ValueError(f"{topic} is published as {publisher.kind._type} already, not {kind._type}")
+                publisher.latch = publisher.latch or latch
                 return publisher
             publisher = Publisher(
                 topic, kind, self.name, latch=latch, buffer_bytes=buffer_bytes, on_close=self._forget_publisher
@@ -121,8 +140,7 @@ class Node:
         with self._lock:
             self._subscriptions.pop(subscription.topic, None)
         subscription.close()
-        with contextlib.suppress(CallError):
-            self.call_master("unregisterSubscriber", subscription.topic, self._slave.uri)
+        self._unregister("unregisterSubscriber", subscription.topic, self._slave.uri)
 
     def serve(self, name: str, kind: ServiceType, handler: Callable[[Any], Message]) -> ServiceServer:
         """Answers a service; the handler runs on the client's thread."""
@@ -147,12 +165,7 @@ class Node:
 
     def parameter(self, key: str) -> Any:
         """A value of the parameter server. Raises KeyError where there is none, UnreachableError."""
-        try:
-            return self.call_master("getParam", resolve(key))
-        except UnreachableError:
-            raise
-        except CallError as error:
-            raise KeyError(resolve(key)) from error
+        return read_parameter(self.master_uri, self.name, key, timeout_s=self._timeout_s)
 
     def set_parameter(self, key: str, value: Any) -> None:
         """Raises CallError."""
@@ -168,13 +181,25 @@ class Node:
             publisher.close()
         for subscription in list(self._subscriptions.values()):
             subscription.close()
-            with contextlib.suppress(CallError):
-                self.call_master("unregisterSubscriber", subscription.topic, self._slave.uri)
+            self._unregister("unregisterSubscriber", subscription.topic, self._slave.uri)
         for server in list(self._services.values()):
-            with contextlib.suppress(CallError):
-                self.call_master("unregisterService", server.name, self._service_uri)
+            self._unregister("unregisterService", server.name, self._service_uri)
         hang_up(self._listener)
         self._slave.close()
+
+    def _listen(self) -> socket.socket:
+        remedy = "host, ROS_HOSTNAME or ROS_IP must be the one that it has in the robot's network, or left out"
+        try:
+            listener = socket.create_server((self._host, 0))
+        except OSError as error:
+            raise AddressError(f"{self._host!r} is no address of this machine ({error}): {remedy}") from error
+        bound = listener.getsockname()[0]
+        if bound.startswith(LOOPBACK) and not local_address(self.master_uri).startswith(LOOPBACK):
+            listener.close()
+            raise AddressError(
+                f"{self._host!r} is {bound}, where {self.master_uri} cannot reach this machine: {remedy}"
+            )
+        return listener
 
     @property
     def _service_uri(self) -> str:
@@ -190,8 +215,10 @@ class Node:
         self.call_master("registerPublisher", publisher.topic, publisher.kind._type, self._slave.uri)
 
     def _register_subscription(self, subscription: Subscription) -> None:
+        told = subscription.updates
         uris = self.call_master("registerSubscriber", subscription.topic, subscription.kind._type, self._slave.uri)
-        subscription.update(uris)
+        if subscription.updates == told:  # else the master has already told of a publisher that came after its answer
+            subscription.update(uris)
 
     def _register_service(self, server: ServiceServer) -> None:
         self.call_master("registerService", server.name, self._service_uri, self._slave.uri)
@@ -210,8 +237,18 @@ class Node:
     def _forget_publisher(self, publisher: Publisher) -> None:
         with self._lock:
             self._publishers.pop(publisher.topic, None)
-        with contextlib.suppress(CallError):
-            self.call_master("unregisterPublisher", publisher.topic, self._slave.uri)
+        self._unregister("unregisterPublisher", publisher.topic, self._slave.uri)
+
+    def _unregister(self, method: str, *arguments: str) -> None:
+        """Not at a master that is gone: every single call would wait for its timeout."""
+        if self._silent_since_s is not None:
+            return
+        try:
+            self.call_master(method, *arguments)
+        except UnreachableError:
+            self._note_silence()
+        except CallError as error:
+            LOG.debug("%s", error)
 
     def _note_silence(self) -> None:
         if self._silent_since_s is None:
@@ -293,6 +330,7 @@ class Node:
     def _on_publishers(self, caller: str, topic: str, uris: list[str]) -> tuple[int, str, int]:
         subscription = self._subscriptions.get(topic)
         if subscription is not None:
+            subscription.updates += 1
             subscription.update(uris)
         return SUCCESS, "", 0
 
@@ -304,5 +342,6 @@ class Node:
         return SUCCESS, "", ["TCPROS", self._host, self._port]
 
     def _on_shutdown(self, caller: str, reason: str = "") -> tuple[int, str, int]:
-        threading.Thread(target=self.close, args=(f"{caller} asked for it: {reason}",), daemon=True).start()
+        """On a thread that the process waits for, as what ends a script may have an arm to stop."""
+        threading.Thread(target=self._end, args=(f"{caller} asked for it: {reason}",), daemon=False).start()
         return SUCCESS, "", 0

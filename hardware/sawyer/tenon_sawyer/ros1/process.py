@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import atexit
+import errno
 import logging
 import os
 import signal
@@ -14,32 +15,35 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from tenon_sawyer.ros1.node import DEFAULT_MASTER, Node
+from tenon_sawyer.ros1.node import DEFAULT_MASTER, Node, read_parameter
 from tenon_sawyer.ros1.xmlrpc import UnreachableError
 
 LOG = logging.getLogger(__name__)
-MASTER_VARIABLE, HOST_VARIABLES = "ROS_MASTER_URI", ("ROS_IP", "ROS_HOSTNAME")
+MASTER_VARIABLE, HOST_VARIABLES = "ROS_MASTER_URI", ("ROS_HOSTNAME", "ROS_IP")
 RETRY_S = 1.0
 
 _lock = threading.RLock()
 _node: Node | None = None
 _hooks: list[Callable[[], Any]] = []
 _shutdown = threading.Event()
+_hooking: threading.Thread | None = None
+"""Runs the hooks: for this thread alone the node has not ended yet, so that they can wait and command."""
 
 
 def start(name: str, *, anonymous: bool = False, signals: bool = True, wait: bool = True) -> Node:
-    """Makes the node, from ROS_MASTER_URI, ROS_IP or ROS_HOSTNAME. A second call gives the node there is.
+    """Makes the node, from ROS_MASTER_URI, ROS_HOSTNAME or ROS_IP. A second call gives the node there is.
 
-    signals: Ctrl-C and SIGTERM end it. wait: until the master answers, as rospy does; otherwise UnreachableError.
+    It ends with the interpreter, if nothing else ends it. signals: Ctrl-C and SIGTERM do. wait: until the master
+    answers, as rospy does; otherwise UnreachableError.
     """
     global _node
     with _lock:
-        if _node is not None:
-            return _node
-        _shutdown.clear()
-        if anonymous:
-            name = f"{name}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        _node = _connect(name, wait=wait)
+        if _node is None:
+            _shutdown.clear()
+            if anonymous:
+                name = f"{name}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+            _node = _connect(name, wait=wait)
+            atexit.register(shutdown, "the script has ended")
         if signals and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, _on_signal)
@@ -47,12 +51,27 @@ def start(name: str, *, anonymous: bool = False, signals: bool = True, wait: boo
 
 
 def node() -> Node:
-    """The script's node. Makes an anonymous one where nobody has made one yet."""
+    """The script's node. Makes an anonymous one where nobody has made one yet. Raises OSError once it has ended."""
+    if is_shutdown():  # a new one would bring a script to life again that was told to end
+        raise OSError(errno.ESHUTDOWN, "the node has ended")
     return _node or start("intera_interface", anonymous=True, signals=False)
 
 
+def parameter(key: str) -> Any:
+    """A value of the parameter server, also before there is a node, as scripts ask for the robot's limbs first.
+
+    Raises KeyError, UnreachableError.
+    """
+    owner = _node
+    if owner is not None:
+        return owner.parameter(key)
+    return read_parameter(_master_uri(), "/script", key)
+
+
 def is_shutdown() -> bool:
-    """Whether the node has ended, by a signal, by the master's wish, or because it never began."""
+    """Whether the node has ended or is ending, by a signal or by the master's wish. False for the hooks."""
+    if threading.current_thread() is _hooking:
+        return False
     return _shutdown.is_set() or (_node is not None and _node.is_closed)
 
 
@@ -63,6 +82,9 @@ def on_shutdown(hook: Callable[[], Any]) -> None:
 
 def wait(seconds: float) -> bool:
     """Sleeps. Returns True as soon as the node ends."""
+    if threading.current_thread() is _hooking:
+        time.sleep(max(0.0, seconds))
+        return False
     deadline_s = time.monotonic() + seconds
     if _shutdown.wait(max(0.0, seconds)):
         return True
@@ -71,43 +93,36 @@ def wait(seconds: float) -> bool:
 
 
 def shutdown(reason: str = "") -> None:
-    """Runs the hooks, then ends the node. Safe to call twice."""
-    global _node
+    """Runs the hooks, then ends the node. Safe to call twice, also while the hooks run: nothing cuts them short."""
+    global _node, _hooking
     with _lock:
-        ending, _node = _node, None
-        hooks, _hooks[:] = list(_hooks), []
-        already = _shutdown.is_set()
+        if _shutdown.is_set():
+            return
         _shutdown.set()
-    if already and ending is None:
-        return
-    with _as_node(ending):
-        for hook in hooks:
-            try:
-                hook()
-            except Exception:  # the others still have to run: one of them may disable the arm
-                LOG.exception("a shutdown hook failed")
+        _hooking = threading.current_thread()
+        hooks, _hooks[:] = list(_hooks), []
+    for hook in hooks:
+        try:
+            hook()
+        except (Exception, SystemExit):  # the others still have to run: one of them may disable the arm
+            LOG.exception("a shutdown hook failed")
+    with _lock:
+        ending, _node, _hooking = _node, None, None
     if ending is not None:
         ending.close(reason)
 
 
-@contextlib.contextmanager
-def _as_node(ending: Node | None) -> Any:
-    """Hooks find the node that is about to end."""
-    global _node
-    _node = ending
-    try:
-        yield
-    finally:
-        _node = None
+def _master_uri() -> str:
+    return os.environ.get(MASTER_VARIABLE, DEFAULT_MASTER)
 
 
 def _connect(name: str, *, wait: bool) -> Node:
-    master = os.environ.get(MASTER_VARIABLE, DEFAULT_MASTER)
+    master = _master_uri()
     host = next((os.environ[key] for key in HOST_VARIABLES if os.environ.get(key)), None)
     told = False
     while True:
         try:
-            return Node(name, master, host=host)
+            return Node(name, master, host=host, on_shutdown=shutdown)
         except (UnreachableError, OSError) as error:
             if not wait:
                 raise

@@ -47,6 +47,8 @@ class Subscription:
         self._lock = threading.Lock()
         self._readers: dict[str, _Reader] = {}
         self.counters = SubscriptionCounters()
+        self.updates = 0
+        """How often the master has told of other publishers by itself."""
         self.problem = ""
         """Why a publisher could not be heard, the last time that happened; empty after a message."""
 
@@ -56,8 +58,12 @@ class Subscription:
         return sum(reader.connected for reader in list(self._readers.values()))
 
     def add(self, callback: Callback) -> None:
+        """It gets what publishers hold for those who come later, also where the connection is there already."""
         with self._lock:
             self._callbacks = [*self._callbacks, callback]
+            latched = [reader.latched for reader in self._readers.values() if reader.latched is not None]
+        for message in latched:
+            self._call(callback, message)
 
     def remove(self, callback: Callback) -> bool:
         """Whether callbacks are left."""
@@ -75,16 +81,18 @@ class Subscription:
         for reader in gone:
             reader.close()
 
-    def deliver(self, data: bytes) -> None:
-        """Hands one message to the callbacks. Raises SerializationError for bytes that are none."""
-        message = decode(self.kind, data)
+    def deliver(self, message: Any) -> None:
+        """Hands one message to the callbacks."""
         self.counters.received += 1
         self.problem = ""
         for callback in self._callbacks:
-            try:
-                callback(message)
-            except Exception:  # one listener's mistake must not deafen the others
-                LOG.exception("a callback for %s failed", self.topic)
+            self._call(callback, message)
+
+    def _call(self, callback: Callback, message: Any) -> None:
+        try:
+            callback(message)
+        except Exception:  # one listener's mistake must not deafen the others
+            LOG.exception("a callback for %s failed", self.topic)
 
     def close(self) -> None:
         self.update(())
@@ -98,6 +106,8 @@ class _Reader:
         self._stopped = threading.Event()
         self._connection: socket.socket | None = None
         self.connected = False
+        self.latched: Any = None
+        """The last message of a publisher that latches."""
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"sub{owner.topic}")
         self._thread.start()
 
@@ -137,17 +147,20 @@ class _Reader:
         try:
             self._connection = connection
             prepare(connection, silence_s=self._timeout_s)
-            self._shake_hands(connection)
+            latches = self._shake_hands(connection).get("latching") == "1"
             connection.settimeout(None)
             self.connected = True
             owner.counters.connects += 1
             while not self._stopped.is_set():
-                owner.deliver(read_frame(connection))
+                message = decode(owner.kind, read_frame(connection))
+                self.latched = message if latches else None
+                owner.deliver(message)
         finally:
-            self.connected, self._connection = False, None
+            self.connected, self._connection, self.latched = False, None, None
             hang_up(connection)
 
-    def _shake_hands(self, connection: socket.socket) -> None:
+    def _shake_hands(self, connection: socket.socket) -> dict[str, str]:
+        """The publisher's header. Raises WireError, OSError."""
         owner = self._owner
         hello = {"callerid": self._caller, "topic": owner.topic, "tcp_nodelay": "1", **describe(owner.kind)}
         connection.sendall(encode_header(hello))
@@ -159,3 +172,4 @@ class _Reader:
                 f"the publisher sends {answer.get('type')} with md5 {answer.get('md5sum')}, "
                 f"{owner.kind._type} has md5 {owner.kind._md5sum}: the robot's software is of another version"
             )
+        return answer

@@ -44,6 +44,7 @@ def main():
     print("by FK: %.4f m" % limb.joint_angles_to_cartesian_pose(joints).position.z)
     limb.set_joint_position_speed(0.5)
     limb.move_to_joint_positions(joints, timeout=20.0)
+    rospy.sleep(1.0)  # it goes on to its target
     print("moved up by %.1f mm" % (1000 * (limb.endpoint_pose()["position"].z - here["position"].z)))
     unreachable = deepcopy(target)
     unreachable.position.x = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import intera_dataflow
@@ -27,19 +28,21 @@ class Gripper:
     MIN_VELOCITY = 0.15
 
     def __init__(self, ee_name: str = "right_gripper", calibrate: bool = True, *, node: Node | None = None) -> None:
-        """ee_name: of the device; the side alone will do. calibrate: where it is not yet, which moves the fingers.
+        """ee_name: of the device; the side alone will do. calibrate: where it is not yet, or after an error, which is
+        cleared by a reboot; both move the fingers. Without it nothing moves, an error stays.
 
         Raises OSError where no such gripper is attached.
         """
         self.name = ee_name if ee_name.endswith("_gripper") else f"{ee_name}_gripper"
         self._node = node or process.node()
-        attached = _attached_devices(self._node)
+        attached = _attached_devices(self._node, lambda name: name == self.name)
         if self.name not in attached:
             raise OSError(f"no gripper {self.name!r} on the robot; attached: {', '.join(attached) or 'nothing'}")
         self.gripper_io = IODeviceInterface(END_EFFECTOR_NODE, self.name, node=self._node)
-        if calibrate and not self.is_calibrated():
-            if self.has_error():
-                self.reboot()
+        broken = self.has_error()
+        if calibrate and broken:
+            self.reboot()
+        if calibrate and (broken or not self.is_calibrated()):
             self.calibrate()
 
     def reboot(self) -> bool:
@@ -93,16 +96,19 @@ class Gripper:
 
     set_cmd_velocity = set_velocity
 
+    def get_cmd_velocity(self) -> float:
+        return float(self._get("speed_mps"))
+
     def set_holding_force(self, holding_force: float) -> bool:
         return self._set("holding_force_n", holding_force)
 
     def set_object_weight(self, object_weight: float) -> bool:
-        """kg"""
-        return self._set("object_kg", object_weight)
+        """kg, at the tip: the robot carries it from then on."""
+        return self._set(f"{self.name}_tip_object_kg", object_weight)
 
     def get_object_weight(self) -> float:
         """kg"""
-        return float(self._get("object_kg"))
+        return float(self._get(f"{self.name}_tip_object_kg"))
 
     def set_dead_zone(self, dead_zone: float) -> bool:
         """Position error within which a move counts as done."""
@@ -121,20 +127,29 @@ class Gripper:
 def get_current_gripper_interface(*, node: Node | None = None) -> Gripper:
     """The gripper that is attached now. Raises OSError where there is none."""
     owner = node or process.node()
-    attached = [name for name in _attached_devices(owner) if name.endswith("_gripper")]
+    attached = [name for name in _attached_devices(owner, _is_gripper) if _is_gripper(name)]
     if not attached:
         raise OSError("no gripper is attached to the robot")
     return Gripper(attached[0], node=owner)
 
 
-def _attached_devices(node: Node) -> list[str]:
-    """The end effectors that the robot has found on its flange."""
-    heard: list[Any] = []
-    subscription = node.subscribe(
-        f"/io/{END_EFFECTOR_NODE}/config", message("intera_core_msgs/IONodeConfiguration"), heard.append
-    )
+def _is_gripper(name: str) -> bool:
+    return name.endswith("_gripper")
+
+
+def _attached_devices(node: Node, is_wanted: Callable[[str], bool]) -> list[str]:
+    """The end effectors that the robot has found on its flange; it is given time to find one that is wanted."""
+    attached: list[str] = []
+
+    def take(msg: Any) -> None:
+        attached[:] = [device.name for device in msg.devices]
+
+    kind = message("intera_core_msgs/IONodeConfiguration")
+    subscription = node.subscribe(f"/io/{END_EFFECTOR_NODE}/config", kind, take)
     try:
-        intera_dataflow.wait_for(lambda: bool(heard), timeout=CONFIG_TIMEOUT_S, raise_on_error=False)
+        intera_dataflow.wait_for(
+            lambda: any(is_wanted(name) for name in attached), timeout=CONFIG_TIMEOUT_S, raise_on_error=False
+        )
     finally:
-        node.unsubscribe(subscription, heard.append)
-    return [device.name for device in heard[-1].devices] if heard else []
+        node.unsubscribe(subscription, take)
+    return attached

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tenon_sawyer.ros1.definitions import message, service
 from tenon_sawyer.ros1.messages import Message
 from tenon_sawyer.ros1.node import Node
 from tenon_sawyer.ros1.service import ServiceError
+from tenon_sawyer.ros1.time import Time
 
 from . import settings
 from .robot_params import RobotParams
@@ -24,9 +26,6 @@ STATE_TIMEOUT_S = 5.0
 MOVE_RATE_HZ = 100
 COMMAND_BUFFER_BYTES = 4096
 """A few commands: an arm whose cable comes back shall not find older ones."""
-NEUTRAL_RAD = (0.0, -1.18, 0.0, 2.18, 0.0, 0.57, 3.3161)
-FILTER_OLD, FILTER_NEW = 0.98751, 0.012488
-"""First-order low-pass of 0.2 Hz at 100 Hz, with which the SDK smooths a move."""
 
 
 class Limb:
@@ -38,8 +37,8 @@ class Limb:
     def __init__(self, limb: str = "right", synchronous_pub: bool = False, *, node: Node | None = None) -> None:
         """synchronous_pub: kept for scripts; commands leave at once in either case.
 
-        Raises OSError where joint or endpoint states do not come within five seconds, ValueError for a limb that the
-        robot does not have.
+        Raises OSError where the states of joints, endpoint or tips do not come within five seconds, ValueError for a
+        limb that the robot does not have.
         """
         self._node = node or process.node()
         params = RobotParams(node=self._node)
@@ -55,6 +54,9 @@ class Limb:
         self._endpoint: Any = None
         self._tips: dict[str, Any] = {}
         self._collides = False
+        self._on_the_way = False
+        if node is None:  # a script's own
+            process.on_shutdown(self._stay)
         self._advertise(f"/robot/limb/{limb}")
         self._subscribe(f"/robot/limb/{limb}")
         self._wait_for_states()
@@ -149,9 +151,15 @@ class Limb:
         )
 
     def move_to_neutral(self, timeout: float = 15.0, speed: float = 0.3) -> None:
-        """Blocks until the arm is in its neutral posture, or the timeout."""
+        """Blocks until the arm is in the posture that the robot's parameters call neutral, or the timeout."""
+        key = f"/named_poses/{self.name}/poses/neutral"
+        try:
+            neutral = self._node.parameter(key)
+        except KeyError:
+            LOG.error("the robot has no parameter %s: the arm stays where it is", key)
+            return
         self.set_joint_position_speed(speed)
-        self.move_to_joint_positions(dict(zip(self._joint_names, NEUTRAL_RAD, strict=True)), timeout)
+        self.move_to_joint_positions(dict(zip(self._joint_names, neutral, strict=True)), timeout)
 
     def move_to_joint_positions(
         self,
@@ -162,14 +170,12 @@ class Limb:
     ) -> None:
         """Blocks until every joint is within ``threshold`` rad of its target, ``test`` says stop, or the timeout.
 
-        What is sent is low-passed, so that the arm starts and ends softly.
+        The targets themselves are sent, as by the SDK. A script that ends on the way leaves the arm where it is then.
         """
-        command = {name: self._joint_angle[name] for name in positions}
+        self._on_the_way = True
 
         def send() -> None:
-            for name, target in positions.items():
-                command[name] = FILTER_NEW * target + FILTER_OLD * command[name]
-            self.set_joint_positions(command)
+            self.set_joint_positions(positions)
 
         def arrived() -> bool:
             if self.has_collided():
@@ -177,10 +183,12 @@ class Limb:
                 return True
             if callable(test) and test() is True:
                 return True
-            return all(abs(target - self._joint_angle[name]) < threshold for name, target in positions.items())
+            known = self._joint_angle
+            return all(abs(target - known[name]) < threshold for name, target in positions.items() if name in known)
 
         send()
         reached = intera_dataflow.wait_for(arrived, timeout=timeout, raise_on_error=False, rate=MOVE_RATE_HZ, body=send)
+        self._on_the_way = not reached
         if not reached:
             LOG.error("the %s arm has not reached the commanded joint positions within %g s", self.name, timeout)
 
@@ -197,6 +205,14 @@ class Limb:
             LOG.error("no forward kinematics for these joints at %s", end_point)
             return None
         return response.pose_stamp[0].pose
+
+    def fk_request_in_collision(self, joint_angles: Mapping[str, float], end_point: str = "right_hand") -> bool:
+        """Whether the arm would collide with these joints; True also where the robot cannot tell."""
+        response = self.fk_request(joint_angles, end_point)
+        if response is False or not response.isValid or not response.isValid[0]:
+            LOG.error("no forward kinematics for these joints at %s", end_point)
+            return True
+        return bool(response.inCollision[0])
 
     def ik_request(
         self,
@@ -243,10 +259,15 @@ class Limb:
         subscribe(f"{root}/tip_states", message(f"{core}/EndpointStates"), self._on_tips)
         subscribe(f"{root}/collision_detection_state", message(f"{core}/CollisionDetectionState"), self._on_collision)
 
+    def _stay(self) -> None:
+        if self._on_the_way:
+            self.exit_control_mode()
+
     def _wait_for_states(self) -> None:
         for is_there, topic in (
             (lambda: len(self._joint_angle) == len(self._joint_names), "/robot/joint_states"),
             (lambda: self._endpoint is not None, f"/robot/limb/{self.name}/endpoint_state"),
+            (lambda: bool(self._tips), f"/robot/limb/{self.name}/tip_states"),
         ):
             intera_dataflow.wait_for(
                 is_there, timeout=STATE_TIMEOUT_S, timeout_msg=f"nothing comes on {topic}: is the robot running?"
@@ -273,6 +294,7 @@ class Limb:
 
     def _command(self, mode: int, names: Any, **values: Any) -> None:
         command = self._kind(mode=mode, names=list(names), **{key: list(value) for key, value in values.items()})
+        command.header.stamp = Time.from_nsec(time.time_ns())
         self._command_publisher.publish(command)
 
     def _ask(self, what: str, kind: Any, request: Message) -> Any:
@@ -293,7 +315,7 @@ class Limb:
         if hasattr(pose, "header"):
             return pose
         stamped: Any = message("geometry_msgs/PoseStamped")(pose=pose)
-        stamped.header.frame_id = "base"
+        stamped.header.stamp, stamped.header.frame_id = Time.from_nsec(time.time_ns()), "base"
         return stamped
 
     @classmethod

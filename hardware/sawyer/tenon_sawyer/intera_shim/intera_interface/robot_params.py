@@ -17,7 +17,7 @@ class RobotParams:
     """Reads once per call; what is not there is logged and comes back empty."""
 
     def __init__(self, *, node: Node | None = None) -> None:
-        self._node = node or process.node()
+        self._parameter = process.parameter if node is None else node.parameter
 
     def get_camera_names(self) -> list[str]:
         return list(self.get_camera_details())
@@ -45,7 +45,7 @@ class RobotParams:
 
     def _read(self, key: str, default: Any) -> Any:
         try:
-            return self._node.parameter(key)
+            return self._parameter(key)
         except KeyError:
             LOG.error("the robot has no parameter %s", key)
         except CallError as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tenon_sawyer.ros1 import process
 from tenon_sawyer.ros1.messages import Message, SerializationError, ServiceType
+from tenon_sawyer.ros1.node import resolve
 from tenon_sawyer.ros1.service import ServiceError
 from tenon_sawyer.ros1.time import Duration
 from tenon_sawyer.ros1.time import Time as _Time
@@ -84,7 +85,7 @@ class Publisher:
         queue_size: int | None = None,
     ) -> None:
         self.data_class = data_class
-        self._publisher = process.node().advertise(name, data_class, latch=latch)
+        self._publisher = process.node().advertise(resolve_name(name), data_class, latch=latch)
         self.name = self._publisher.topic
 
     def publish(self, *args: Any, **kwds: Any) -> None:
@@ -121,7 +122,7 @@ class Subscriber:
                 callback(message) if callback_args is None else callback(message, callback_args)
 
         self._node, self._callback = process.node(), deliver
-        self._subscription = self._node.subscribe(name, data_class, deliver)
+        self._subscription = self._node.subscribe(resolve_name(name), data_class, deliver)
         self.name = self._subscription.topic
 
     def get_num_connections(self) -> int:
@@ -136,7 +137,7 @@ class ServiceProxy:
 
     def __init__(self, name: str, service_class: ServiceType, persistent: bool = False, headers: None = None) -> None:
         self.service_class = service_class
-        self._client = process.node().client(name, service_class, _SERVICE_TIMEOUT_S)
+        self._client = process.node().client(resolve_name(name), service_class, _SERVICE_TIMEOUT_S)
         self.resolved_name = self._client.name
 
     def __call__(self, *args: Any, **kwds: Any) -> Any:
@@ -165,7 +166,7 @@ class Service:
             fields = result if isinstance(result, list | tuple) else (result,)
             return service_class._response_class(*fields)
 
-        self._server = process.node().serve(name, service_class, answer)
+        self._server = process.node().serve(resolve_name(name), service_class, answer)
         self.resolved_name = self._server.name
 
 
@@ -219,6 +220,11 @@ def get_name() -> str:
     return process.node().name
 
 
+def resolve_name(name: str) -> str:
+    """In full: ``~name`` lies below the script's own name, all else in the root namespace."""
+    return f"{process.node().name}/{name[1:]}" if name.startswith("~") else resolve(name)
+
+
 def get_caller_id() -> str:
     return process.node().name
 
@@ -226,7 +232,7 @@ def get_caller_id() -> str:
 def get_param(param_name: str, default: Any = _UNSET) -> Any:
     """Raises KeyError where there is neither parameter nor default."""
     try:
-        return process.node().parameter(param_name)
+        return process.parameter(resolve_name(param_name))
     except KeyError:
         if default is _UNSET:
             raise
@@ -240,7 +246,7 @@ def has_param(param_name: str) -> bool:
 def set_param(param_name: str, param_value: Any) -> None:
     """Raises ROSException."""
     try:
-        process.node().set_parameter(param_name, param_value)
+        process.node().set_parameter(resolve_name(param_name), param_value)
     except CallError as error:
         raise ROSException(str(error)) from error
 
@@ -257,7 +263,7 @@ def wait_for_service(service: str, timeout: float | Duration | None = None) -> N
     kind = ServiceType("*", "*", Message, Message)
     while True:
         try:
-            return process.node().client(service, kind).probe()
+            return process.node().client(resolve_name(service), kind).probe()
         except ServiceError as error:
             if deadline_s is not None and time.monotonic() > deadline_s:
                 raise ROSException(f"{service} did not come within {seconds:g} s: {error}") from error
@@ -273,7 +279,7 @@ def wait_for_message(topic: str, topic_type: type[Message], timeout: float | Non
         arrived.set()
 
     owner = process.node()
-    subscription = owner.subscribe(topic, topic_type, take)
+    subscription = owner.subscribe(resolve_name(topic), topic_type, take)
     deadline_s = None if timeout is None else time.monotonic() + timeout
     try:
         while not arrived.wait(0.05):
