@@ -71,7 +71,7 @@ class Train:
     jobs: int | None = None
     """Trainings side by side. Default: as many as there are cores."""
     cluster: Flag = False
-    """Send the seeds to Ray. The trainers' folders stay where they ran."""
+    """Send the seeds to Ray. The trainers' folders stay where they ran; it is told where that is."""
 
     def run(self) -> int:
         if self.method == train_reward.NAME:
@@ -122,6 +122,7 @@ class Train:
             draws=self.draws,
             deterministic=self.deterministic,
         )
+        _check_practice(size)
         task_and_data(size, task, 0)
         return size
 
@@ -184,3 +185,13 @@ class Train:
         candidates = [f"{self.method}{GOALS_SUFFIX}", self.method] if has_goals else [self.method]
         there = names(ConfigKind.ALGORITHMS)
         return next((name for name in candidates if name in there), None)
+
+
+def _check_practice(size: TrainingSize) -> None:
+    """Raises UsageError for a practice that would end before its first update."""
+    needed = size.trainer.transitions_needed(size.trainer.offline_updates + 1)
+    if 0 < size.steps < needed:
+        raise UsageError(
+            f"--steps {size.steps}: practice learns from step {needed} on (warmup_transitions "
+            f"{size.trainer.warmup_transitions}): take more steps, or --set warmup_transitions=0"
+        )
