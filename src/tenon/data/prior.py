@@ -125,6 +125,11 @@ def _from_replay(directory: Path, spec: EnvironmentSpec) -> Iterator[Transition]
     replay = Replay.open(directory, spec)
     try:
         window = replay.window(replay.transitions)
+        if not window:
+            raise StorageError(
+                f"{directory}: holds no transitions yet. What a training on data alone learnt from is in its folder "
+                f"'prior': name that one"
+            )
         for start in range(window.start, window.stop, _CHUNK):
             yield from _chunk(replay, torch.arange(start, min(start + _CHUNK, window.stop)))
     finally:
