@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,9 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 OFFLINE_UPDATES, PRACTICE_STEPS = 10_000, 15_000
 COUNT_OFFLINE_UPDATES = {"iql_daib": ("encoder_updates", "cosine_updates")}
 """By method, what ends with the offline updates: practice takes no policy that has not come to it."""
+OF_BOTH = frozenset(("method", "out", "data", "config", "set"))
+OF_CLASSIFIER = frozenset(("variant", "seed"))
+"""Options by what they are of; all others are of trainings alone."""
 GOALS_SUFFIX = "_goals"
 """Of the file with a method's configuration for tasks with goals."""
 
@@ -74,6 +77,7 @@ class Train:
     """Send the seeds to Ray. The trainers' folders stay where they ran; it is told where that is."""
 
     def run(self) -> int:
+        self._check_options()
         if self.method == train_reward.NAME:
             return train_reward.train_reward(
                 self.out,
@@ -83,8 +87,6 @@ class Train:
                 assignments=self.set,
                 seed=self.seed,
             )
-        if self.variant is not None:
-            raise UsageError(f"--variant {self.variant}: is of the reward classifier, `tenon train daib`")
         check_counts(self.seeds, self.jobs)
         size = self._size()
         from tenon.experiments.experiment import ExperimentError
@@ -99,6 +101,17 @@ class Train:
         for folder in sorted((self.out / "work").glob("*/trainer/checkpoints")):
             note(f"checkpoints: {folder}")
         return SUCCESS if report.passed else FAILURE
+
+    def _check_options(self) -> None:
+        """Raises UsageError for options that say nothing to what is trained."""
+        given = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
+        if self.method == train_reward.NAME:
+            wrong, whose = given - OF_BOTH - OF_CLASSIFIER, "no matter to the reward classifier"
+        else:
+            wrong, whose = given & OF_CLASSIFIER, "of the reward classifier (trainings have --seeds)"
+        if wrong:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
+            raise UsageError(f"{options}: {whose}: leave it out")
 
     def _size(self) -> TrainingSize:
         """Checks everything that can be checked before a worker starts. Raises UsageError or ConfigurationError."""
