@@ -11,6 +11,7 @@ from tenon_msgs.msg import EpisodeSummary, TrainerState
 from tenon_msgs.msg import Transition as TransitionMsg
 
 from tenon.algorithms.base import DivergenceError, StateError
+from tenon.configuration import ConfigurationError
 from tenon.data.checkpoint import CheckpointError
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
@@ -31,7 +32,7 @@ CATCH_UP_DELAY_S = 2.0
 """After the end of an episode; by then its file is there."""
 
 _DISK = (CheckpointError, StorageError)
-_STOPPING = (DivergenceError, *_DISK)
+_STOPPING = (ConfigurationError, DivergenceError, *_DISK)
 """What ends the training, and not the session: the last good policy goes on."""
 
 
