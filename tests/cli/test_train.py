@@ -102,12 +102,20 @@ def test_task_with_goals_is_practised_with_hindsight_unless_told_otherwise(tmp_p
 def test_checkpoint_is_evaluated_without_a_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path / "out", "sac", "--env", "drawer", "--steps", "60") == 0
     (work,) = (tmp_path / "out" / "work").iterdir()
+    assert f"trained: {work / 'trainer'}" in capsys.readouterr().err
     result = tmp_path / "result.json"
     arguments = ["evaluate", "--env", "drawer", "--checkpoint", str(work / "trainer"), "--draws", "2"]
     assert entry.main([*arguments, "--json", str(result)]) == 0
     data = json.loads(result.read_text())
     assert (data["environment"], data["draws"], data["method"], data["updates"]) == ("drawer", 2, "sac", 60)
     assert 0.0 <= data["low"] <= data["success"] <= data["high"] <= 1.0
+    assert (
+        entry.main(
+            ["evaluate", "--env", "drawer", "--checkpoint", str(work / "trainer" / "checkpoints"), "--draws", "2"]
+        )
+        == 0
+    )
+    assert f"policy: {work / 'trainer' / 'checkpoints' / 'update-000000000060'}" in capsys.readouterr().err
     assert entry.main([*arguments[:2], "flying-peg", *arguments[3:]]) == 1
     assert "this task has" in capsys.readouterr().err
 

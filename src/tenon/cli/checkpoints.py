@@ -21,8 +21,12 @@ def newest_of(place: Path) -> Path:
 
     Of a practice's run directory, what it handed over. Raises UsageError for a training without, or for several.
     """
+    from tenon.data.checkpoint import CheckpointFolder
+
     if (policy := _handed_over(place)) is not None:
         return policy
+    if CheckpointFolder(place).updates():
+        return _newest_in(place, remedy="train first")
     for folder in (place / "checkpoints", place / TRAINER_FOLDER):
         if folder.is_dir():
             return _newest_in(folder, remedy="train first")

@@ -99,7 +99,7 @@ class Train:
             raise UsageError(str(error)) from error
         show(report, self.out)
         for folder in sorted((self.out / "work").glob("*/trainer/checkpoints")):
-            note(f"checkpoints: {folder}")
+            note(f"trained: {folder.parent}")
         return SUCCESS if report.passed else FAILURE
 
     def _check_options(self) -> None:
