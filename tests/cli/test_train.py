@@ -203,6 +203,7 @@ def test_data_that_are_not_finite_fail_the_run_and_say_where(
     ("arguments", "told"),
     [
         (("--env", "drawer"), "name a --checkpoint"),
+        (("--controller", "spiral", "--checkpoint", "."), "spiral acts without a policy: leave out --checkpoint"),
         (("--env", "drawer", "--checkpoint", "nowhere"), "no such checkpoint"),
         (("--env", "drawr", "--checkpoint", "."), "did you mean 'drawer'"),
         (("--env", "drawer", "--checkpoint", ".", "--task", "hard"), "leave out --task"),

@@ -94,6 +94,11 @@ class Evaluate:
                 f"the controller {self.controller} needs a policy: name a --checkpoint or a --run-directory, or "
                 "evaluate one that needs none, p_controller for example"
             )
+        if not self._needs_policy and self.checkpoint is not None:
+            raise UsageError(
+                f"the controller {self.controller} acts without a policy: leave out --checkpoint, or name the "
+                "controller residual or policy"
+            )
 
     @property
     def _needs_policy(self) -> bool:
