@@ -109,6 +109,8 @@ def test_checkpoint_is_evaluated_without_a_graph(tmp_path: Path, capsys: pytest.
     data = json.loads(result.read_text())
     assert (data["environment"], data["draws"], data["method"], data["updates"]) == ("drawer", 2, "sac", 60)
     assert 0.0 <= data["low"] <= data["success"] <= data["high"] <= 1.0
+    assert entry.main([*arguments, "--json", str(tmp_path)]) == 1
+    assert f"--json {tmp_path}: cannot be written" in capsys.readouterr().err
     assert (
         entry.main(
             ["evaluate", "--env", "drawer", "--checkpoint", str(work / "trainer" / "checkpoints"), "--draws", "2"]

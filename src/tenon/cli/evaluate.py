@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -125,15 +125,24 @@ class Evaluate:
             raise UsageError("--env needs a policy: name a --checkpoint")
 
     def _run_in_environment(self, env: str) -> int:
-        from tenon.cli.console import write_json
         from tenon.cli.environment_evaluation import evaluate_in_environment
 
         assert self.checkpoint is not None  # _check has seen to it
         result = evaluate_in_environment(env, self.checkpoint, self.draws, deterministic=self.deterministic)
         OUT.print(result.table())
-        if self.json is not None:
-            write_json(self.json, result.to_json())
+        self._write(result.to_json())
         return SUCCESS
+
+    def _write(self, data: dict[str, Any]) -> None:
+        """The result as a file, where one is asked for. Raises CommandError."""
+        from tenon.cli.console import write_json
+
+        if self.json is None:
+            return
+        try:
+            write_json(self.json, data)
+        except OSError as error:
+            raise CommandError(f"--json {self.json}: cannot be written: {error}. The result stands above") from error
 
     def _policy(self) -> PolicySnapshot | None:
         from tenon.cli.checkpoints import newest_checkpoint, newest_of, policy_of
@@ -189,7 +198,7 @@ class Evaluate:
     def _run(self, setup: SessionSetup, session_file: Path, policy: PolicySnapshot | None) -> int:
         from tenon.cli.evaluation import evaluation_table, run_evaluation
         from tenon.cli.running import running_session
-        from tenon.session.report import EvaluationReport, write_json
+        from tenon.session.report import EvaluationReport
 
         started_s, config, plan = time.monotonic(), setup.config, self._plan(setup, policy)
         limit_n = setup.job.force_limit_n
@@ -201,9 +210,8 @@ class Evaluate:
         OUT.print(evaluation_table([evaluated.evaluation], title))
         if not setup.job.has_detector:
             note(f"success is the word of reward {config.reward!r} alone: nothing at this stand tells the truth")
-        if self.json is not None:
-            wall_s = time.monotonic() - started_s
-            write_json(self.json, EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s))
+        wall_s = time.monotonic() - started_s
+        self._write(EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s).to_json())
         return SUCCESS
 
 
