@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tenon.algorithms import create, iql_daib
+from tenon.algorithms import DivergenceError, create, iql_daib
 from tenon.algorithms.iql_daib import IQLDAIB
 from tenon.algorithms.randomness import derived_seed
 from tenon.configuration import ConfigurationError
@@ -475,6 +475,18 @@ def test_sessions_that_do_not_fit_are_refused_and_nothing_changes(session: Tenso
         learner.update(dataclasses.replace(_batch(), session=session))
     a, b = learner.state().tensors, untouched.state().tensors
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("network", iql_daib.NETWORKS)
+def test_encoder_whose_gradient_is_not_finite_is_not_stepped(network: iql_daib.Network) -> None:
+    learner = _learner()
+    before = learner.state()
+    for parameter in learner.encoder_of(network).parameters():
+        parameter.register_hook(lambda gradient: torch.full_like(gradient, torch.nan))
+    with pytest.raises(DivergenceError, match="the data are finite but the losses are not"):
+        learner.update(_batch())
+    after = learner.state()
+    assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in before.tensors)
 
 
 def test_unknown_variant_is_refused() -> None:

@@ -22,6 +22,12 @@ def test_unknown_method_is_answered_with_those_there_are() -> None:
         create("sca", {}, SPEC, seed=0)
 
 
+@pytest.mark.parametrize("device", ["gpu", "xpu:99"])
+def test_device_that_is_not_here_is_refused_with_what_to_set(device: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"device: '{device}' cannot be used here: .*Set device: cpu"):
+        create("sac", {}, SPEC, seed=0, device=device)
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("discount", 1.0), ("target_rate", 0.0), ("hidden_sizes", []), ("actor_learning_rate", -1.0)]
 )

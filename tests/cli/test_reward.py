@@ -73,7 +73,9 @@ def test_training_again_with_the_same_seed_gives_the_same_version(data: Labelled
         (("daib",), "--data DATA is needed"),
         (("daib", "--data", "collected", "--variant", "dain"), "variant: Input should be 'daib', 'no-kl'"),
         (("daib", "--data", "collected", "--set", "step=3"), "step: unknown key"),
-        (("iql", "--env", "drawer", "--steps", "5", "--variant", "erm"), "is of the reward classifier"),
+        (("daib", "--data", "collected", "--seeds", "5", "--updates", "9"), "--seeds, --updates: no matter to"),
+        (("iql", "--env", "drawer", "--steps", "5", "--variant", "erm"), "--variant: of the reward classifier"),
+        (("iql", "--env", "drawer", "--steps", "5", "--seed", "3"), "--seed: of the reward classifier"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from tenon.cli import main as entry
 from tenon.cli.train import Train
+from tenon.data.checkpoint import Checkpoint, save_checkpoint
 from tenon.data.replay import Replay
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, Observation, ObservationSpec, Transition
 
@@ -83,7 +85,8 @@ def test_data_then_practice_is_evaluated_plotted_and_resumed(
     assert train(tmp_path, *arguments, "--steps", "60") == 0
     assert "1 runs are there already, 0 are left" in capsys.readouterr().err
     assert train(tmp_path, *arguments, "--steps", "120") == 2
-    assert "name another --out" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "holds train with steps = 60 (asked for: 120)" in told and "name another --out" in told
 
 
 @pytest.mark.learning
@@ -99,12 +102,22 @@ def test_task_with_goals_is_practised_with_hindsight_unless_told_otherwise(tmp_p
 def test_checkpoint_is_evaluated_without_a_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path / "out", "sac", "--env", "drawer", "--steps", "60") == 0
     (work,) = (tmp_path / "out" / "work").iterdir()
+    assert f"trained: {work / 'trainer'}" in capsys.readouterr().err
     result = tmp_path / "result.json"
     arguments = ["evaluate", "--env", "drawer", "--checkpoint", str(work / "trainer"), "--draws", "2"]
     assert entry.main([*arguments, "--json", str(result)]) == 0
     data = json.loads(result.read_text())
     assert (data["environment"], data["draws"], data["method"], data["updates"]) == ("drawer", 2, "sac", 60)
     assert 0.0 <= data["low"] <= data["success"] <= data["high"] <= 1.0
+    assert entry.main([*arguments, "--json", str(tmp_path)]) == 1
+    assert f"--json {tmp_path}: cannot be written" in capsys.readouterr().err
+    assert (
+        entry.main(
+            ["evaluate", "--env", "drawer", "--checkpoint", str(work / "trainer" / "checkpoints"), "--draws", "2"]
+        )
+        == 0
+    )
+    assert f"policy: {work / 'trainer' / 'checkpoints' / 'update-000000000060'}" in capsys.readouterr().err
     assert entry.main([*arguments[:2], "flying-peg", *arguments[3:]]) == 1
     assert "this task has" in capsys.readouterr().err
 
@@ -134,6 +147,13 @@ def test_wrong_usage_exits_2_and_says_what_to_do(
     assert not (tmp_path / "out").exists()
 
 
+def test_practice_that_would_end_before_its_first_update_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.main(["train", "sac", "--env", "drawer", "--steps", "400", "--out", str(tmp_path / "out")]) == 2
+    assert "--steps 400: practice learns from step 501 on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("assignment", "told"),
     [
@@ -159,6 +179,14 @@ def test_data_of_another_task_are_refused_with_what_differs(tmp_path: Path, caps
     assert "its data are of another task" in told and "goal" in told
 
 
+def test_data_of_a_training_that_never_practised_say_where_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Replay(tmp_path / "trainer" / "replay", DRAWER).close()
+    assert train(tmp_path / "out", "bc", "--data", str(tmp_path / "trainer"), "--updates", "5") == 1
+    assert "holds no transitions yet" in capsys.readouterr().err
+
+
 def test_data_that_are_not_finite_fail_the_run_and_say_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,9 +205,13 @@ def test_data_that_are_not_finite_fail_the_run_and_say_where(
     ("arguments", "told"),
     [
         (("--env", "drawer"), "name a --checkpoint"),
+        (("--controller", "spiral", "--checkpoint", "."), "spiral acts without a policy: leave out --checkpoint"),
         (("--env", "drawer", "--checkpoint", "nowhere"), "no such checkpoint"),
         (("--env", "drawr", "--checkpoint", "."), "did you mean 'drawer'"),
         (("--env", "drawer", "--checkpoint", ".", "--task", "hard"), "leave out --task"),
+        (("--env", "drawer", "--checkpoint", ".", "--goal-error-mm", "0"), "leave out --goal-error-mm"),
+        (("--env", "drawer", "--checkpoint", ".", "--localiser", "x"), "leave out --localiser"),
+        (("--env", "drawer", "--checkpoint", ".", "--reward-checkpoint", "x"), "leave out --reward-checkpoint"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -193,3 +225,10 @@ def test_wrong_evaluation_exits_2(
     monkeypatch.chdir(tmp_path)
     assert entry.main(["evaluate", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_checkpoint_of_a_classifier_is_refused_as_no_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "classifier"
+    save_checkpoint(place, Checkpoint("daib", {}, {}, counters={}, tensors={"weight": torch.zeros(1)}))
+    assert entry.main(["evaluate", "--env", "drawer", "--checkpoint", str(place)]) == 2
+    assert "is a checkpoint of 'daib', which is no policy" in capsys.readouterr().err

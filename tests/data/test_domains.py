@@ -242,6 +242,13 @@ def test_cache_that_was_cut_off_while_it_was_built_is_built_anew(collection: Col
     assert len(labelled_images(folder)) == len(DOMAINS) * STEPS and not half.exists()
 
 
+def test_data_where_nobody_may_write_are_refused_with_their_remedy(collection: Collection) -> None:
+    folder = collection.all()
+    (folder / ".labelled").write_text("in the way")
+    with pytest.raises(StorageError, match="Copy the data to where you may write"):
+        labelled_images(folder)
+
+
 def test_incomplete_episodes_are_told_and_left_out(collection: Collection, caplog: pytest.LogCaptureFixture) -> None:
     collection.episode("usb_1", 0)
     collection.episode("usb_1", 1, complete=False)

@@ -157,7 +157,16 @@ def test_recording_with_losses_is_left_out_and_told(recording, ros, caplog: pyte
 
 def test_recordings_without_transitions_say_so(recording, ros) -> None:
     recording.finished(0, [sample for sample in ros.samples(3) if sample.topic == "/joint_states"])
-    with pytest.raises(EpisodeError, match="record the topic /transition"):
+    with pytest.raises(EpisodeError, match=r"0 are discarded, 0 were .*with the topic /transition"):
+        list(read_prior(recording.directory, RECORDED))
+
+
+def test_recordings_that_are_all_left_out_say_why(recording, ros) -> None:
+    for number, complete in enumerate((True, True, False)):
+        writer = recording.writer(number)
+        recording.fill(writer, ros.samples(2))
+        writer.finish(EpisodeOutcome(result="success", complete=complete, mark="discard" if complete else ""))
+    with pytest.raises(EpisodeError, match="2 are discarded, 1 were recorded with losses"):
         list(read_prior(recording.directory, RECORDED))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from tenon.data.episode_ledger import EpisodeLedger
 from tenon.data.mapped_array import StorageError
 from tenon.data.replay import Replay, ReplayConfig
 from tenon.data.transitions import (
@@ -197,6 +198,23 @@ def test_episodes_that_the_ring_dropped_are_remembered(tmp_path: Path) -> None:
     assert replay.has_episode("s", 0)
     assert replay.has_step("s", 0, 3)
     assert replay.complete_episodes == 400 // EPISODE
+
+
+def test_episode_that_cannot_be_written_down_is_told_and_stands(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = EpisodeLedger(tmp_path / "gone" / "episodes", 0)
+    ledger.add(0, 0, 0, ended=True, transitions=1)
+    assert ledger.is_complete(0, 0)
+    assert "episode 0 is not written down" in caplog.text
+
+
+def test_folder_that_cannot_be_written_to_is_named_with_its_remedy(tmp_path: Path) -> None:
+    Replay(tmp_path, SPEC, CONFIG).close()
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(StorageError, match=r"cannot be locked: .* copy it to where you may write"):
+        Replay(tmp_path, SPEC, CONFIG)
 
 
 def test_second_process_is_kept_out(tmp_path: Path) -> None:

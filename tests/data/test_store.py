@@ -122,6 +122,17 @@ def test_recorded_transition_is_identical_to_the_live_one(recording, ros) -> Non
     assert recorded[0].observation.image is not None and recorded[0].observation.image.shape == (16, 16, 3)
 
 
+def test_recorded_message_that_makes_no_transition_names_its_file(recording, ros) -> None:
+    message = deserialize(ros.cdr(ros.transition(0, np.random.default_rng(0))), get_message(TRANSITION))
+    message.image.encoding = "16UC1"
+    writer = recording.writer()
+    writer.write("/transition", bytes(serialize(message)), log_time_ns=0, publish_time_ns=0)
+    writer.finish(EpisodeOutcome(result="timeout"))
+    store = EpisodeStore(recording.directory)
+    with pytest.raises(EpisodeError, match=r"episode_000000.*: a message on /transition cannot be used: .*'16UC1'"):
+        list(store.transitions(store.episode(0)))
+
+
 def test_task_without_camera_has_transitions_without_image(ros) -> None:
     message = ros.transition(0, np.random.default_rng(0), size=0)
     transition = transition_from_message(message)

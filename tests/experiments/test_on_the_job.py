@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tenon.configuration.session import PracticeConfig
+from tenon.data.domains import set_task
 from tenon.data.transitions import EnvironmentSpec, ImageSpec, Observation, ObservationSpec, Transition
 from tenon.experiments.experiment import ExperimentError
 from tenon.experiments.on_the_job import OFFLINE, OURS, SUCCESSES, OnTheJob, OnTheJobFar, OnTheJobNear, OnTheJobSize
@@ -188,6 +189,20 @@ def test_policy_of_another_configuration_is_not_taken_silently(start: StartPoint
     shutil.copytree(start.prior.parent, tmp_path / "job" / "policy-erm-seed0")
     (tmp_path / "job" / "cost.json").write_text('{"policy-erm-seed0": 1.0}')
     with pytest.raises(ExperimentError, match=r"policy-erm-seed0: was trained with another configuration .*remove it"):
+        JobFolder(tmp_path / "job", tmp_path / "data").policy("erm", 0, 77)
+
+
+def test_policy_whose_making_was_killed_while_its_data_were_copied_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(*_: Any, **__: Any) -> Trainer:
+        raise InterruptedError("made anew")
+
+    monkeypatch.setattr(Trainer, "open", begin)
+    set_task(tmp_path / "data", SPEC)
+    (tmp_path / "data" / "domains.json").write_text("{}")
+    (tmp_path / "job" / "policy-erm-seed0" / "prior.new").mkdir(parents=True)
+    with pytest.raises(InterruptedError, match="made anew"):
         JobFolder(tmp_path / "job", tmp_path / "data").policy("erm", 0, 77)
 
 

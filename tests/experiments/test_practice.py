@@ -84,10 +84,10 @@ def test_practice_counts_on_from_the_offline_updates(tmp_path: Path) -> None:
     assert seen_steps(tmp_path, plan, offline_updates=10) == [10, 20, 30]
 
 
-@pytest.mark.parametrize("interrupted_at", [10, 20, 30, 40])
+@pytest.mark.parametrize("interrupted_at", [5, 10, 20, 30, 40])
 def test_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, interrupted_at: int) -> None:
     """The end of an episode is when it is looked at, so nothing of an episode is lost here."""
-    plan = Plan(steps=30, evaluate_every=10, evaluate_every_updates=10)
+    plan = Plan(steps=30, evaluate_every=10, evaluate_every_updates=5)
 
     def train(directory: Path, *, stop_at: int | None) -> tuple[torch.Tensor, list[float]]:
         context = JobContext(JOB, directory)

@@ -78,7 +78,7 @@ def test_interrupted_run_finds_its_learning_curve(tmp_path: Path, in_this_proces
 def test_folder_of_another_size_is_refused_untouched(tmp_path: Path, in_this_process: Any) -> None:
     run_experiment(toy(), tmp_path, 1, in_this_process)
     before = (tmp_path / "report.json").read_bytes()
-    with pytest.raises(ExperimentError, match="name another --out"):
+    with pytest.raises(ExperimentError, match=r"toy with value = 1.0 \(asked for: 2.0\).*name another --out"):
         run_experiment(toy(value=2.0), tmp_path, 1, in_this_process)
     assert (tmp_path / "report.json").read_bytes() == before
 

@@ -46,6 +46,14 @@ class Bench:
                 self._executor.spin_once(timeout_sec=0.0)
         return [reward.success for reward in self._rewards]
 
+    def say_unreadable(self) -> None:
+        """An observation whose picture is of a kind that nobody reads."""
+        seen = Observation(phase=SessionState.RUNNING, state=[0.0] * 4)
+        seen.image.height, seen.image.width, seen.image.encoding = 2, 2, "16UC1"
+        self._publisher.publish(seen)
+        for _ in range(IDLE_TURNS):
+            self._executor.spin_once(timeout_sec=0.0)
+
     def close(self) -> None:
         self._executor.shutdown()
         self._others.destroy_node()
@@ -82,3 +90,17 @@ def test_reward_is_told_whether_a_sensor_makes_the_pictures_and_what_its_memory_
     assert [one.live_camera for one in told] == [False, True]
     assert told[0].of != told[1].of
     assert told[0] == reward_session(load_setup(tmp_path / "session_0.yaml"))
+
+
+def test_picture_that_nobody_reads_pays_nothing_and_the_next_one_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_loopback")
+    checkpoint = constant_classifier(tmp_path / "daib", 1.5, size_px=PICTURE_PX)
+    session = tmp_path / "session.yaml"
+    wanted = picture_session(tmp_path, reward="daib", reward_checkpoint=str(checkpoint), run_directory=str(tmp_path))
+    session.write_text(yaml.safe_dump(wanted))
+    bench = Bench(session)
+    bench.say_unreadable()
+    assert len(bench.episode(1, 2)) == 2
+    bench.close()

@@ -20,6 +20,8 @@ from tenon_msgs.msg import PolicyWeights, TrainerState
 from tenon_msgs.msg import Transition as TransitionMsg
 
 from tenon.algorithms import METHODS, Metrics
+from tenon.algorithms.iql import IQL
+from tenon.configuration import ConfigurationError
 from tenon.data.checkpoint import CheckpointError, CheckpointFolder
 from tenon.data.transitions import EnvironmentSpec, Observation, Transition
 from tenon.session.setup import load_setup
@@ -70,7 +72,10 @@ class Bench:
         self._executor.add_node(self._node)
 
     def say(self, transition: Transition) -> None:
-        self._publisher.publish(to_msg(transition))
+        self.publish(to_msg(transition))
+
+    def publish(self, msg: TransitionMsg) -> None:
+        self._publisher.publish(msg)
 
     def save(self) -> Trigger.Response:
         answer = self._saver.call_async(Trigger.Request())
@@ -233,6 +238,38 @@ def test_full_disk_stops_the_training_in_order_and_not_the_node(
         assert not answer.success and "No space left on device" in answer.message
         bench.serve_until(lambda: bool(bench.states) and bench.states[-1].fault != "")
     assert "No space left on device" in bench.states[-1].fault
+
+
+def test_message_that_makes_no_transition_is_refused_and_training_goes_on(tmp_path: Path) -> None:
+    session = session_of(tmp_path / "node", "iql")
+    close(offline(session, tmp_path / "node" / "run" / "trainer"))
+    transitions = demonstrations(load_setup(session).environment_spec)
+    unreadable = to_msg(transitions[0])
+    unreadable.image.height, unreadable.image.width, unreadable.image.encoding = 2, 2, "16UC1"
+    with node_of(session) as bench:
+        bench.publish(unreadable)
+        for transition in transitions:
+            bench.say(transition)
+        bench.serve_until(lambda: bool(bench.states) and bench.states[-1].transitions == len(transitions))
+    assert bench.states[-1].fault == ""
+
+
+def test_data_that_a_method_refuses_stop_the_training_in_order_and_not_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some methods see only in their first batch that the data lack what they need."""
+    session = session_of(tmp_path / "node", "iql")
+    close(offline(session, tmp_path / "node" / "run" / "trainer"))
+
+    def refuse(*_: object) -> None:
+        raise ConfigurationError("a compass needs the states of success")
+
+    with node_of(session) as bench:
+        monkeypatch.setattr(IQL, "update", refuse)
+        for transition in demonstrations(load_setup(session).environment_spec):
+            bench.say(transition)
+        bench.serve_until(lambda: bool(bench.states) and bench.states[-1].fault != "")
+    assert "a compass needs" in bench.states[-1].fault
 
 
 def test_no_policy_goes_out_before_the_updates_on_prior_data_are_done(tmp_path: Path) -> None:

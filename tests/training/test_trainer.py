@@ -18,8 +18,14 @@ import torch
 
 from tenon.algorithms import METHODS, DivergenceError
 from tenon.configuration import ConfigurationError, load, parse
-from tenon.data.checkpoint import CheckpointError, CheckpointFolder, DamagedCheckpointError, OtherCheckpointError
-from tenon.data.mapped_array import StorageError
+from tenon.data.checkpoint import (
+    CheckpointError,
+    CheckpointFolder,
+    DamagedCheckpointError,
+    OtherCheckpointError,
+    load_checkpoint,
+)
+from tenon.data.mapped_array import MappedArray, StorageError
 from tenon.data.replay import ReplayConfig
 from tenon.data.transitions import EnvironmentSpec, Observation, ObservationSpec, Transition, TransitionError
 from tenon.training.config import TrainerConfig
@@ -307,6 +313,25 @@ def test_replay_that_lost_what_the_checkpoint_saw_is_refused(tmp_path: Path) -> 
     (tmp_path / "replay").rename(tmp_path / "elsewhere")
     with pytest.raises(StorageError, match="trained on 20 transitions, the replay holds 0"):
         Trainer.resume(tmp_path)
+
+
+def test_checkpoint_asks_for_no_transition_that_came_in_while_the_disk_was_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer.create(config_of(), SPEC, tmp_path, seed=0)
+    train_synchronously(trainer, 20)
+    flush = MappedArray.flush
+
+    def flush_and_go_on(array: MappedArray) -> None:
+        flush(array)
+        trainer.add(transition_number(20))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MappedArray, "flush", flush_and_go_on)
+        saved = load_checkpoint(trainer.save())
+    assert trainer.replay.transitions == 21
+    assert saved.counters["transitions"] == 20, "a power cut may take the others, and with them the resume"
+    trainer.close()
 
 
 def test_bad_transition_is_refused_and_training_goes_on(tmp_path: Path, reference: Trainer) -> None:

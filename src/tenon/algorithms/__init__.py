@@ -72,4 +72,16 @@ def create(
     name: str, config: Mapping[str, Any], spec: EnvironmentSpec, seed: int, *, device: str = "cpu"
 ) -> Algorithm[Any, Any]:
     """A learner with fresh weights, which depend on ``seed`` alone. Raises ConfigurationError."""
-    return method_named(name).learner(parse_config(name, config), spec, seed, torch.device(device))
+    return method_named(name).learner(parse_config(name, config), spec, seed, _device(device))
+
+
+def _device(name: str) -> torch.device:
+    """Raises ConfigurationError for one that torch does not know, or that is not here."""
+    try:
+        return torch.empty(0, device=name).device
+    # A torch without CUDA says so by an AssertionError.
+    except (AssertionError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"device: {name!r} cannot be used here: {error}. Set device: cpu; of a training that was begun on another "
+            f"machine, in its trainer.json"
+        ) from error

@@ -47,6 +47,10 @@ class BottleneckBranch:
         if self._vector is not None:
             self._vector.zero_gradients()
 
+    def gradient_norm(self) -> Tensor:
+        """Euclidean norm of the encoder's gradients, a scalar; of the adversary's there are none before its steps."""
+        return self.encoder.inverse_scale.new_zeros(()) if self._vector is None else self._vector.gradient_norm()
+
     def step(self, encoded: Encoded, domain: Tensor | None, *, learning_rate: float) -> None:
         """The encoder's step on the gradients it has, then the adversary's on the features that these came from.
 

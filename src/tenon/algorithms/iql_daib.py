@@ -241,13 +241,13 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             batch,
             value_loss=value_loss,
             critic_loss=q_loss,
-            critic_gradient_norm=self._critic_vector.gradient_norm(),
+            critic_gradient_norm=self._gradient_norm(self._critic_vector, "critic", "value"),
             value_mean=value.mean(),
             q_mean=values.mean(),
             target_mean=target.mean(),
             impossible_share=(value > self._value_maximum).to(torch.float32).mean(),
             actor_loss=actor_loss,
-            actor_gradient_norm=self._policy_vector.gradient_norm(),
+            actor_gradient_norm=self._gradient_norm(self._policy_vector, "policy"),
             weight_mean=weight.mean(),
             weight_max=weight.max(),
             capped_share=(weight >= self.config.weight_cap).to(torch.float32).mean(),
@@ -347,6 +347,12 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
             vector.zero_gradients()
         for branch in self._branches.values():
             branch.zero_gradients()
+
+    def _gradient_norm(self, vector: ParameterVector, *networks: Network) -> Tensor:
+        """Of ``vector`` and of the encoders that these networks have of their own, a scalar."""
+        encoders = [branch.gradient_norm() for name, branch in self._branches.items() if name in networks]
+        norm: Tensor = torch.linalg.vector_norm(torch.stack([vector.gradient_norm(), *encoders]))
+        return norm
 
     def _step(self, seen: Mapping[Network, Encoded], domain: Tensor) -> None:
         factor = cosine_factor(self.updates, self.config.cosine_updates)

@@ -21,8 +21,12 @@ def newest_of(place: Path) -> Path:
 
     Of a practice's run directory, what it handed over. Raises UsageError for a training without, or for several.
     """
+    from tenon.data.checkpoint import CheckpointFolder
+
     if (policy := _handed_over(place)) is not None:
         return policy
+    if CheckpointFolder(place).updates():
+        return _newest_in(place, remedy="train first")
     for folder in (place / "checkpoints", place / TRAINER_FOLDER):
         if folder.is_dir():
             return _newest_in(folder, remedy="train first")
@@ -60,8 +64,11 @@ def _newest_in(folder: Path, *, remedy: str) -> Path:
 
 
 def policy_of(checkpoint: Path) -> PolicySnapshot:
-    """The policy of a checkpoint. Raises UsageError for a missing one, CommandError for one that cannot be used."""
-    from tenon.algorithms import LearnerState, StateError, create
+    """The policy of a checkpoint.
+
+    Raises UsageError for a missing one and for one of what is no policy, CommandError for one that cannot be used.
+    """
+    from tenon.algorithms import METHODS, LearnerState, StateError, create
     from tenon.configuration import parse
     from tenon.data.checkpoint import CheckpointError, load_checkpoint
     from tenon.data.transitions import EnvironmentSpec
@@ -71,6 +78,11 @@ def policy_of(checkpoint: Path) -> PolicySnapshot:
         raise UsageError(f"{checkpoint}: no such checkpoint; a directory with manifest.json is needed")
     try:
         stored = load_checkpoint(checkpoint)
+        if stored.method not in METHODS:
+            raise UsageError(
+                f"{checkpoint}: is a checkpoint of {stored.method!r}, which is no policy: name one of a training with "
+                f"{', '.join(sorted(METHODS))}"
+            )
         seed = stored.counters["seed"]
         spec = parse(EnvironmentSpec, stored.spec, where=f"{checkpoint}: spec")
         learner = create(stored.method, stored.config, spec, seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -94,6 +94,11 @@ class Evaluate:
                 f"the controller {self.controller} needs a policy: name a --checkpoint or a --run-directory, or "
                 "evaluate one that needs none, p_controller for example"
             )
+        if not self._needs_policy and self.checkpoint is not None:
+            raise UsageError(
+                f"the controller {self.controller} acts without a policy: leave out --checkpoint, or name the "
+                "controller residual or policy"
+            )
 
     @property
     def _needs_policy(self) -> bool:
@@ -106,6 +111,9 @@ class Evaluate:
             "--task": self.task is not None,
             "--connector": self.connector is not None,
             "--reward": self.reward is not None,
+            "--reward-checkpoint": self.reward_checkpoint is not None,
+            "--localiser": self.localiser is not None,
+            "--goal-error-mm": self.goal_error_mm is not None,
             "--run-directory": self.run_directory is not None,
             "--record": self.record,
             "--controller": self.controller != "residual",
@@ -117,15 +125,24 @@ class Evaluate:
             raise UsageError("--env needs a policy: name a --checkpoint")
 
     def _run_in_environment(self, env: str) -> int:
-        from tenon.cli.console import write_json
         from tenon.cli.environment_evaluation import evaluate_in_environment
 
         assert self.checkpoint is not None  # _check has seen to it
         result = evaluate_in_environment(env, self.checkpoint, self.draws, deterministic=self.deterministic)
         OUT.print(result.table())
-        if self.json is not None:
-            write_json(self.json, result.to_json())
+        self._write(result.to_json())
         return SUCCESS
+
+    def _write(self, data: dict[str, Any]) -> None:
+        """The result as a file, where one is asked for. Raises CommandError."""
+        from tenon.cli.console import write_json
+
+        if self.json is None:
+            return
+        try:
+            write_json(self.json, data)
+        except OSError as error:
+            raise CommandError(f"--json {self.json}: cannot be written: {error}. The result stands above") from error
 
     def _policy(self) -> PolicySnapshot | None:
         from tenon.cli.checkpoints import newest_checkpoint, newest_of, policy_of
@@ -181,7 +198,7 @@ class Evaluate:
     def _run(self, setup: SessionSetup, session_file: Path, policy: PolicySnapshot | None) -> int:
         from tenon.cli.evaluation import evaluation_table, run_evaluation
         from tenon.cli.running import running_session
-        from tenon.session.report import EvaluationReport, write_json
+        from tenon.session.report import EvaluationReport
 
         started_s, config, plan = time.monotonic(), setup.config, self._plan(setup, policy)
         limit_n = setup.job.force_limit_n
@@ -193,9 +210,8 @@ class Evaluate:
         OUT.print(evaluation_table([evaluated.evaluation], title))
         if not setup.job.has_detector:
             note(f"success is the word of reward {config.reward!r} alone: nothing at this stand tells the truth")
-        if self.json is not None:
-            wall_s = time.monotonic() - started_s
-            write_json(self.json, EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s))
+        wall_s = time.monotonic() - started_s
+        self._write(EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s).to_json())
         return SUCCESS
 
 

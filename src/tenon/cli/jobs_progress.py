@@ -65,6 +65,9 @@ class JobsProgress(RunObserver):
             values = ", ".join(_told(name, value, self._draws) for name, value in metrics.items())
             note(f"{job.name}, {step} updates and steps: {values}")
 
+    def on_kept(self, job: Job, place: str) -> None:
+        note(f"{job.name}: its folder, with the checkpoints, is {place}")
+
     def on_done(self, result: JobResult) -> None:
         self._end(result.job)
         note(f"done: {result.job.name} ({result.cpu_s:.0f} s of CPU)")

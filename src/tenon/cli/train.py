@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,9 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 OFFLINE_UPDATES, PRACTICE_STEPS = 10_000, 15_000
 COUNT_OFFLINE_UPDATES = {"iql_daib": ("encoder_updates", "cosine_updates")}
 """By method, what ends with the offline updates: practice takes no policy that has not come to it."""
+OF_BOTH = frozenset(("method", "out", "data", "config", "set"))
+OF_CLASSIFIER = frozenset(("variant", "seed"))
+"""Options by what they are of; all others are of trainings alone."""
 GOALS_SUFFIX = "_goals"
 """Of the file with a method's configuration for tasks with goals."""
 
@@ -71,9 +74,10 @@ class Train:
     jobs: int | None = None
     """Trainings side by side. Default: as many as there are cores."""
     cluster: Flag = False
-    """Send the seeds to Ray. The trainers' folders stay where they ran."""
+    """Send the seeds to Ray. The trainers' folders stay where they ran; it is told where that is."""
 
     def run(self) -> int:
+        self._check_options()
         if self.method == train_reward.NAME:
             return train_reward.train_reward(
                 self.out,
@@ -83,8 +87,6 @@ class Train:
                 assignments=self.set,
                 seed=self.seed,
             )
-        if self.variant is not None:
-            raise UsageError(f"--variant {self.variant}: is of the reward classifier, `tenon train daib`")
         check_counts(self.seeds, self.jobs)
         size = self._size()
         from tenon.experiments.experiment import ExperimentError
@@ -97,8 +99,19 @@ class Train:
             raise UsageError(str(error)) from error
         show(report, self.out)
         for folder in sorted((self.out / "work").glob("*/trainer/checkpoints")):
-            note(f"checkpoints: {folder}")
+            note(f"trained: {folder.parent}")
         return SUCCESS if report.passed else FAILURE
+
+    def _check_options(self) -> None:
+        """Raises UsageError for options that say nothing to what is trained."""
+        given = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
+        if self.method == train_reward.NAME:
+            wrong, whose = given - OF_BOTH - OF_CLASSIFIER, "no matter to the reward classifier"
+        else:
+            wrong, whose = given & OF_CLASSIFIER, "of the reward classifier (trainings have --seeds)"
+        if wrong:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
+            raise UsageError(f"{options}: {whose}: leave it out")
 
     def _size(self) -> TrainingSize:
         """Checks everything that can be checked before a worker starts. Raises UsageError or ConfigurationError."""
@@ -122,6 +135,7 @@ class Train:
             draws=self.draws,
             deterministic=self.deterministic,
         )
+        _check_practice(size)
         task_and_data(size, task, 0)
         return size
 
@@ -184,3 +198,13 @@ class Train:
         candidates = [f"{self.method}{GOALS_SUFFIX}", self.method] if has_goals else [self.method]
         there = names(ConfigKind.ALGORITHMS)
         return next((name for name in candidates if name in there), None)
+
+
+def _check_practice(size: TrainingSize) -> None:
+    """Raises UsageError for a practice that would end before its first update."""
+    needed = size.trainer.transitions_needed(size.trainer.offline_updates + 1)
+    if 0 < size.steps < needed:
+        raise UsageError(
+            f"--steps {size.steps}: practice learns from step {needed} on (warmup_transitions "
+            f"{size.trainer.warmup_transitions}): take more steps, or --set warmup_transitions=0"
+        )

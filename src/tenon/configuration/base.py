@@ -89,13 +89,18 @@ def load(model: type[ConfigT], path: Path) -> ConfigT:
 
 def differences(seen: Config, own: Config) -> str:
     """The leaves in which two models differ, as ``key = seen (asked for: own)``."""
+    return differing_leaves(seen.model_dump(mode="json"), own.model_dump(mode="json"))
+
+
+def differing_leaves(seen: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """The same of two configurations as JSON has them, which may be of other versions of a model."""
 
     def leaves(data: object, prefix: str = "") -> dict[str, object]:
         if isinstance(data, dict):
             return {k: v for key, value in data.items() for k, v in leaves(value, f"{prefix}{key}.").items()}
         return {prefix.rstrip("."): data}
 
-    a, b = leaves(seen.model_dump(mode="json")), leaves(own.model_dump(mode="json"))
+    a, b = leaves(seen), leaves(own)
     keys = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
     return ", ".join(f"{key} = {a.get(key)!r} (asked for: {b.get(key)!r})" for key in keys)
 

@@ -129,9 +129,16 @@ def read_task(folder: Path) -> EnvironmentSpec:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Waits until no other process holds the lock of ``folder``; the kernel frees it however a process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as file:
+    """Waits until no other process holds the lock of ``folder``; the kernel frees it however a process ends.
+
+    Raises StorageError where one may not write there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be locked: {error}. Copy the data to where you may write") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

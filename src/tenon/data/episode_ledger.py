@@ -95,4 +95,5 @@ class EpisodeLedger:
                 file.write(record.tobytes())
         except OSError as error:
             _log.warning("%s: episode %d is not written down: %s", self._path, episode, error)
-            os.truncate(self._path, size)
+            if self._path.exists():
+                os.truncate(self._path, size)

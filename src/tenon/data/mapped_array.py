@@ -96,7 +96,13 @@ def _reservation_error(path: Path, needed_bytes: int, error: OSError) -> Storage
 
 def locked(directory: Path) -> TextIO:
     """The open lock file; the kernel frees the lock when the process ends, however it ends."""
-    file = (directory / "lock").open("w")
+    try:
+        file = (directory / "lock").open("w")
+    except OSError as error:
+        raise StorageError(
+            f"{directory}: cannot be locked: {error}. A replay is written to even where it is only read: copy it to "
+            f"where you may write"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

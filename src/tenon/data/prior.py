@@ -125,6 +125,11 @@ def _from_replay(directory: Path, spec: EnvironmentSpec) -> Iterator[Transition]
     replay = Replay.open(directory, spec)
     try:
         window = replay.window(replay.transitions)
+        if not window:
+            raise StorageError(
+                f"{directory}: holds no transitions yet. What a training on data alone learnt from is in its folder "
+                f"'prior': name that one"
+            )
         for start in range(window.start, window.stop, _CHUNK):
             yield from _chunk(replay, torch.arange(start, min(start + _CHUNK, window.stop)))
     finally:
@@ -164,15 +169,20 @@ def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
 
 def _from_episodes(store: EpisodeStore) -> Iterator[Transition]:
     """Of the episodes that were recorded without loss and that nobody discarded; lossy ones are told and left out."""
-    found = False
+    found, discarded, lossy = False, 0, 0
     for episode in store.episodes():
         if episode.outcome.discarded:
+            discarded += 1
             continue
         if not episode.outcome.complete:
+            lossy += 1
             _log.warning("%s: left out of the prior data: %s", episode.path, episode.outcome.detail or "incomplete")
             continue
         for transition in store.transitions(episode):
             found = True
             yield transition
     if not found:
-        raise EpisodeError(f"{store.directory}: its episodes hold no transitions: record the topic /transition")
+        raise EpisodeError(
+            f"{store.directory}: no episode can be learnt from: {discarded} are discarded, {lossy} were recorded with "
+            f"losses, others hold no transitions: record more, with the topic /transition"
+        )

@@ -282,13 +282,14 @@ class Replay:
         copied: NDArray[np.void] = self._rows.array[(numbers % self._slots).numpy()]
         return copied
 
-    def flush(self) -> None:
-        """Waits until the disk holds all transitions: after it, they survive a power cut too."""
+    def flush(self) -> int:
+        """Waits until the disk holds all transitions there are, and returns how many: they survive a power cut too."""
         committed = self.transitions
         for field in self._mapped():
             field.flush()
         self._counters.array[_FLUSHED] = committed
         self._counters.flush()
+        return committed
 
     def close(self) -> None:
         """Flushes and lets another process open the folder."""

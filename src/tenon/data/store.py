@@ -18,6 +18,7 @@ from mcap.reader import McapReader, make_reader
 from mcap_ros2.decoder import DecoderFactory
 
 from tenon.data import episodes
+from tenon.data.decode import DecodeError
 from tenon.data.episode_lock import is_being_written
 from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome
 from tenon.data.mcap_check import check_mcap
@@ -210,8 +211,15 @@ class EpisodeStore:
                 yield DecodedMessage(channel.topic, _type_name(schema), message.log_time, message.publish_time, content)
 
     def transitions(self, episode: Episode, topic: str = TRANSITION_TOPIC) -> Iterator[Transition]:
-        """The transitions of an episode, in order."""
-        return (transition_from_message(message.content) for message in self.decoded(episode, [topic]))
+        """The transitions of an episode, in order. Raises EpisodeError for a message that makes none."""
+        for message in self.decoded(episode, [topic]):
+            try:
+                transition = transition_from_message(message.content)
+            except DecodeError as error:
+                raise EpisodeError(
+                    f"{episode.file}: a message on {topic} cannot be used: {error}. Move the episode away"
+                ) from error
+            yield transition
 
     def size_bytes(self) -> int:
         """What all files in the directory take."""

@@ -1,12 +1,14 @@
 """The same jobs on Ray: on the cluster that ``RAY_ADDRESS`` names, else on this machine.
 
 Workers share no disk with the one who asked: results travel back as JSON and are stored here. A job that is interrupted
-starts anew.
+starts anew. Folders that an experiment keeps stay where the job ran, and it is told where that is.
 """
 
 from __future__ import annotations
 
 import json
+import platform
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,16 +57,22 @@ class RayCluster:
             return
         result = JobResult.from_json(answer["result"])
         store(experiment, out, result)
+        if "kept" in answer:
+            observer.on_kept(job, answer["kept"])
         observer.on_done(result)
 
 
 def _remote(experiment: AnyExperiment, job: Job) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="tenon-job-") as directory:
-        try:
-            result = perform(experiment, job, Path(directory))
-        except Exception as error:
-            return {"error": reason_of(error)}
-    return {"result": json.loads(json.dumps(result.to_json()))}
+    directory, kept = Path(tempfile.mkdtemp(prefix="tenon-job-")), False
+    try:
+        result = json.loads(json.dumps(perform(experiment, job, directory).to_json()))
+        kept = experiment.keeps_work
+    except Exception as error:
+        return {"error": reason_of(error)}
+    finally:
+        if not kept:
+            shutil.rmtree(directory, ignore_errors=True)
+    return {"result": result, "kept": f"{platform.node()}:{directory}"} if kept else {"result": result}
 
 
 def _import_ray() -> Any:

@@ -24,6 +24,7 @@ from typing import Any
 from tenon.algorithms.localise import Localiser, LocaliserConfig, train_localiser
 from tenon.configuration import differences, load_yaml, parse
 from tenon.configuration.resolve import ConfigKind, load_named, resolve
+from tenon.data.checkpoint import MANIFEST
 from tenon.data.domains import INDEX, LabelledImages, folder_lock, labelled_images, read_index, read_task
 from tenon.data.mapped_array import write_beside
 from tenon.experiments.experiment import ExperimentError
@@ -96,10 +97,10 @@ class JobFolder:
         return labelled_images(self.data)
 
     def _made(self, name: str, make: Callable[[Path], None]) -> Path:
-        """FOLDER/name, which ``make`` fills once. What it writes bit by bit is done when its cost is noted."""
+        """FOLDER/name, which ``make`` fills once: a checkpoint at once, or a training, done when its cost is noted."""
         place = self.root / name
         with folder_lock(self.root / f".{name}"):
-            done = place.is_dir() and not Trainer.exists(place)
+            done = (place / MANIFEST).is_file()
             if not done and name not in _costs(self.root):
                 before_s = time.process_time()
                 make(place)

@@ -80,14 +80,15 @@ class Practice:
     def _offline(self) -> None:
         trainer, every = self._trainer, self._plan.evaluate_every_updates or self._plan.evaluate_every
         while trainer.updates < trainer.config.offline_updates:
+            # Before the next update, and not after the last one: an interruption may have come while it was looked at.
+            if trainer.updates and trainer.updates % every == 0:
+                self._look()
             metrics = trainer.update()
             for callback in self._callbacks:
                 callback.on_update(metrics)
             if trainer.save_due():
                 trainer.save()
             self._tell()
-            if trainer.updates % every == 0:
-                self._look()
         if trainer.config.offline_updates and not trainer.replay.transitions:
             self._look()
 

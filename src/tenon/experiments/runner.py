@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from tenon.algorithms import DivergenceError, StateError
-from tenon.configuration import ConfigurationError
+from tenon.configuration import ConfigurationError, differing_leaves
 from tenon.data.checkpoint import CheckpointError
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError, write_beside
@@ -66,6 +66,9 @@ class RunObserver:
 
     def on_record(self, job: Job, step: int, metrics: Mapping[str, float]) -> None:
         """A point of the learning curve is on disk."""
+
+    def on_kept(self, job: Job, place: str) -> None:
+        """A job's working folder stays on the machine that did it. place: ``machine:folder``."""
 
     def on_done(self, result: JobResult) -> None:
         """A job's file is on disk."""
@@ -148,10 +151,12 @@ def _claim(experiment: AnyExperiment, out: Path) -> None:
     path = out / _DESCRIPTION
     if path.exists():
         seen = json.loads(path.read_bytes())
+        if seen["name"] != experiment.name:
+            raise ExperimentError(f"{out} holds {seen['name']}, asked for is {experiment.name}: name another --out")
         if seen != description:
             raise ExperimentError(
-                f"{out} holds {seen['name']} with {seen['size']}, asked for is {experiment.name} with "
-                f"{description['size']}: name another --out"
+                f"{out} holds {experiment.name} with {differing_leaves(seen['size'], description['size'])}: type the "
+                f"line that began it, or name another --out"
             )
     elif (out / _JOBS).exists():
         raise ExperimentError(f"{out} holds jobs, but no {_DESCRIPTION}: name another --out")

@@ -257,8 +257,9 @@ class Trainer:
         Raises CheckpointError, with the earlier ones untouched.
         """
         with self._training:
-            self.replay.flush()
-            path = self._checkpoints.save(self.updates, self._checkpoint())
+            # Those that come in meanwhile may be lost to a power cut: the checkpoint must not ask for them.
+            transitions = self.replay.flush()
+            path = self._checkpoints.save(self.updates, self._checkpoint(transitions))
             self.durable_updates = self.updates
             return path
 
@@ -292,7 +293,7 @@ class Trainer:
         self.updates = self.durable_updates = checkpoint.counters["updates"]
         _log.info("resumed at update %d with %d transitions", self.updates, self.replay.transitions)
 
-    def _checkpoint(self) -> Checkpoint:
+    def _checkpoint(self, transitions: int) -> Checkpoint:
         state = self.learner.state()
         return Checkpoint(
             method=state.method,
@@ -300,7 +301,7 @@ class Trainer:
             spec=state.spec,
             counters={
                 "updates": self.updates,
-                "transitions": self.replay.transitions,
+                "transitions": transitions,
                 "learner_updates": state.updates,
                 "seed": state.seed,
             },

@@ -11,6 +11,7 @@ from tenon_msgs.msg import Observation, PolicyAction, PolicyWeights, SessionStat
 
 from tenon.algorithms.actor import Actor
 from tenon.configuration.session import LEARNED
+from tenon.data.decode import DecodeError
 from tenon.data.transitions import TransitionError
 from tenon.training.snapshot import SnapshotError, load_actor
 from tenon_graph import contract
@@ -68,10 +69,10 @@ class PolicyNode(GraphNode):
             self.get_logger().warning("no weights have come yet: is the trainer running?", throttle_duration_sec=5.0)
             return
         self._unanswered = None
-        observation = observation_from_msg(msg, self.setup.environment_spec.observation)
         try:
+            observation = observation_from_msg(msg, self.setup.environment_spec.observation)
             action = self._actor.act(observation, deterministic=state.deterministic)
-        except TransitionError as error:
+        except (DecodeError, TransitionError) as error:
             # Silence makes the supervisor hold the arm.
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return

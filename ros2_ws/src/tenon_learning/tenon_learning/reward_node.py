@@ -7,6 +7,7 @@ import sys
 
 from tenon_msgs.msg import Observation, Reward, SessionState
 
+from tenon.data.decode import DecodeError
 from tenon.rewards import RewardError, RewardSession
 from tenon.session.rewards import create_reward
 from tenon.session.setup import SessionSetup
@@ -35,7 +36,7 @@ class RewardNode(GraphNode):
     def _on_observation(self, msg: Observation) -> None:
         try:
             self._judge(msg)
-        except RewardError as error:
+        except (DecodeError, RewardError) as error:
             # Silence is found by the session manager, which names this node.
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
 

@@ -11,7 +11,9 @@ from tenon_msgs.msg import EpisodeSummary, TrainerState
 from tenon_msgs.msg import Transition as TransitionMsg
 
 from tenon.algorithms.base import DivergenceError, StateError
+from tenon.configuration import ConfigurationError
 from tenon.data.checkpoint import CheckpointError
+from tenon.data.decode import DecodeError
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
 from tenon.data.store import EpisodeStore
@@ -31,7 +33,7 @@ CATCH_UP_DELAY_S = 2.0
 """After the end of an episode; by then its file is there."""
 
 _DISK = (CheckpointError, StorageError)
-_STOPPING = (DivergenceError, *_DISK)
+_STOPPING = (ConfigurationError, DivergenceError, *_DISK)
 """What ends the training, and not the session: the last good policy goes on."""
 
 
@@ -112,6 +114,8 @@ class TrainerNode(GraphNode):
         try:
             self._take(transition_from_msg(msg))
             self._newest = (msg.episode, msg.step)
+        except DecodeError as error:
+            self.get_logger().error(f"a transition is refused: {error}")
         except _STOPPING as error:
             self._stop(str(error))
 
