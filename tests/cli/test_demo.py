@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tenon.cli import demo, run_directory
 from tenon.cli.errors import UsageError
 from tenon.cli.evaluation import EVALUATION_SEED, Evaluated, evaluation_table
 from tenon.cli.plot import plot_learning_curve, recent_success
-from tenon.session.report import DemoReport, evaluate, write_json
+from tenon.session.report import DemoReport, evaluate
 from tenon.session.setup import load_setup
 from tenon.session.statistics import EpisodeSummary, Outcome
 
@@ -132,8 +131,7 @@ def test_report_has_the_agreed_form(tmp_path: Path) -> None:
     after = tuple(Evaluated(evaluate(demo.LEARNER, c, wins, force_limit_n=30.0), wins) for c in ("noisy", "perfect"))
     training = tuple(episode(i, success=i > 3, peak_force_n=31.0 if i == 5 else 5.0) for i in range(10))
     results = demo.DemoResults(before, training, after)
-    write_json(tmp_path / "report.json", results.report(load_setup("demo"), wall_s=12.0, seed=3))
-    assert json.loads((tmp_path / "report.json").read_text()) == {
+    assert results.report(load_setup("demo"), wall_s=12.0, seed=3).to_json() == {
         "before": {"p_controller": {"noisy": 0.25, "perfect": 0.25}, "p_dither": {"noisy": 0.75, "perfect": 0.75}},
         "after": {"residual_sac": {"noisy": 1.0, "perfect": 1.0}},
         "episodes": 10,

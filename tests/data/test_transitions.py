@@ -49,6 +49,7 @@ def test_a_good_transition_passes() -> None:
     [
         ({"reward": float("nan")}, "reward is nan"),
         ({"reward": float("inf")}, "reward is inf"),
+        ({"reward": -1e39}, "reward is -1e\\+39: a finite number of 32 bits"),
         ({"action": np.array([1.5], dtype=np.float32)}, r"every entry must be in \[-1, 1\]"),
         ({"action": np.zeros(2, dtype=np.float32)}, r"action has shape \(2,\), \(1,\) is needed"),
         ({"action": np.array([np.nan], dtype=np.float32)}, "finite"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenon.cli.console import ERR, OUT, note
+from tenon.cli.console import ERR, OUT, note, write_json
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -67,12 +67,11 @@ class Demo:
 
     def _run(self, setup: SessionSetup, session_file: Path, started_s: float) -> int:
         from tenon.cli.running import running_session
-        from tenon.session.report import write_json
 
         with running_session(setup, session_file, watched=False) as session:
             results = run_stages(session, setup)
         report = results.report(setup, wall_s=time.monotonic() - started_s, seed=self.seed)
-        write_json(self.out / REPORT_FILE, report)
+        write_json(self.out / REPORT_FILE, report.to_json())
         results.write_pictures(self.out, setup)
         results.print_table(f"{setup.config.task}, {DRAWS} fixed draws: {self.out}")
         note(f"it took {report.wall_s / 60.0:.1f} minutes; 2 quiet cores need {QUIET_MINUTES}")

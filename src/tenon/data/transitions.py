@@ -21,6 +21,7 @@ ImageArray = NDArray[np.uint8]
 # A float32 that went over the wire as a clipped action may stand one rounding outside the box.
 _ACTION_TOLERANCE = 1e-5
 POSITION_SIZE = 3
+_REWARD_LIMIT = float(np.finfo(np.float32).max)
 
 
 class TransitionError(ValueError):
@@ -161,8 +162,8 @@ def check_transition(transition: Transition, spec: EnvironmentSpec) -> None:
         raise TransitionError(f"{where}: action is {transition.action}: every entry must be in [-1, 1]")
     if transition.next_tcp_in_base_m is not None:
         _check_vector(transition.next_tcp_in_base_m, POSITION_SIZE, f"{where}: next_tcp_in_base_m")
-    if not np.isfinite(transition.reward):
-        raise TransitionError(f"{where}: reward is {transition.reward}: a finite number is needed")
+    if not abs(transition.reward) <= _REWARD_LIMIT:
+        raise TransitionError(f"{where}: reward is {transition.reward}: a finite number of 32 bits is needed")
 
 
 def check_observation(observation: Observation, spec: ObservationSpec, where: str) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from tenon.session.statistics import EpisodeSummary, SessionStatistics
@@ -154,14 +151,6 @@ def _rates(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
     for item in evaluations:
         rates.setdefault(item.controller, {})[item.condition] = item.rate
     return rates
-
-
-def write_json(path: Path, report: EvaluationReport | DemoReport) -> None:
-    """Writes beside and renames, so that a reader never sees half a report."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
 
 
 COLUMNS = ("controller", "goal", "success", "95 % interval", "steps", "peak force / N", "violations")
