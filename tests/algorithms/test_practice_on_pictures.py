@@ -121,13 +121,15 @@ def hits(trainer: Trainer, env: Squares, count: int = 150) -> float:
 
 @pytest.mark.learning
 def test_learns_offline_what_transfers_and_by_practice_what_does_not(tmp_path: Path) -> None:
-    trainer = Trainer.create(config(), SPEC, tmp_path, seed=0, prior=logs())
+    mixed = SamplingConfig(prior_share=0.25)  # as in the paper; half of old data holds the policy back
+    practising = config(sampling=mixed, updates_per_transition=2.0)
+    trainer = Trainer.create(practising, SPEC, tmp_path, seed=0, prior=logs())
     trainer.train_offline()
     unseen, shifted = Squares(DOMAINS), Squares(DOMAINS, bias=(0.3, -0.3))
     assert hits(trainer, unseen) > 0.8  # a policy that is blind to the square: 0.15
     before = hits(trainer, shifted)
     train_gym(shifted, trainer, 500, rng=np.random.default_rng(0))
-    assert trainer.updates == OFFLINE + 450
+    assert trainer.updates == OFFLINE + 2 * 450
     assert hits(trainer, shifted) > before + 0.3
 
 
