@@ -15,6 +15,7 @@ from emulated import Terminal
 
 from tenon.cli.errors import UsageError
 from tenon.cli.teaching import TaughtStand
+from tenon_session.teaching import StandError
 
 
 class Arm:
@@ -23,6 +24,9 @@ class Arm:
     def __init__(self) -> None:
         self.gives_way = False
         self.asked: list[bool] = []
+
+    def expect_freedrive(self) -> None:
+        """It has it."""
 
     def give_way(self, *, on: bool) -> None:
         self.gives_way = on
@@ -48,6 +52,18 @@ def test_arm_does_not_give_way_where_nobody_can_answer(stand: TaughtStand, monke
         monkeypatch.setattr(sys, "stdin", nobody)
         with pytest.raises(UsageError, match="run it in a terminal"):
             stand.by_hand("guide it")
+    assert stand.node.asked == []
+
+
+def test_arm_that_cannot_be_guided_is_asked_for_nothing(
+    stand: TaughtStand, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_missing() -> None:
+        raise StandError("no node offers arm/freedrive")
+
+    monkeypatch.setattr(stand.node, "expect_freedrive", is_missing)
+    with pytest.raises(StandError, match="freedrive"):
+        stand.by_hand("guide it")
     assert stand.node.asked == []
 
 

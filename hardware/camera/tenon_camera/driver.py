@@ -6,6 +6,7 @@ loop at the configured rate, so that everything behind a camera can be tested wi
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from tenon.configuration.camera import CameraConfig, IntrinsicsConfig
 from tenon_camera.frame import CameraError, CameraFault, Clock, Frame, taken_ns
+
+LOG = logging.getLogger(__name__)
 
 _MANUAL_EXPOSURE = 1.0
 _EXPOSURE_UNIT_US = 100.0
@@ -139,12 +142,13 @@ class CameraDriver:
         has = {key: capture.set(key, value) for _, key, value in settings}
         for name, key, value in settings:
             taken = capture.get(key)
-            is_there = has[key] or taken > 0.0  # what a camera has not does not adapt either
-            if is_there and abs(taken - value) >= 1.0:
+            if not has[key] and taken < 0.0:
+                LOG.warning("camera %r has no %s to set: see that its pictures do not adapt", config.name, name)
+            elif abs(taken - value) >= 1.0:
                 raise CameraError(
                     CameraFault.REFUSED,
-                    f"camera {config.name!r} was asked for {name}: {value:g}, and took {taken:g}: choose a value "
-                    "that it can do (v4l2-ctl --list-ctrls tells the range)",
+                    f"camera {config.name!r} was asked for {name}: {value:g}, and took {taken:g}: see by "
+                    "v4l2-ctl --list-ctrls what it can do",
                 )
 
     def _open(self, capture: cv2.VideoCapture, complaint: str) -> cv2.VideoCapture:

@@ -7,6 +7,7 @@ missing or damaged, which may be an accident of one turn. A servo that refuses i
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +67,7 @@ class Present:
 class Port(dxl.PortHandler):  # type: ignore[misc]
     """Reads block for a moment, and an answer that has not come in time is not waited for longer than stated.
 
-    Nobody else may open it meanwhile: a second program would take answers away, and change the baud rate.
+    No other program may open it meanwhile: it would take answers away, and change the baud rate.
     """
 
     def __init__(self, path: Path, margin_s: float) -> None:
@@ -77,6 +78,7 @@ class Port(dxl.PortHandler):  # type: ignore[misc]
         if self.is_open:
             self.closePort()
         self.ser = serial.Serial(self.port_name, cflag_baud, timeout=POLL_S, exclusive=True)
+        fcntl.ioctl(self.ser.fileno(), termios.TIOCEXCL)  # binds those, too, that do not ask for the lock
         self.is_open = True
         self.tx_time_per_byte = MS_PER_S * BITS_PER_BYTE / cflag_baud
         return True

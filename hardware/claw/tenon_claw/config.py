@@ -37,9 +37,9 @@ class DriverSettings(Config):
     temperature_max_c: a hotter servo is a fault; it must be below the servo's own limit, at which it shuts down.
     effort_max_nm, effort_time_s: a joint that pushes harder for this long is a fault, before the servo's own overload.
     period_s: from one turn of read and write to the next.
-    on_loss: what the fingers do when commands or the bus are lost. release: they let go, each servo by its own watchdog
-    after bus_watchdog_s of silence. hold: they stay where they are, with the current limit. For an overload or a hot
-    servo they let go in any case.
+    on_loss: what the fingers do when commands or the bus are lost. release: they let go, after bus_watchdog_s of
+    silence each servo by its own watchdog, as far as its firmware does so (manual.md). hold: they stay where they are,
+    with the current limit. For an overload or a hot servo they let go in any case.
     misses_max: answers in a row that may be missing or damaged. answer_margin_s: how long an answer may take beyond
     its time on the wire: on a USB adapter its latency timer.
     connect_timeout_s: how long the servos may take to be all there, where the claw is switched on with the session.

@@ -375,6 +375,13 @@ class ClawDriver:
         """Lets the valve go once it is where it shall be. A valve that does not get there is a fault."""
         if self._valve_goal is None:
             return
+        if seen.watchdog == table.WATCHDOG_TRIPPED:
+            self._let_valve_go()
+            raise ArmFaultError(
+                ArmFaultKind.COMMAND_TIMEOUT,
+                f"the valve's servo heard nothing for {self.settings.bus_watchdog_s:g} s while it turned, and stopped: "
+                "look at the machine's load and at the adapter's cable",
+            )
         goal_rad, deadline_s = self._valve_goal
         arrived = abs(goal_rad - self._valve_rad) < VALVE_THERE_RAD
         if not arrived and time.monotonic() < deadline_s:

@@ -45,7 +45,7 @@ class SawyerDriver:
         self._state = DriverState.UNCONFIGURED
         self._link: RobotLink | None = None
         self._connects = self._garbage = 0
-        self._stopped = False
+        self._stopped = self._guided = False
         self._reading: JointReading | None = None
         self._reference_rad: Vector | None = None
         self._reference_pose: Pose | None = None
@@ -116,7 +116,9 @@ class SawyerDriver:
         if fault is None and self._state is DriverState.ACTIVE:
             fault = self._interruption(link)
         if fault is not None:
-            raise self._stop(fault)
+            raise self._stop(fault, discard=fault.kind in NETWORK_FAULTS)
+        if self._state is DriverState.ACTIVE and (mixture := link.mixture()) is not None:
+            raise self._stop(mixture, discard=False)  # the way to the robot is well: it gets the word to let go
         assert reading is not None  # else there were a fault
         self._reading = reading
         return self._robot_state(reading)
@@ -127,6 +129,8 @@ class SawyerDriver:
         reading = self._reading
         if self._stopped or reading is None:
             raise DriverError("the arm was stopped by a fault: call recover() before write()")
+        if self._guided:
+            return
         before = self._reference_rad if self._reference_rad is not None else reading.position_rad
         reference = self._joints_of(set_point, before)
         period_s = self._period_of(reading)
@@ -156,6 +160,19 @@ class SawyerDriver:
             raise fault
         self._begin()
 
+    def guide(self, *, by_hand: bool) -> None:
+        """By hand nothing is sent, so that the robot itself gives way while its cuff is squeezed. ACTIVE only.
+
+        Afterwards the arm is held where it is. Raises DriverError for an arm that a fault has stopped.
+        """
+        expect("Sawyer", self._state, DriverState.ACTIVE, "guide()")
+        if self._stopped:
+            raise DriverError("the arm was stopped by a fault: call recover() before guide()")
+        if by_hand and not self._guided:
+            self.link.limb.exit_control_mode(self._settings.command_timeout_s)
+        self._guided = by_hand
+        self._forget_motion()
+
     def detector(self) -> bool | None:
         """The detector of the connection is not wired to a Sawyer."""
         return None
@@ -178,14 +195,17 @@ class SawyerDriver:
     def _begin(self) -> None:
         """Nothing of the past counts: neither where the arm was to be, nor what the integral had gathered."""
         self._connects, self._garbage = self.link.connects, self.link.garbage
-        self._stopped, self._reading = False, None
+        self._stopped, self._reading, self._guided = False, None, False
+        self._forget_motion()
+
+    def _forget_motion(self) -> None:
         self._reference_rad = self._reference_pose = None
         self._impedance.reset()
 
     def _interruption(self, link: RobotLink) -> ArmFaultError | None:
-        """States come, but not, or not only, on the connection on which the arm was taken over."""
+        """States come, but not on the connection on which the arm was taken over."""
         if link.connects == self._connects:
-            return link.mixture()
+            return None
         if link.garbage != self._garbage:
             return ArmFaultError(ArmFaultKind.BAD_DATA, "garbage came instead of a joint state: look at the network")
         return ArmFaultError(
@@ -193,10 +213,11 @@ class SawyerDriver:
             "the robot has begun to tell its state anew: it was restarted, or the network was out for a moment",
         )
 
-    def _stop(self, fault: ArmFaultError) -> ArmFaultError:
+    def _stop(self, fault: ArmFaultError, *, discard: bool) -> ArmFaultError:
         if self._state is DriverState.ACTIVE and not self._stopped:
             self._stopped = True
-            self.link.let_go(discard=fault.kind in NETWORK_FAULTS)
+            if not self._guided:  # else it has no command to let go of
+                self.link.let_go(discard=discard)
         return fault
 
     def _joints_of(self, set_point: SetPoint, before: Vector) -> Vector:

@@ -41,7 +41,12 @@ def main(arguments: list[str]) -> int:
     provide_ros1()
     sys.argv = list(arguments)
     sys.path.insert(0, str(script.resolve().parent))
-    runpy.run_path(str(script), run_name="__main__")
+    from tenon_sawyer.ros1 import process
+
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    finally:  # as the interpreter ends it would be too late: hooks start threads
+        process.shutdown("the script has ended")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +38,6 @@ TELLS_REMOTE_CONTROL = (5, 6)
 NOT_UNDERSTOOD = "could not understand"
 RUNNING_MODE = 7
 PROGRAM_RUNNING_BIT = 1
-PROTECTIVE_BIT, RECOVERY_BIT, SAFEGUARD_BIT, EMERGENCY_BITS, BROKEN_BITS, STOPPED_BIT = 2, 3, 4, (5, 6, 7), (8, 9), 10
-"""Of safety_status_bits. Broken: a violation or a fault that the safety system latches."""
 IN_USE = "already in use"
 """What ur-rtde says of input registers that another client of the controller has."""
 JOINT_BOUND_RAD, SPEED_BOUND_RAD_S = 6.6, 15.0
@@ -255,7 +254,8 @@ def ask_dashboard(host: str) -> Controller:
     try:
         client.connect(DASHBOARD_TIMEOUT_MS)
         model, version = str(client.getRobotModel()).strip(), str(client.polyscopeVersion()).strip()
-        tells = tuple(int(number) for number in version.split(".")[:2]) >= TELLS_REMOTE_CONTROL
+        numbers = re.search(r"(\d+)\.(\d+)", version)
+        tells = numbers is not None and tuple(map(int, numbers.groups())) >= TELLS_REMOTE_CONTROL
         return Controller(
             model="" if model.startswith(NOT_UNDERSTOOD) else model,
             version=version,

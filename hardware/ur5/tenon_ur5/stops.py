@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from tenon.control.drivers import ArmFaultError, ArmFaultKind
-from tenon_ur5.link import (
-    BROKEN_BITS,
-    EMERGENCY_BITS,
-    PROTECTIVE_BIT,
-    RECOVERY_BIT,
-    RUNNING_MODE,
-    SAFEGUARD_BIT,
-    STOPPED_BIT,
-    Controller,
-    Reading,
-)
+from tenon_ur5.link import RUNNING_MODE, Controller, Reading
+
+
+class SafetyBit(IntEnum):
+    """Places in safety_status_bits, as RTDE's manual names them."""
+
+    PROTECTIVE_STOP = 2
+    RECOVERY_MODE = 3
+    SAFEGUARD_STOP = 4
+    SYSTEM_EMERGENCY_STOP = 5
+    ROBOT_EMERGENCY_STOP = 6
+    EMERGENCY_STOP = 7
+    VIOLATION = 8
+    FAULT = 9
+    STOPPED_BY_SAFETY = 10
+
 
 ROBOT_MODES = {
     -1: "no controller",
@@ -42,35 +49,36 @@ def stop_of(reading: Reading) -> ArmFaultError | None:
 
 def _safety_stop(bits: int) -> ArmFaultError | None:
     """What safety_status_bits tell, the gravest first."""
-    if any(bits >> bit & 1 for bit in BROKEN_BITS):
+    seen = {bit for bit in SafetyBit if bits >> bit & 1}
+    if seen & {SafetyBit.VIOLATION, SafetyBit.FAULT}:
         return ArmFaultError(
             ArmFaultKind.NOT_READY,
             "the controller's safety system reports a violation or a fault: see the pendant's log, restart the safety "
             "system there, then power on and release the brakes",
         )
-    if any(bits >> bit & 1 for bit in EMERGENCY_BITS):
+    if seen & {SafetyBit.SYSTEM_EMERGENCY_STOP, SafetyBit.ROBOT_EMERGENCY_STOP, SafetyBit.EMERGENCY_STOP}:
         return ArmFaultError(
             ArmFaultKind.EMERGENCY_STOP,
             "an emergency stop is pressed: find out why, turn the button back, then power on and release the brakes at "
             "the pendant",
         )
-    if bits >> PROTECTIVE_BIT & 1:
+    if SafetyBit.PROTECTIVE_STOP in seen:
         return ArmFaultError(
             ArmFaultKind.PROTECTIVE_STOP,
             "the controller has stopped the arm (collision, or a limit of its own): see what it touches, then enable "
             "the robot at the pendant",
         )
-    if bits >> SAFEGUARD_BIT & 1:
+    if SafetyBit.SAFEGUARD_STOP in seen:
         return ArmFaultError(
             ArmFaultKind.SAFEGUARD_STOP, "a safeguard is open (fence, curtain, scanner): close it and reset it"
         )
-    if bits >> RECOVERY_BIT & 1:
+    if SafetyBit.RECOVERY_MODE in seen:
         return ArmFaultError(
             ArmFaultKind.NOT_READY,
             "the arm is in recovery mode, outside the limits of its safety configuration: bring it back with the "
             "pendant's freedrive or arrows",
         )
-    if bits >> STOPPED_BIT & 1:
+    if SafetyBit.STOPPED_BY_SAFETY in seen:
         return ArmFaultError(
             ArmFaultKind.SAFEGUARD_STOP,
             "the safety system has stopped the arm (an enabling switch is let go, or the safeguard of automatic mode "
@@ -92,7 +100,7 @@ def refusal_of(controller: Controller, software: int) -> str:
     """Why this controller is not the one that the robot's file describes; empty where it is."""
     if controller.model and not controller.model.upper().startswith("UR5"):
         return f"it is a {controller.model}, the robot's file is of a UR5: correct host, or name another robot"
-    major = controller.version.partition(".")[0]
+    major = controller.version.partition(".")[0].removeprefix("URSoftware").strip()
     if major != str(software):
         return (
             f"its software is {controller.version}, series in the robot's file stands for {software}: set series to "

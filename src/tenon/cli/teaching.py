@@ -80,6 +80,7 @@ class TaughtStand:
 
     @contextmanager
     def _giving_way(self) -> Iterator[None]:
+        self.node.expect_freedrive()
         try:
             self.node.give_way(on=True)  # it may have heard, whatever becomes of its answer
             yield

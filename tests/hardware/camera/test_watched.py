@@ -144,12 +144,13 @@ def test_a_camera_that_does_not_take_what_is_to_be_fixed_is_refused(
     assert device.opened == device.released, "another program may have it"
 
 
-def test_a_camera_that_goes_on_adapting_is_refused(tmp_path: Path, device: Device) -> None:
+@pytest.mark.parametrize("automatic", [0.0, 3.0])
+def test_a_camera_that_goes_on_adapting_is_refused(tmp_path: Path, device: Device, automatic: float) -> None:
     device.lacks.add(cv2.CAP_PROP_AUTO_EXPOSURE)
-    device.reads = 3.0
+    device.reads = automatic
     path = tmp_path / "video0"
     path.touch()
-    with pytest.raises(CameraError, match="manual exposure: 1, and took 3"):
+    with pytest.raises(CameraError, match=f"manual exposure: 1, and took {automatic:g}"):
         Bench(path, device).camera.open()
 
 

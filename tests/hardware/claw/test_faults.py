@@ -146,6 +146,18 @@ def test_a_claw_that_is_to_hold_does_not_go_on_turning_the_valve_after_a_fault(c
     driver.close()
 
 
+def test_a_valve_whose_watchdog_stopped_it_is_told_as_that(claw, settings):
+    driver = ClawDriver(settings.model_copy(update={"on_loss": "hold"}), HAND)  # the fingers have none
+    driver.configure()
+    driver.activate()
+    work(driver, 30)
+    driver.turn_valve(claw.valve_rad + 3.0)
+    eventually(lambda: not claw.servo(VALVE_ID).has_torque, "the valve hears nothing for too long")
+    fault = fault_of(driver)
+    assert fault.kind is ArmFaultKind.COMMAND_TIMEOUT and "valve" in str(fault)
+    driver.close()
+
+
 def test_the_claw_lets_go_though_the_driver_asks_again_and_again_for_a_silent_servo(claw, driver, settings):
     work(driver)
     claw.bus.absent.add(IDS[7])

@@ -137,6 +137,18 @@ def test_impedance_reaches_a_pose_and_gives_way_to_a_push(lab, driver, wait_for)
     wait_for(lambda: distance(keep(driver, target, 0.1).tcp_in_base, target)[0] < 2e-3, "coming back")
 
 
+def test_guided_arm_is_sent_nothing_and_is_held_where_the_hand_leaves_it(lab, driver, wait_for):
+    above = shifted(keep(driver, driver.read().tcp_in_base).tcp_in_base, (0.0, 0.0, 0.05))
+    driver.guide(by_hand=True)
+    wait_for(lambda: lab.emulator.arm.mode is None or lab.emulator.arm.mode.name == "POSITION", "the robot's own hold")
+    here = driver.read().tcp_in_base
+    assert distance(keep(driver, above, 0.5).tcp_in_base, here)[0] < STILL_M
+    driver.guide(by_hand=False)
+    here = driver.read().tcp_in_base
+    assert distance(keep(driver, here, 0.5).tcp_in_base, here)[0] < STILL_M
+    assert lab.emulator.arm.mode.name == "TORQUE"
+
+
 def test_force_at_the_tool_is_told(lab, driver, wait_for):
     here = driver.read().tcp_in_base
     lab.plant.push(np.array((0.0, 0.0, 10.0)), 1.5)

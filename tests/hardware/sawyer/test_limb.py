@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -44,6 +45,27 @@ def test_move_ends_at_its_target_and_not_within_tolerance_of_it(limb, commands, 
     limb.move_to_joint_positions(target, timeout=20.0)
     assert all(dict(zip(told.names, told.position, strict=True)) == target for told in commands)
     wait_for(lambda: abs(limb.joint_angle("right_j6") - target["right_j6"]) < 1e-3, "the end of the move")
+
+
+def test_hold_is_the_last_word_of_a_move_that_is_broken_off(limb, commands, wait_for, monkeypatch):
+    target = {name: angle + 0.5 for name, angle in limb.joint_angles().items()}
+    send, sending = limb.set_joint_positions, threading.Event()
+
+    def slowly(positions):
+        if positions == target:
+            sending.set()
+            time.sleep(0.05)  # in which the script's end comes
+        send(positions)
+
+    monkeypatch.setattr(limb, "set_joint_positions", slowly)
+    move = threading.Thread(target=limb.move_to_joint_positions, args=(target,), kwargs={"timeout": 1.0})
+    move.start()
+    sending.wait()
+    limb._stay()
+    move.join()
+    wait_for(lambda: commands, "the commands")
+    assert dict(zip(commands[-1].names, commands[-1].position, strict=True)) != target
+    wait_for(lambda: max(map(abs, limb._joint_velocity.values())) < 1e-3, "the arm to stand")
 
 
 def test_move_ignores_joints_that_are_not_the_arms(limb):

@@ -65,7 +65,13 @@ def test_joints_come_in_the_arms_order_and_other_joints_are_passed_over(readings
 
 @pytest.mark.parametrize(
     ("numbers", "mixed"),
-    [((0, 0, 0), 0), ((4_000_000_000, 4_000_000_001), 0), ((2**32 - 1, 0, 1), 0), ((900, 5, 901, 6, 902), 2)],
+    [
+        ((0, 0, 0), 0),
+        ((4_000_000_000, 4_000_000_001), 0),
+        ((2**32 - 1, 0, 1), 0),
+        ((900, 5, 901, 6, 902), 2),
+        ((900, 9000, 901), 1),
+    ],
 )
 def test_two_publishers_are_told_apart_by_their_numbers(readings, clock, numbers, mixed):
     for number in numbers:

@@ -37,10 +37,12 @@ def dashboard(version: str, answers: dict[str, str]) -> Iterator[str]:
     ports.open()
     thread = threading.Thread(target=serve)
     thread.start()
-    yield address(3)
-    over.set()
-    thread.join()
-    ports.close()
+    try:
+        yield address(3)
+    finally:
+        over.set()
+        thread.join()
+        ports.close()
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,7 @@ def dashboard(version: str, answers: dict[str, str]) -> Iterator[str]:
     [
         ("URSoftware 3.5.3.10825 (Nov 29 2017)", ALWAYS, 3),
         ("URSoftware 3.15.8.106339 (Nov 01 2022)", SINCE_3_12, 3),
+        ("URSoftware 3.3", ALWAYS, 3),
         ("URSoftware 5.1.2.1101534 (Jan 15 2019)", ALWAYS, 5),
         ("URSoftware 5.4.3.529 (Jul 15 2019)", SINCE_3_12, 5),
         ("URSoftware 5.12.6.1102099 (Nov 01 2022)", SINCE_5_6, 5),

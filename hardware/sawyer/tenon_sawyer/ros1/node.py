@@ -121,17 +121,17 @@ class Node:
         """Calls back with each message, on the thread that receives. Raises ValueError for a topic of another type."""
         topic = resolve(topic)
         with self._lock:
-            subscription = self._subscriptions.get(topic)
-            if subscription is not None:
-                if subscription.kind is not kind:
-                    raise ValueError(f"{topic} is subscribed as {subscription.kind._type} already, not {kind._type}")
+            known = self._subscriptions.get(topic)
+            if known is None:
+                subscription = self._subscriptions[topic] = Subscription(topic, kind, self.name, self._timeout_s)
                 subscription.add(callback)
-                return subscription
-            subscription = Subscription(topic, kind, self.name, self._timeout_s)
-            subscription.add(callback)
-            self._subscriptions[topic] = subscription
-        self._attempt(self._register_subscription, subscription)
-        return subscription
+        if known is None:
+            self._attempt(self._register_subscription, subscription)
+            return subscription
+        if known.kind is not kind:
+            raise ValueError(f"{topic} is subscribed as {known.kind._type} already, not {kind._type}")
+        known.add(callback)  # without the lock: it may call back at once
+        return known
 
     def unsubscribe(self, subscription: Subscription, callback: Callback) -> None:
         """Ends a callback, and the subscription with its last one."""

@@ -134,4 +134,6 @@ def _connect(name: str, *, wait: bool) -> Node:
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
     """On a thread: hooks may wait for what only the main thread releases."""
+    if _shutdown.is_set():
+        return
     threading.Thread(target=shutdown, args=(f"signal {number}",)).start()

@@ -111,6 +111,10 @@ class TeachingNode(GraphNode):
         except ValueError as error:
             raise StandError(str(error)) from error
 
+    def expect_freedrive(self) -> None:
+        """Raises StandError for a robot whose driver cannot be guided by hand."""
+        self._expect_service(self._freedrive, contract.FREEDRIVE_SERVICE)
+
     def give_way(self, *, on: bool) -> None:
         """The arm gives way to a hand, or holds again. Raises StandError where it cannot."""
         self._call(self._freedrive, SetBool.Request(data=on), contract.FREEDRIVE_SERVICE)
@@ -140,9 +144,12 @@ class TeachingNode(GraphNode):
     def _guide(self, request: GuideHand.Request) -> None:
         self._call(self._hand, request, contract.SIMULATION_HAND_SERVICE)
 
-    def _call(self, client: Any, request: Any, service: str) -> None:
+    def _expect_service(self, client: Any, service: str) -> None:
         if not client.wait_for_service(timeout_sec=SERVICE_TIMEOUT_S):
             raise StandError(f"no node offers {service}: this robot's driver cannot do that, or does not run")
+
+    def _call(self, client: Any, request: Any, service: str) -> None:
+        self._expect_service(client, service)
         future = client.call_async(request)
         deadline_s = time.monotonic() + SERVICE_TIMEOUT_S
         while not future.done():

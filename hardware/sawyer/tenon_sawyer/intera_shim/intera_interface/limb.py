@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import collections
-import copy
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -52,9 +52,10 @@ class Limb:
         self._joint_velocity: dict[str, float] = {}
         self._joint_effort: dict[str, float] = {}
         self._endpoint: Any = None
-        self._tips: dict[str, Any] = {}
+        self._tips: dict[str, Any] | None = None
         self._collides = False
-        self._on_the_way = False
+        self._move: object | None = None
+        self._sending = threading.Lock()
         if node is None:  # a script's own
             process.on_shutdown(self._stay)
         self._advertise(f"/robot/limb/{limb}")
@@ -103,11 +104,11 @@ class Limb:
 
     def tip_states(self) -> dict[str, Any]:
         """EndpointState of every tip of the arm."""
-        return copy.copy(self._tips)
+        return dict(self._tips or {})
 
     def tip_state(self, tip_name: str) -> Any:
         """EndpointState of one tip; None where the robot has no such tip."""
-        return self._tips.get(tip_name)
+        return (self._tips or {}).get(tip_name)
 
     def has_collided(self) -> bool:
         """Whether the robot's own collision detection is triggered now."""
@@ -172,10 +173,12 @@ class Limb:
 
         The targets themselves are sent, as by the SDK. A script that ends on the way leaves the arm where it is then.
         """
-        self._on_the_way = True
+        move = self._move = object()
 
         def send() -> None:
-            self.set_joint_positions(positions)
+            with self._sending:
+                if self._move is move:
+                    self.set_joint_positions(positions)
 
         def arrived() -> bool:
             if self.has_collided():
@@ -188,8 +191,9 @@ class Limb:
 
         send()
         reached = intera_dataflow.wait_for(arrived, timeout=timeout, raise_on_error=False, rate=MOVE_RATE_HZ, body=send)
-        self._on_the_way = not reached
-        if not reached:
+        if reached:
+            self._move = None
+        else:
             LOG.error("the %s arm has not reached the commanded joint positions within %g s", self.name, timeout)
 
     def fk_request(self, joint_angles: Mapping[str, float], end_point: str = "right_hand") -> Any:
@@ -260,14 +264,17 @@ class Limb:
         subscribe(f"{root}/collision_detection_state", message(f"{core}/CollisionDetectionState"), self._on_collision)
 
     def _stay(self) -> None:
-        if self._on_the_way:
-            self.exit_control_mode()
+        """Runs beside the script: the hold is the last word, not a target that was just being sent."""
+        with self._sending:
+            if self._move is not None:
+                self._move = None
+                self.exit_control_mode()
 
     def _wait_for_states(self) -> None:
         for is_there, topic in (
             (lambda: len(self._joint_angle) == len(self._joint_names), "/robot/joint_states"),
             (lambda: self._endpoint is not None, f"/robot/limb/{self.name}/endpoint_state"),
-            (lambda: bool(self._tips), f"/robot/limb/{self.name}/tip_states"),
+            (lambda: self._tips is not None, f"/robot/limb/{self.name}/tip_states"),
         ):
             intera_dataflow.wait_for(
                 is_there, timeout=STATE_TIMEOUT_S, timeout_msg=f"nothing comes on {topic}: is the robot running?"
