@@ -57,6 +57,7 @@ class Plant:
         self._target_rad = self._simulation.state().joint_position_rad
         self._velocity_rad_s = np.zeros(self.size)
         self._torque_nm: Vector | None = None
+        self._is_guided = False
         self.hold()
 
     @property
@@ -141,6 +142,12 @@ class Plant:
         """A person's hand takes the tool there, against whatever the joints do; None: it lets go."""
         with self._lock:
             self._simulation.guide(tcp_in_base)
+            self._is_guided = tcp_in_base is not None
+
+    @property
+    def is_guided(self) -> bool:
+        """A person's hand has the tool."""
+        return self._is_guided
 
     def eye(self) -> Eye:
         """A camera's view of the stand, for the thread that asks."""

@@ -110,7 +110,7 @@ class EmulatedArm:
         self._heard_s = 0.0
         self._set_point_rad: Vector | None = None
         self._collided_until_s: float | None = None
-        self._obstructed = False
+        self._obstructed = self._squeezed = False
         self._motors.hold()
 
     @property
@@ -123,9 +123,9 @@ class EmulatedArm:
         return None if self._request is None else self._request.mode
 
     def command(self, request: JointRequest, now_s: float) -> None:
-        """Takes a command; deaf while the robot is not ready, or rests after a collision."""
+        """Takes a command; deaf while the robot is not ready, rests after a collision, or has a hand at its cuff."""
         with self._lock:
-            if not self.state.ready or self.collided:
+            if not self.state.ready or self.collided or self._squeezed:
                 return
             if self._request is None or self._request.mode is not request.mode:
                 self._set_point_rad = self._motors.reading().joint_position_rad
@@ -171,10 +171,21 @@ class EmulatedArm:
         """Triggers the robot's own collision detection for as long as it lasts, as an obstacle on a link would."""
         self._obstructed = obstructed
 
+    def squeeze(self, squeezed: bool) -> None:
+        """The switch of the cuff: while it is pressed the arm gives way; let go, it stays where it is then."""
+        with self._lock:
+            if squeezed is not self._squeezed:
+                self._squeezed = squeezed
+                self._motors.hold()
+                self._request, self._set_point_rad = None, None
+
     def turn(self, reading: RobotState, period_s: float, now_s: float) -> None:
         """One period of the control loop."""
         with self._lock:
             self._watch_for_collision(reading, now_s)
+            if self._squeezed and self.state.ready and not self.collided:
+                self._motors.follow_torque(np.zeros(len(self._torque_limit_nm)))
+                return
             request = self._request
             if request is None:
                 return

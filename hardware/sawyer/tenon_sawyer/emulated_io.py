@@ -25,7 +25,8 @@ BUTTONS = tuple(
     for name in ("ok", "back", "show", "circle", "square", "triangle")
 )
 LIGHTS = tuple(f"{place}_{colour}_light" for place in ("head", "right_hand") for colour in ("red", "green", "blue"))
-CUFF = ("right_cuff", "right_button_lower", "right_button_upper")
+CUFF_SWITCH = "right_cuff"
+CUFF = (CUFF_SWITCH, "right_button_lower", "right_button_upper")
 
 
 @dataclass(slots=True)

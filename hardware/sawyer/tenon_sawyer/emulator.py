@@ -17,7 +17,7 @@ from tenon.control.types import Pose, RobotState
 from tenon_mujoco.emulation import EmulatorError
 from tenon_mujoco.plant import Plant
 from tenon_sawyer.emulated_arm import EmulatedArm, JointRequest, Mode, ordered
-from tenon_sawyer.emulated_io import IoBoard
+from tenon_sawyer.emulated_io import CUFF_SWITCH, IoBoard
 from tenon_sawyer.ros1.definitions import message, service
 from tenon_sawyer.ros1.master import Master
 from tenon_sawyer.ros1.messages import Message
@@ -158,10 +158,12 @@ class _RunningRobot:
         self._subscribe()
         self._offer_kinematics()
         self.io = IoBoard(self.node, gripper=settings.gripper, object_width_m=settings.object_width_m)
+        self._guided = False
         self._publish_limits()
 
     def turn(self, period_s: float) -> None:
         self.arm.wait_for_answer(self._patience_s)
+        self._watch_cuff()
         reading, now_s = self._plant.reading(), time.monotonic()
         self.arm.turn(reading, period_s, now_s)
         if self.unplugged:
@@ -178,6 +180,13 @@ class _RunningRobot:
             self._io_due_s = now_s + IO_PERIOD_S
             self._turn_head(IO_PERIOD_S)
             self.io.publish(IO_PERIOD_S)
+
+    def _watch_cuff(self) -> None:
+        """Who guides the arm by hand has it by the cuff."""
+        switch = self.io.cuff.signals[CUFF_SWITCH]
+        if self._plant.is_guided is not self._guided:
+            self._guided = switch.value = self._plant.is_guided
+        self.arm.squeeze(bool(switch.value))
 
     def close(self) -> None:
         self.node.close("the robot goes off")

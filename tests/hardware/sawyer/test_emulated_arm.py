@@ -82,6 +82,21 @@ def test_position_mode_moves_at_the_speed_ratio_and_has_no_timeout(stand):
     assert stand.motors.position_rad == pytest.approx(np.ones(SIZE))
 
 
+def test_arm_gives_way_while_its_cuff_is_squeezed_and_then_stays(stand):
+    stand.command(Mode.POSITION, position=1.0)
+    stand.arm.squeeze(True)
+    stand.command(Mode.POSITION, position=1.0)
+    stand.turn(0.5)
+    assert stand.motors.last[0] == "torque" and not stand.motors.last[1].any()
+    stand.arm.squeeze(False)
+    stand.turn(0.5)
+    assert (stand.motors.last, stand.arm.mode) == ("hold", None)
+    stand.arm.squeeze(True)
+    stand.arm.press_stop()
+    stand.turn()
+    assert stand.motors.last == "hold"
+
+
 def test_torques_and_speeds_are_limited(stand):
     stand.command(Mode.TORQUE, effort=1e6)
     stand.turn()
