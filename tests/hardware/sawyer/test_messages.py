@@ -82,6 +82,17 @@ def test_bytes_agree_with_another_implementation(store, values, frame):
     assert decode(type(ours), data) == ours
 
 
+def test_a_name_in_another_encoding_ends_no_connection():
+    kind = message("std_msgs/String")
+    data = encode(kind(data="Greifer")).replace(b"ei", b"\xe9\xff")
+    assert encode(decode(kind, data)) == data
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.float64])
+def test_seconds_keep_their_fraction(kind):
+    assert Duration(kind(0.25)).to_nsec() == 250_000_000
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_and_never_believed(data):

@@ -18,6 +18,8 @@ _BYTES = ("uint8", "char")
 _LENGTH = struct.Struct("<I")
 _TIME = struct.Struct("<II")
 _DURATION = struct.Struct("<ii")
+_ODD_BYTES = "surrogateescape"
+"""A string that is not UTF-8 must not end the connection; sent on, it is what it was."""
 
 Encode = Callable[[Any, bytearray], None]
 Decode = Callable[[bytes, int], tuple[Any, int]]
@@ -63,7 +65,7 @@ def _time_codec(layout: struct.Struct, kind: type[Time] | type[Duration]) -> Fie
 
 
 def _encode_string(value: Any, out: bytearray) -> None:
-    data = value if isinstance(value, bytes) else value.encode()
+    data = value if isinstance(value, bytes) else value.encode(errors=_ODD_BYTES)
     out += _LENGTH.pack(len(data)) + data
 
 
@@ -77,7 +79,7 @@ def _take_length(data: bytes, offset: int, smallest: int) -> tuple[int, int]:
 
 def _decode_string(data: bytes, offset: int) -> tuple[str, int]:
     length, offset = _take_length(data, offset, 1)
-    return data[offset : offset + length].decode(), offset + length
+    return data[offset : offset + length].decode(errors=_ODD_BYTES), offset + length
 
 
 def number_array_codec(base: str, fixed: int | None) -> FieldCodec:

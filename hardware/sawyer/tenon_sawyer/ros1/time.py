@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from numbers import Integral
 from typing import Self
 
 NS_PER_S = 1_000_000_000
@@ -16,7 +17,7 @@ class _Span:
 
     def __init__(self, secs: float = 0, nsecs: int = 0) -> None:
         """secs may be a float as long as nsecs is left out. Raises ValueError where both carry a fraction."""
-        if isinstance(secs, float):
+        if not isinstance(secs, Integral):  # numpy's float32 is no float
             if nsecs:
                 raise ValueError(f"seconds as a float ({secs}) leave no room for nanoseconds ({nsecs})")
             secs, nsecs = 0, round(secs * NS_PER_S)
