@@ -201,7 +201,12 @@ def test_policy_whose_making_was_killed_while_its_data_were_copied_is_made_anew(
     monkeypatch.setattr(Trainer, "open", begin)
     set_task(tmp_path / "data", SPEC)
     (tmp_path / "data" / "domains.json").write_text("{}")
-    (tmp_path / "job" / "policy-erm-seed0" / "prior.new").mkdir(parents=True)
+    begun = tmp_path / "job" / "policy-erm-seed0"
+    (begun / "prior.new").mkdir(parents=True)
+    with pytest.raises(InterruptedError, match="made anew"):
+        JobFolder(tmp_path / "job", tmp_path / "data").policy("erm", 0, 77)
+    shutil.rmtree(begun)  # as the refusal of one with another configuration tells a person to do
+    (tmp_path / "job" / "cost.json").write_text('{"policy-erm-seed0": 1.0}')
     with pytest.raises(InterruptedError, match="made anew"):
         JobFolder(tmp_path / "job", tmp_path / "data").policy("erm", 0, 77)
 

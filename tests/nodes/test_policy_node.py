@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -97,11 +98,10 @@ def test_picture_that_nobody_reads_is_not_answered_and_the_next_one_is(
     monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_loopback")
     session = tmp_path / "session.yaml"
     session.write_text(yaml.safe_dump(picture_session(tmp_path)))
-    bench = Bench(tmp_path / "run", str(session))
-    for what in ("weights", "state"):
-        bench.say(what)
-    bench.say("observation", image=Image(height=2, width=2, encoding="16UC1"))
-    assert bench.actions == []
-    bench.say("observation", image=image_to_msg(np.zeros((PICTURE_PX, PICTURE_PX, 3), np.uint8), 0, "camera"))
-    assert len(bench.actions) == 1
-    bench.close()
+    with closing(Bench(tmp_path / "run", str(session))) as bench:
+        for what in ("weights", "state"):
+            bench.say(what)
+        bench.say("observation", image=Image(height=2, width=2, encoding="16UC1"))
+        assert bench.actions == []
+        bench.say("observation", image=image_to_msg(np.zeros((PICTURE_PX, PICTURE_PX, 3), np.uint8), 0, "camera"))
+        assert len(bench.actions) == 1

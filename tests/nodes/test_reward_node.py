@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,6 @@ def test_picture_that_nobody_reads_pays_nothing_and_the_next_one_is_judged(
     session = tmp_path / "session.yaml"
     wanted = picture_session(tmp_path, reward="daib", reward_checkpoint=str(checkpoint), run_directory=str(tmp_path))
     session.write_text(yaml.safe_dump(wanted))
-    bench = Bench(session)
-    bench.say_unreadable()
-    assert len(bench.episode(1, 2)) == 2
-    bench.close()
+    with closing(Bench(session)) as bench:
+        bench.say_unreadable()
+        assert len(bench.episode(1, 2)) == 2

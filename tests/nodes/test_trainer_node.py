@@ -254,6 +254,16 @@ def test_message_that_makes_no_transition_is_refused_and_training_goes_on(tmp_pa
     assert bench.states[-1].fault == ""
 
 
+def test_who_waits_for_training_is_told_also_of_an_episode_whose_last_step_is_refused(tmp_path: Path) -> None:
+    session = session_of(tmp_path / "node", "iql", wait_for_training=True)
+    close(offline(session, tmp_path / "node" / "run" / "trainer"))
+    last = to_msg(demonstrations(load_setup(session).environment_spec)[-1])
+    last.image.height, last.image.width, last.image.encoding = 2, 2, "16UC1"
+    with node_of(session) as bench:
+        bench.publish(last)
+        bench.serve_until(lambda: bool(bench.states) and bench.states[-1].step == last.step)
+
+
 def test_data_that_a_method_refuses_stop_the_training_in_order_and_not_the_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

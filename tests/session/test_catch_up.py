@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tenon.data.episodes import EpisodeContract, EpisodeOutcome, Result
+from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeOutcome, Result
 from tenon.data.store import EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, Observation, ObservationSpec, Transition
 from tenon.session.catch_up import missed_episodes
@@ -97,6 +97,19 @@ def test_what_is_held_is_not_taken_again_and_evaluations_never_are(trainer: Trai
     for _ in range(2):
         catch_up(store, trainer)
         assert trainer.replay.transitions == LENGTH + BROKEN_OFF_AFTER
+
+
+def test_recording_that_cannot_be_used_keeps_the_others_from_nothing(
+    trainer: Trainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def cut_off() -> Iterator[Transition]:
+        yield step_of(0, 0)
+        raise EpisodeError("episode_0: a message on /transition cannot be used")
+
+    bad = replace(recorded(0, "timeout"), steps=cut_off())  # type: ignore[arg-type]
+    catch_up(store_of(bad, recorded(1, "timeout")), trainer)
+    assert trainer.replay.transitions == LENGTH
+    assert "episode_0: a message on /transition" in caplog.text
 
 
 def test_step_that_no_trainer_takes_is_not_waited_for() -> None:

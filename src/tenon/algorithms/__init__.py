@@ -80,8 +80,9 @@ def _device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     # A torch without CUDA says so by an AssertionError.
-    except (AssertionError, RuntimeError) as error:
+    except (AssertionError, ImportError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
         raise ConfigurationError(
-            f"device: {name!r} cannot be used here: {error}. Set device: cpu; of a training that was begun on another "
-            f"machine, in its trainer.json"
+            f"device: {name!r} cannot be used here: {reason}. Set device: cpu; a training that was begun on another "
+            f"machine has it in its trainer.json and, if `tenon train` began it, in OUT/experiment.json as well"
         ) from error

@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from tenon.cli.errors import CommandError
+
 FILE_WIDTH = 120
 """Of tables that go to a file or a pipe."""
 
@@ -25,6 +27,16 @@ def write_line(text: str) -> None:
 def note(text: str) -> None:
     """One line about what happens."""
     ERR.print(text, markup=False, soft_wrap=True)
+
+
+def write_result(path: Path | None, data: Any) -> None:
+    """The result of a command for --json, where it was given. Raises CommandError: what was printed stands."""
+    if path is None:
+        return
+    try:
+        write_json(path, data)
+    except OSError as error:
+        raise CommandError(f"--json {path}: cannot be written: {error}. The result stands above") from error
 
 
 def write_json(path: Path, data: Any) -> None:

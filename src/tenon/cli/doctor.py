@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from tenon.cli.checks.finding import Finding, Severity, error, info
-from tenon.cli.console import ERR, OUT, write_json
+from tenon.cli.console import ERR, OUT, write_result
 from tenon.cli.errors import FAILURE, SUCCESS
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ class Doctor:
         findings = collect(self._checks())
         show(findings)
         is_well = all(finding.severity is not Severity.ERROR for finding in findings)
-        if self.json is not None:
-            write_json(self.json, {"ok": is_well, "findings": [finding.to_json() for finding in findings]})
+        write_result(self.json, {"ok": is_well, "findings": [finding.to_json() for finding in findings]})
         return SUCCESS if is_well else FAILURE
 
     def _checks(self) -> list[tuple[str, Check]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from tenon.cli.console import OUT, note
+from tenon.cli.console import OUT, note, write_result
 from tenon.cli.errors import SUCCESS, CommandError, UsageError
 from tenon.cli.session import Controller, Reward
 
@@ -130,19 +130,8 @@ class Evaluate:
         assert self.checkpoint is not None  # _check has seen to it
         result = evaluate_in_environment(env, self.checkpoint, self.draws, deterministic=self.deterministic)
         OUT.print(result.table())
-        self._write(result.to_json())
+        write_result(self.json, result.to_json())
         return SUCCESS
-
-    def _write(self, data: dict[str, Any]) -> None:
-        """The result as a file, where one is asked for. Raises CommandError."""
-        from tenon.cli.console import write_json
-
-        if self.json is None:
-            return
-        try:
-            write_json(self.json, data)
-        except OSError as error:
-            raise CommandError(f"--json {self.json}: cannot be written: {error}. The result stands above") from error
 
     def _policy(self) -> PolicySnapshot | None:
         from tenon.cli.checkpoints import newest_checkpoint, newest_of, policy_of
@@ -211,7 +200,7 @@ class Evaluate:
         if not setup.job.has_detector:
             note(f"success is the word of reward {config.reward!r} alone: nothing at this stand tells the truth")
         wall_s = time.monotonic() - started_s
-        self._write(EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s).to_json())
+        write_result(self.json, EvaluationReport(config.task, config.robot, (evaluated.evaluation,), wall_s).to_json())
         return SUCCESS
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tenon.cli.console import OUT, write_json
+from tenon.cli.console import OUT, write_result
 from tenon.cli.errors import SUCCESS, CommandError
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ class Replay:
             report = compare(steps, read_steps(made[-1]))
         _show(report, f"{self.episode} on {self.robot}: {episode.outcome.result}, then {made[-1].outcome.result}")
         OUT.print(f"recorded as {made[-1].path}", highlight=False, soft_wrap=True)
-        if self.json is not None:
-            write_json(self.json, asdict(report))
+        write_result(self.json, asdict(report))
         return SUCCESS
 
     def _setup(self, episode: Episode, steps: list[ReplayStep]) -> SessionSetup:

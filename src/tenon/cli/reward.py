@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from tenon.cli.console import note, write_json
+from tenon.cli.console import note, write_result
 from tenon.cli.errors import SUCCESS, CommandError, UsageError
 from tenon.cli.train_reward import load_pictures, names_of, show_audit
 
@@ -44,8 +44,7 @@ class Audit:
             numbers = show_audit(classifier, data, names, f"{self.classifier} on {self.data}")
         except ConfigurationError as error:
             raise CommandError(str(error)) from error
-        if self.json is not None:
-            write_json(self.json, numbers)
+        write_result(self.json, numbers)
         return SUCCESS
 
 

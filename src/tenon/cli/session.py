@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from tenon.cli.console import OUT, note, write_json
+from tenon.cli.console import OUT, note, write_result
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -191,8 +191,7 @@ class Run:
             report = Practice(session, setup, practice, recordings, record).run()
         OUT.print(report.to_markdown(), markup=False, soft_wrap=True)
         note(f"policy: {path / BEST_FOLDER}")
-        if self.json is not None:
-            write_json(self.json, {**report.to_json(), "run_directory": str(config.run_directory)})
+        write_result(self.json, {**report.to_json(), "run_directory": str(config.run_directory)})
         return SUCCESS
 
     def _report(self, setup: SessionSetup, outcome: RunOutcome, wall_s: float) -> int:
@@ -204,9 +203,8 @@ class Run:
         condition = condition_of(setup.goal_error_m)
         counted = evaluate(config.controller, condition, outcome.episodes, force_limit_n=limit_n)
         OUT.print(evaluation_table([counted], f"{config.run_directory}: {reason}"))
-        if self.json is not None:
-            report = EvaluationReport(config.task, config.robot, (counted,), wall_s).to_json()
-            write_json(self.json, {**report, "stop_reason": reason, "run_directory": str(config.run_directory)})
+        report = EvaluationReport(config.task, config.robot, (counted,), wall_s).to_json()
+        write_result(self.json, {**report, "stop_reason": reason, "run_directory": str(config.run_directory)})
         return SUCCESS if reason == "done" else FAILURE
 
 

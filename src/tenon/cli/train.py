@@ -89,6 +89,7 @@ class Train:
             )
         check_counts(self.seeds, self.jobs)
         size = self._size()
+        from tenon.experiments.cluster import KEPT
         from tenon.experiments.experiment import ExperimentError
         from tenon.experiments.training import Training
 
@@ -100,6 +101,8 @@ class Train:
         show(report, self.out)
         for folder in sorted((self.out / "work").glob("*/trainer/checkpoints")):
             note(f"trained: {folder.parent}")
+        for place in sorted((self.out / "work").glob(f"*/{KEPT}")):
+            note(f"trained: {place.read_text().strip()}: copy it from there, a temporary folder")
         return SUCCESS if report.passed else FAILURE
 
     def _check_options(self) -> None:
@@ -206,5 +209,6 @@ def _check_practice(size: TrainingSize) -> None:
     if 0 < size.steps < needed:
         raise UsageError(
             f"--steps {size.steps}: practice learns from step {needed} on (warmup_transitions "
-            f"{size.trainer.warmup_transitions}): take more steps, or --set warmup_transitions=0"
+            f"{size.trainer.warmup_transitions}, updates_per_transition {size.trainer.updates_per_transition:g}): take "
+            f"more steps, or --set warmup_transitions=0 updates_per_transition=1"
         )

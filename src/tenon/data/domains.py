@@ -137,7 +137,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / _LOCK).open("w")
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be locked: {error}. Copy the data to where you may write") from error
+        raise StorageError(f"{folder}: cannot be locked: {error}. Take a folder where you may write") from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

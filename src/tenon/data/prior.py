@@ -126,10 +126,9 @@ def _from_replay(directory: Path, spec: EnvironmentSpec) -> Iterator[Transition]
     try:
         window = replay.window(replay.transitions)
         if not window:
-            raise StorageError(
-                f"{directory}: holds no transitions yet. What a training on data alone learnt from is in its folder "
-                f"'prior': name that one"
-            )
+            prior = directory.parent / "prior"
+            where = prior if prior.is_dir() else "a run's folder 'episodes', if it recorded any"
+            raise StorageError(f"{directory}: holds no transitions yet: name {where} instead")
         for start in range(window.start, window.stop, _CHUNK):
             yield from _chunk(replay, torch.arange(start, min(start + _CHUNK, window.stop)))
     finally:

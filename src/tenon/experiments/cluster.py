@@ -14,10 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tenon.data.mapped_array import write_beside
 from tenon.experiments.experiment import ExperimentError, Job, JobResult
-from tenon.experiments.runner import AnyExperiment, RunObserver, perform, reason_of, store
+from tenon.experiments.runner import AnyExperiment, RunObserver, perform, reason_of, store, work_directory
 
 INSTALL = "pip install -e '.[cluster]'"
+KEPT = "kept.txt"
+"""In a job's own folder: on which machine, and where there, its worker's stays."""
 
 
 class RayCluster:
@@ -58,6 +61,9 @@ class RayCluster:
         result = JobResult.from_json(answer["result"])
         store(experiment, out, result)
         if "kept" in answer:
+            folder = work_directory(out, job)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_beside(folder / KEPT, (answer["kept"] + "\n").encode())
             observer.on_kept(job, answer["kept"])
         observer.on_done(result)
 

@@ -100,8 +100,8 @@ class JobFolder:
         """FOLDER/name, which ``make`` fills once: a checkpoint at once, or a training, done when its cost is noted."""
         place = self.root / name
         with folder_lock(self.root / f".{name}"):
-            done = (place / MANIFEST).is_file()
-            if not done and name not in _costs(self.root):
+            trained = Trainer.exists(place) and name in _costs(self.root)
+            if not trained and not (place / MANIFEST).is_file():
                 before_s = time.process_time()
                 make(place)
                 self._note(name, time.process_time() - before_s)

@@ -153,10 +153,9 @@ def _claim(experiment: AnyExperiment, out: Path) -> None:
         seen = json.loads(path.read_bytes())
         if seen["name"] != experiment.name:
             raise ExperimentError(f"{out} holds {seen['name']}, asked for is {experiment.name}: name another --out")
-        if seen != description:
+        if differs := differing_leaves(seen["size"], description["size"]):
             raise ExperimentError(
-                f"{out} holds {experiment.name} with {differing_leaves(seen['size'], description['size'])}: type the "
-                f"line that began it, or name another --out"
+                f"{out} holds {experiment.name} with {differs}: type the line that began it, or name another --out"
             )
     elif (out / _JOBS).exists():
         raise ExperimentError(f"{out} holds jobs, but no {_DESCRIPTION}: name another --out")

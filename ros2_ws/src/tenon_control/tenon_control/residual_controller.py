@@ -21,7 +21,7 @@ from tenon.control.residual import ResidualCommand as Command
 from tenon.control.residual import ResidualController
 from tenon.control.step_log import StepLog
 from tenon.control.types import ControlMode, Pose, Reference
-from tenon.data.decode import image_to_array
+from tenon.data.decode import DecodeError, image_to_array
 from tenon.data.transitions import Observation as Seen
 from tenon.session.draws import Dither
 from tenon.session.stand import residual_of
@@ -94,15 +94,22 @@ class ResidualControllerNode(GraphNode):
         if self._state.controller in LEARNED:
             self._match(self._observations, msg)
         elif self._search is not None:
-            picture = image_to_array(msg.image) if msg.image.height else None
-            seen = Seen(np.array(msg.state, dtype=np.float32), picture)
-            self._answer(msg, self._search.act(seen), self._state.controller, 0)
+            self._follow(self._search, self._state.controller, msg)
         elif self._state.controller == TELEOP:
             self._tell(msg, self._what_was_done(msg, pose_from_msg(msg.tcp_in_base).position_m), "hold", 0)
         elif self._state.controller == "p_dither" and self._dither is not None:
             self._answer(msg, self._dither.draw(), "dither", 0)
         else:
             self._answer(msg, np.zeros(ACTION_SIZE), "zero", 0)
+
+    def _follow(self, search: BaselinePolicy, name: str, msg: Observation) -> None:
+        try:
+            picture = image_to_array(msg.image) if msg.image.height else None
+        except DecodeError as error:
+            # Silence makes the supervisor hold the arm.
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        self._answer(msg, search.act(Seen(np.array(msg.state, dtype=np.float32), picture)), name, 0)
 
     def _on_action(self, msg: PolicyAction) -> None:
         self._match(self._actions, msg)

@@ -111,9 +111,9 @@ class TrainerNode(GraphNode):
     def _on_transition(self, msg: TransitionMsg) -> None:
         if not msg.train or self._stopped:
             return
+        self._newest = (msg.episode, msg.step)
         try:
             self._take(transition_from_msg(msg))
-            self._newest = (msg.episode, msg.step)
         except DecodeError as error:
             self.get_logger().error(f"a transition is refused: {error}")
         except _STOPPING as error:
