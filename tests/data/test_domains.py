@@ -245,7 +245,7 @@ def test_cache_that_was_cut_off_while_it_was_built_is_built_anew(collection: Col
 def test_data_where_nobody_may_write_are_refused_with_their_remedy(collection: Collection) -> None:
     folder = collection.all()
     (folder / ".labelled").write_text("in the way")
-    with pytest.raises(StorageError, match="Copy the data to where you may write"):
+    with pytest.raises(StorageError, match="Take a folder where you may write"):
         labelled_images(folder)
 
 
