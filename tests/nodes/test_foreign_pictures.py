@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from sensor_msgs.msg import CameraInfo, Image
+from tenon_msgs.msg import Observation
 
+from tenon_control.residual_controller import ResidualControllerNode
 from tenon_perception.observation_node import ObservationNode
 from tenon_session.teaching import StandError, TeachingNode
 
@@ -22,6 +24,13 @@ def test_an_observation_goes_without_a_picture_that_cannot_be_read() -> None:
     node: Any = SimpleNamespace(get_logger=lambda: SimpleNamespace(error=lambda words, **_: told.append(words)))
     ObservationNode._on_image(node, UNKNOWN)
     assert "'yuv422' is not supported. Allowed: rgb8, bgr8, mono8" in told[0]
+
+
+def test_a_search_that_cannot_read_its_picture_asks_for_nothing() -> None:
+    told: list[str] = []
+    node: Any = SimpleNamespace(get_logger=lambda: SimpleNamespace(error=lambda words, **_: told.append(words)))
+    ResidualControllerNode._follow(node, SimpleNamespace(), "spiral", Observation(image=UNKNOWN))  # type: ignore[arg-type]
+    assert "'yuv422' is not supported" in told[0]
 
 
 @pytest.mark.parametrize(
