@@ -19,16 +19,20 @@ READABLE = Image(height=1, width=1, encoding="rgb8", step=3, data=bytes(3))
 FISHEYE = CameraInfo(distortion_model="equidistant", d=[0.1, 0.2, 0.3, 0.4])
 
 
-def test_an_observation_goes_without_a_picture_that_cannot_be_read() -> None:
+def teller() -> tuple[Any, list[str]]:
+    """What a node says when something is wrong, and a stand-in for it that does no more."""
     told: list[str] = []
-    node: Any = SimpleNamespace(get_logger=lambda: SimpleNamespace(error=lambda words, **_: told.append(words)))
+    return SimpleNamespace(get_logger=lambda: SimpleNamespace(error=lambda words, **_: told.append(words))), told
+
+
+def test_an_observation_goes_without_a_picture_that_cannot_be_read() -> None:
+    node, told = teller()
     ObservationNode._on_image(node, UNKNOWN)
     assert "'yuv422' is not supported. Allowed: rgb8, bgr8, mono8" in told[0]
 
 
 def test_a_search_that_cannot_read_its_picture_asks_for_nothing() -> None:
-    told: list[str] = []
-    node: Any = SimpleNamespace(get_logger=lambda: SimpleNamespace(error=lambda words, **_: told.append(words)))
+    node, told = teller()
     ResidualControllerNode._follow(node, SimpleNamespace(), "spiral", Observation(image=UNKNOWN))  # type: ignore[arg-type]
     assert "'yuv422' is not supported" in told[0]
 

@@ -62,14 +62,20 @@ class Bench:
         rclpy.try_shutdown()
 
 
+def paid_session(folder: Path) -> Path:
+    """The file of a session that a classifier pays, which calls every picture the same."""
+    checkpoint = constant_classifier(folder / "daib", 1.5, size_px=PICTURE_PX)
+    session = folder / "session.yaml"
+    wanted = picture_session(folder, reward="daib", reward_checkpoint=str(checkpoint), run_directory=str(folder))
+    session.write_text(yaml.safe_dump(wanted))
+    return session
+
+
 def test_node_that_is_started_anew_goes_on_with_what_the_session_has_taught_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_loopback")
-    checkpoint = constant_classifier(tmp_path / "daib", 1.5, size_px=PICTURE_PX)
-    session = tmp_path / "session.yaml"
-    wanted = picture_session(tmp_path, reward="daib", reward_checkpoint=str(checkpoint), run_directory=str(tmp_path))
-    session.write_text(yaml.safe_dump(wanted))
+    session = paid_session(tmp_path)
     learning = [False] * FREE_STEPS + [True]
     for first in (1, 1 + EPISODES):
         bench = Bench(session)
@@ -97,10 +103,7 @@ def test_picture_that_nobody_reads_pays_nothing_and_the_next_one_is_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_loopback")
-    checkpoint = constant_classifier(tmp_path / "daib", 1.5, size_px=PICTURE_PX)
-    session = tmp_path / "session.yaml"
-    wanted = picture_session(tmp_path, reward="daib", reward_checkpoint=str(checkpoint), run_directory=str(tmp_path))
-    session.write_text(yaml.safe_dump(wanted))
+    session = paid_session(tmp_path)
     with closing(Bench(session)) as bench:
         bench.say_unreadable()
         assert len(bench.episode(1, 2)) == 2

@@ -35,13 +35,13 @@ def write_result(path: Path | None, data: Any) -> None:
         return
     try:
         write_json(path, data)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CommandError(f"--json {path}: cannot be written: {error}. The result stands above") from error
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Writes JSON so that the file is there whole or not at all: beside, fsync, rename."""
-    write_text(path, json.dumps(data, indent=2) + "\n")
+    """Writes JSON so that the file is there whole or not at all: beside, fsync, rename. Raises ValueError for NaN."""
+    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

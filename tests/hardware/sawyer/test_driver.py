@@ -248,9 +248,7 @@ def test_cable_pulled(lab, driver, wait_for):
     assert_comes_back_without_moving(lab, driver, wait_for)
 
 
-def test_cable_pulled_is_told_as_such_long_after_a_reading_came_twice(lab, driver, wait_for, monkeypatch):
-    """Else what is under way would not be discarded, and arrive with the cable."""
-    keep(driver, driver.read().tcp_in_base)
+def tell_everything_twice(lab, monkeypatch):
     joint_states = lab.emulator.robot.publisher("/robot/joint_states")
     original = joint_states.publish
 
@@ -259,6 +257,12 @@ def test_cable_pulled_is_told_as_such_long_after_a_reading_came_twice(lab, drive
         original(msg)
 
     monkeypatch.setattr(joint_states, "publish", twice)
+
+
+def test_cable_pulled_is_told_as_such_long_after_a_reading_came_twice(lab, driver, wait_for, monkeypatch):
+    """Else what is under way would not be discarded, and arrive with the cable."""
+    keep(driver, driver.read().tcp_in_base)
+    tell_everything_twice(lab, monkeypatch)
     wait_for(lambda: driver.link.readings.counters.old, "a duplicate")
     monkeypatch.undo()
     keep(driver, driver.read().tcp_in_base)
@@ -371,14 +375,7 @@ def test_bag_that_is_played_at_the_robots_master_is_not_taken_for_the_robot(lab,
 
 
 def test_duplicates_among_good_readings_do_no_harm(lab, driver, wait_for, monkeypatch):
-    joint_states = lab.emulator.robot.publisher("/robot/joint_states")
-    original = joint_states.publish
-
-    def twice(msg):
-        original(msg)
-        original(msg)
-
-    monkeypatch.setattr(joint_states, "publish", twice)
+    tell_everything_twice(lab, monkeypatch)
     here = driver.read().tcp_in_base
     wait_for(lambda: keep(driver, here, 0.1) and driver.link.readings.counters.old > 10, "duplicates")
     assert distance(here, driver.read().tcp_in_base)[0] < STILL_M

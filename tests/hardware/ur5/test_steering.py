@@ -56,13 +56,19 @@ class Stand:
         return self.tcp.position_m - before_m
 
 
-@pytest.mark.parametrize("command", ["servo", "speed"])
-def test_arm_that_has_given_way_does_not_leap_when_it_is_to_hold_where_it_is(command: str) -> None:
-    """By the 10 mm that it has given way, the pose to hold is already away from the one before."""
+def given_way(command: str) -> tuple[Stand, Pose]:
+    """A stand whose arm has yielded to the push as far as it does, and where it was asked to stay."""
     stand = Stand(command=command)
     asked = stand.tcp
     for _ in range(400):
         stand.turn(asked)
+    return stand, asked
+
+
+@pytest.mark.parametrize("command", ["servo", "speed"])
+def test_arm_that_has_given_way_does_not_leap_when_it_is_to_hold_where_it_is(command: str) -> None:
+    """By the 10 mm that it has given way, the pose to hold is already away from the one before."""
+    stand, asked = given_way(command)
     assert stand.tcp.position_m[2] - asked.position_m[2] == pytest.approx(0.0097, abs=5e-4)
     held = stand.tcp
     steps_m = [stand.turn(held, holding=True) for _ in range(20)]
@@ -71,10 +77,7 @@ def test_arm_that_has_given_way_does_not_leap_when_it_is_to_hold_where_it_is(com
 
 @pytest.mark.parametrize("command", ["servo", "speed"])
 def test_what_gave_way_before_a_motion_of_the_joints_is_forgotten_after_it(command: str) -> None:
-    stand = Stand(command=command)
-    asked = stand.tcp
-    for _ in range(400):
-        stand.turn(asked)
+    stand, asked = given_way(command)
     joints_rad = stand.arm.joints_rad
     for _ in range(20):
         stand.turn(asked, joints_rad=joints_rad)

@@ -103,8 +103,6 @@ class TrainerNode(GraphNode):
         self._second_look.cancel()
         try:
             self._catch_up()
-        except EpisodeError as error:
-            self.get_logger().error(f"no more is caught up with: {error}")
         except _STOPPING as error:
             self._stop(str(error))
 

@@ -204,19 +204,21 @@ class Limb:
 
     def joint_angles_to_cartesian_pose(self, joint_angles: Mapping[str, float], end_point: str = "right_hand") -> Any:
         """geometry_msgs/Pose of the end point in the base; None where the robot has no solution."""
+        response = self._solved_fk(joint_angles, end_point)
+        return None if response is None else response.pose_stamp[0].pose
+
+    def fk_request_in_collision(self, joint_angles: Mapping[str, float], end_point: str = "right_hand") -> bool:
+        """Whether the arm would collide with these joints; True also where the robot cannot tell."""
+        response = self._solved_fk(joint_angles, end_point)
+        return True if response is None else bool(response.inCollision[0])
+
+    def _solved_fk(self, joint_angles: Mapping[str, float], end_point: str) -> Any:
+        """What ``fk_request`` gives; None, and a line in the log, where that is no solution."""
         response = self.fk_request(joint_angles, end_point)
         if response is False or not response.isValid or not response.isValid[0]:
             LOG.error("no forward kinematics for these joints at %s", end_point)
             return None
-        return response.pose_stamp[0].pose
-
-    def fk_request_in_collision(self, joint_angles: Mapping[str, float], end_point: str = "right_hand") -> bool:
-        """Whether the arm would collide with these joints; True also where the robot cannot tell."""
-        response = self.fk_request(joint_angles, end_point)
-        if response is False or not response.isValid or not response.isValid[0]:
-            LOG.error("no forward kinematics for these joints at %s", end_point)
-            return True
-        return bool(response.inCollision[0])
+        return response
 
     def ik_request(
         self,
