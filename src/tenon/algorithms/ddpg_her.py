@@ -1,8 +1,8 @@
 """DDPG with hindsight goals and demonstrations (Nair et al., 2018), in the form of demos-her.md section 2.
 
 Relabelling and the share of demonstrations in a batch are the sampler's work; here demonstrations are the rows that
-``Batch.prior`` marks. Deviation from the reference code: the losses of an update are taken at the same parameters,
-before any of them takes its step, so that a diverged loss changes nothing.
+``Batch.prior`` marks. Deviations from the reference code: the losses of an update are taken at the same parameters,
+before any of them takes its step, so that a diverged loss changes nothing; the target policy acts (``acting``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from tenon.algorithms.actor import ActorNetwork
 from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
 from tenon.algorithms.losses import (
     Cloning,
@@ -72,6 +73,10 @@ class DDPGHERConfig(ActorCriticConfig):
     )
     uniform_probability: float = Field(
         default=0.1, ge=0.0, le=1.0, description="share of exploring actions that are uniform; demos-her.md section 3"
+    )
+    acting: Literal["averaged", "newest"] = Field(
+        default="averaged",
+        description="whose weights act: the target policy's, which average the last updates, or the newest; ours",
     )
 
     @model_validator(mode="after")
@@ -142,6 +147,15 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
             last_layer_scale=config.last_layer_scale,
             uniform_probability=config.uniform_probability,
         )
+
+    @property
+    def actor_network(self) -> ActorNetwork:
+        """With the target policy, unless the newest one is asked for.
+
+        A policy of which each batch clones what a young critic prefers swings from one update to the next: from one
+        look to another it loses up to a third of its successes. Its average does not.
+        """
+        return ActorNetwork(self.encoder, self.target_policy if self.config.acting == "averaged" else self.policy)
 
     def update(self, batch: Batch) -> DDPGHERMetrics:
         batch = self._prepared(batch)

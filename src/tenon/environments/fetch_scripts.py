@@ -26,9 +26,10 @@ class PickScriptConfig(Config):
 
     noise: float = Field(default=0.1, ge=0.0, description="standard deviation per entry of the action; demos-her.md 8")
     gain_per_m: float = Field(
-        default=6.0,
+        default=10.0,
         gt=0.0,
-        description="action per distance to the way point; a faster carry saves more dropped blocks",
+        description="action per distance to the way point: the block is home in the middle of an episode of 50 steps, so "
+        "that its second half is about what was reached",
     )
     hover_m: float = Field(default=0.08, gt=0.0, description="height above the object before the descent")
     above_m: float = Field(default=0.015, gt=0.0, description="the descent begins this close to the object, sideways")

@@ -31,6 +31,8 @@ FILTER, PLAIN, SHOWN = "with Q-filter", "plain cloning loss", "demonstrations"
 CLEAN, BAD = "clean demonstrations", "bad demonstrations"
 _SCRIPT_STREAM = 5
 _HORIZON_STEPS = 50
+_TARGET_UPDATE_EVERY = 20
+"""Updates; demos-her.md 8, once an episode of 20 updates."""
 
 
 class DemosHerPickSize(Config):
@@ -44,7 +46,9 @@ class DemosHerPickSize(Config):
     demonstrations: PositiveInt = Field(default=100, description="by script; demos-her.md 8")
     batch_size: PositiveInt = Field(default=256, description="N; demos-her.md 8")
     demonstrated: PositiveInt = Field(default=64, description="N_D, in each batch beside N; demos-her.md 8")
-    updates_per_episode: PositiveInt = Field(default=20, description="demos-her.md 8")
+    updates_per_episode: PositiveInt = Field(
+        default=40, description="twice demos-her.md 8: with 20, bad demonstrations are not outgrown within the steps"
+    )
 
 
 class DemosHerPick(Experiment[DemosHerPickSize]):
@@ -67,7 +71,7 @@ class DemosHerPick(Experiment[DemosHerPickSize]):
 
     def jobs(self, seeds: int) -> list[Job]:
         size = self.size
-        practice, cloning = size.steps * 2.2e-4, size.cloning_updates * 0.5e-4
+        practice, cloning = size.steps * 2.9e-4, size.cloning_updates * 0.5e-4
         evaluation = size.draws * 2e-3
         jobs = []
         for seed in range(seeds):
@@ -138,7 +142,7 @@ class DemosHerPick(Experiment[DemosHerPickSize]):
         batch_size = size.batch_size + demonstrated
         return TrainerConfig(
             method="ddpg_her",
-            algorithm={**common, "target_update_every": size.updates_per_episode, "cloning": cloning},
+            algorithm={**common, "target_update_every": _TARGET_UPDATE_EVERY, "cloning": cloning},
             batch_size=batch_size,
             warmup_transitions=_HORIZON_STEPS,
             updates_per_transition=size.updates_per_episode / _HORIZON_STEPS,
