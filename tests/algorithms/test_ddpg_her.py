@@ -188,6 +188,19 @@ def test_targets_move_every_so_many_updates_and_the_rest_always() -> None:
         assert not torch.equal(states[1][name], states[2][name])
 
 
+@pytest.mark.parametrize(("acting", "of"), [("averaged", "target_policy"), ("newest", "policy")])
+def test_the_average_of_the_last_policies_acts_unless_asked_otherwise(acting: str, of: str) -> None:
+    learner = create("ddpg_her", {**CONFIG, "acting": acting}, SPEC, seed=0)
+    assert DDPGHERConfig().acting == "averaged"
+    before = learner.actor_network.state_dict()["policy.network.weights.0"].clone()
+    for _ in range(3):
+        learner.update(random_batch())
+    acts, state = learner.actor_network.state_dict(), learner.state().tensors
+    assert not torch.equal(state["policy.network.weights.0"], state["target_policy.network.weights.0"])
+    assert torch.equal(acts["policy.network.weights.0"], state[f"{of}.network.weights.0"])
+    assert not torch.equal(acts["policy.network.weights.0"], before)
+
+
 def test_warmup_trains_the_critic_and_leaves_the_actor() -> None:
     learner = create("ddpg_her", {**CONFIG, "critic_warmup_updates": 2}, SPEC, seed=0)
     written_out.assert_warmup_leaves_the_actor(learner, 2)

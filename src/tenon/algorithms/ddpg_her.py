@@ -152,8 +152,8 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
     def actor_network(self) -> ActorNetwork:
         """With the target policy, unless the newest one is asked for.
 
-        A policy of which each batch clones what a young critic prefers swings from one update to the next: from one
-        look to another it loses up to a third of its successes. Its average does not.
+        Each batch clones what a young critic prefers, so the newest policy swings from one update to the next; its
+        average does so far less.
         """
         return ActorNetwork(self.encoder, self.target_policy if self.config.acting == "averaged" else self.policy)
 

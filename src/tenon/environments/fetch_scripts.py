@@ -28,8 +28,7 @@ class PickScriptConfig(Config):
     gain_per_m: float = Field(
         default=10.0,
         gt=0.0,
-        description="action per distance to the way point: the block is home in the middle of an episode of 50 steps, so "
-        "that its second half is about what was reached",
+        description="action per distance to the way point: the block is home by the middle of an episode of 50 steps",
     )
     hover_m: float = Field(default=0.08, gt=0.0, description="height above the object before the descent")
     above_m: float = Field(default=0.015, gt=0.0, description="the descent begins this close to the object, sideways")

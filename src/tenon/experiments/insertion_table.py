@@ -230,7 +230,8 @@ def _trainer(arm: Arm, steps: int, warmup: int) -> TrainerConfig:
             replay=replay,
             checkpoint_every_updates=every,
         )
-    # Chapter 5's loss and weights with the targets of TD3; there is no hindsight, as insertion has no goals.
+    # Chapter 5's loss and weights with the targets of TD3, and as there the newest policy acts; there is no hindsight,
+    # as insertion has no goals.
     most = 1.0 / (1.0 - _DISCOUNT)
     algorithm = {
         **common,
@@ -239,6 +240,7 @@ def _trainer(arm: Arm, steps: int, warmup: int) -> TrainerConfig:
         "critic_learning_rate": 3e-4,
         "target_rate": 0.005,
         "target_update_every": 1,
+        "acting": "newest",
         "return_range": (-most, 0.0) if arm.reward == "image" else (0.0, most),
     }
     return TrainerConfig(
