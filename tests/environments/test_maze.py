@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from itertools import pairwise
 
 import numpy as np
@@ -77,6 +78,12 @@ def test_weaker_actuators_move_it_less():
         observation, *_ = env.step(np.array((1.0, 0.0), np.float32))
         moved.append(observation[0] - start[0])
     assert moved[1] == pytest.approx(0.6 * moved[0], rel=0.02)
+
+
+def test_nothing_stays_in_the_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    MazeEnv().close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wall_is_no_place_for_the_goal():

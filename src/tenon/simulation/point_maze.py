@@ -6,6 +6,7 @@ Source: iql.md, section 8 (``PointMaze_Medium``, 8 x 8 cells of 1 m). Cells are 
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -26,6 +27,7 @@ class PointMaze:
     def __init__(self, actuator_gain: float = 1.0) -> None:
         medium = robotics_module("envs.maze.maps").MEDIUM_MAZE
         self._task = robotics_module("envs.maze.point_maze").PointMazeEnv(maze_map=medium, continuing_task=False)
+        Path(self._task.tmp_xml_file_path).unlink()  # the package leaves one behind in the temporary folder per maze
         self._point = self._task.point_env
         self._point.model.actuator_gainprm[:, 0] *= actuator_gain
         self.cells: tuple[Cell, ...] = tuple(
