@@ -16,6 +16,8 @@ from tenon.cli.train import Train
 from tenon.data.checkpoint import Checkpoint, save_checkpoint
 from tenon.data.replay import Replay
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, Observation, ObservationSpec, Transition
+from tenon.environments.registry import make_environment
+from tenon.experiments.prior_data import resets
 
 SMALL = ("batch_size=16", "algorithm.hidden_sizes=[8]", "warmup_transitions=0")
 DRAWER = EnvironmentSpec(observation=ObservationSpec(state_size=4), action_size=3)
@@ -99,6 +101,18 @@ def test_task_with_goals_is_practised_with_hindsight_unless_told_otherwise(tmp_p
 
 
 @pytest.mark.learning
+def test_practice_begins_in_demonstrations_where_asked_for(tmp_path: Path) -> None:
+    arguments = ("ddpg_her", "--data", "scripted", "--demonstrations", "2", "--env", "fetch-stack", "--updates", "0")
+    assert train(tmp_path, *arguments, "--steps", "100", "--demonstration-resets", "1") == 0
+    (stored,) = (tmp_path / "work").glob("*/trainer/replay")
+    reset = resets("fetch-stack", 2, seed=0, probability=1.0)(0)
+    begin, _ = make_environment("fetch-stack").reset(seed=reset.seed, options=reset.options)
+    held = Replay(stored, make_environment("fetch-stack").spec)
+    np.testing.assert_array_equal(held.values("state", np.array([0]))[0], begin["state"])
+    held.close()
+
+
+@pytest.mark.learning
 def test_checkpoint_is_evaluated_without_a_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path / "out", "sac", "--env", "drawer", "--steps", "60") == 0
     (work,) = (tmp_path / "out" / "work").iterdir()
@@ -134,6 +148,12 @@ def test_checkpoint_is_evaluated_without_a_graph(tmp_path: Path, capsys: pytest.
         (("bc", "--data", "scripted"), "--env NAME is needed"),
         (("bc", "--data", "scripted", "--env", "fetch-reach"), "there is no script for 'fetch-reach'"),
         (("bc", "--data", "nowhere"), "holds no data"),
+        (("sac", "--env", "drawer", "--demonstration-resets", "0.5"), "on --data scripted"),
+        (("sac", "--env", "drawer", "--demonstration-resets", "1.5"), "a share from 0 to 1"),
+        (
+            ("awac", "--data", "scripted", "--env", "drawer", "--steps", "50", "--demonstration-resets", "0.5"),
+            "with drawer: these demonstrations hold no simulator states",
+        ),
         (("sac", "--env", "drawer", "--config", "td3"), "is of method 'td3'"),
         (("sac", "--env", "drawer", "--config", "nosuch"), "'nosuch' is unknown"),
     ],

@@ -12,7 +12,9 @@ import pytest
 from tenon.configuration import ConfigurationError
 from tenon.experiments.awac_drawer import AWACDrawer, AWACDrawerSize
 from tenon.experiments.awac_valve import AWACValve, AWACValveSize
-from tenon.experiments.demos_her_pick import DemosHerPick, DemosHerPickSize
+from tenon.experiments.demos_her import DemosHerSize
+from tenon.experiments.demos_her_pick import DemosHerPick
+from tenon.experiments.demos_her_stack import DemosHerStack, DemosHerStackSize
 from tenon.experiments.experiment import ExperimentError
 from tenon.experiments.insertion_table import GATED, InsertionTable, InsertionTableSize
 from tenon.experiments.insertion_worlds import make_task
@@ -28,7 +30,7 @@ TINY: tuple[AnyExperiment, ...] = (
     ),
     Intervention(InterventionSize(steps=60, evaluate_every=40, warmup=40, draws=2, interventions=2, patience_steps=3)),
     DemosHerPick(
-        DemosHerPickSize(
+        DemosHerSize(
             steps=100,
             cloning_updates=10,
             evaluate_every=50,
@@ -37,7 +39,21 @@ TINY: tuple[AnyExperiment, ...] = (
             demonstrations=2,
             batch_size=16,
             demonstrated=4,
-            updates_per_episode=5,
+            updates_per_50_steps=5,
+        )
+    ),
+    DemosHerStack(
+        DemosHerStackSize(
+            methods=DemosHerStack.full().size.methods,
+            steps=100,
+            cloning_updates=10,
+            evaluate_every=50,
+            draws=2,
+            draws_on_the_way=1,
+            demonstrations=2,
+            batch_size=16,
+            demonstrated=4,
+            updates_per_50_steps=5,
         )
     ),
     AWACDrawer(
@@ -177,7 +193,14 @@ def test_every_experiment_says_what_it_costs_and_shows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "runs", "cost"), [("insertion-table", 3 * 3 * 11, 3), ("awac-drawer", 3 * 4, 50), ("iql-maze", 3 * 7, 50)]
+    ("name", "runs", "cost"),
+    [
+        ("insertion-table", 3 * 3 * 11, 3),
+        ("demos-her-pick", 3 * 6, 10),
+        ("demos-her-stack", 3 * 3 * 7, 50),
+        ("awac-drawer", 3 * 4, 50),
+        ("iql-maze", 3 * 7, 50),
+    ],
 )
 def test_full_size_lists_its_runs(name: str, runs: int, cost: int) -> None:
     """cost: at least so many times that of the small size."""
@@ -202,12 +225,9 @@ def test_experiment_on_recorded_data_names_them_before_anything_runs(
     assert not list((tmp_path / "out").glob("jobs/*"))
 
 
-@pytest.mark.parametrize(
-    ("name", "missing"), [("residual-bias", "three free blocks"), ("demos-her-pick", "several blocks")]
-)
-def test_full_size_without_its_environment_names_what_is_missing(name: str, missing: str) -> None:
-    with pytest.raises(ExperimentError, match=rf"{missing}.*Run it without --full"):
-        experiment_named(name).full()
+def test_full_size_without_its_environment_names_what_is_missing() -> None:
+    with pytest.raises(ExperimentError, match=r"three free blocks.*Run it without --full"):
+        experiment_named("residual-bias").full()
 
 
 def test_arm_has_no_task_of_pictures() -> None:

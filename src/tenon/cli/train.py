@@ -54,6 +54,9 @@ class Train:
     """Steps of practice. Default: 0 with data, 15000 without."""
     demonstrations: int = 100
     """Episodes of `--data scripted`."""
+    demonstration_resets: float = 0.0
+    """Share of the episodes of practice that begin in the middle of a demonstration of `--data scripted`, with what it
+    came to as their goal (long tasks in simulation: `--env fetch-stack`)."""
     seeds: int = 1
     """Seeds 0, 1, ... side by side."""
     config: str | None = None
@@ -119,7 +122,7 @@ class Train:
     def _size(self) -> TrainingSize:
         """Checks everything that can be checked before a worker starts. Raises UsageError or ConfigurationError."""
         from tenon.environments.registry import make_environment
-        from tenon.experiments.training import TrainingSize, task_and_data
+        from tenon.experiments.training import TrainingSize, resets_of, task_and_data
         from tenon.simulation.robotics_package import RoboticsPackageError
 
         updates, steps = self._amounts()
@@ -133,6 +136,7 @@ class Train:
             environment=self.env,
             data=self.data,
             demonstrations=self.demonstrations,
+            demonstration_resets=self.demonstration_resets,
             steps=steps,
             evaluate_every=self.evaluate_every,
             draws=self.draws,
@@ -140,10 +144,13 @@ class Train:
         )
         _check_practice(size)
         task_and_data(size, task, 0)
+        resets_of(size, 0, demonstrations=1)
         return size
 
     def _amounts(self) -> tuple[int, int]:
         """Offline updates, and steps of practice."""
+        if not 0.0 <= self.demonstration_resets <= 1.0:
+            raise UsageError(f"--demonstration-resets {self.demonstration_resets:g}: a share from 0 to 1 is needed")
         for option, value, least in (
             ("updates", self.updates, 0),
             ("steps", self.steps, 0),

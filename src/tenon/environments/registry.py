@@ -16,7 +16,12 @@ from tenon.data.transitions import Transition
 from tenon.environments.claw_valve import ClawValveEnv, ValveScriptConfig, valve_demonstrations
 from tenon.environments.drawer import DrawerConfig, DrawerEnv, DrawerScriptConfig, drawer_episodes
 from tenon.environments.fetch import FetchConfig, FetchEnv
-from tenon.environments.fetch_scripts import PickScriptConfig, pick_demonstrations
+from tenon.environments.fetch_scripts import (
+    PickScriptConfig,
+    StackScriptConfig,
+    pick_demonstrations,
+    stack_demonstrations,
+)
 from tenon.environments.flying_peg import FlyingPegEnv
 from tenon.environments.insertion import ArmRewardName, InsertionEnv, ObservationName, make_insertion
 from tenon.environments.insertion_scripts import InsertionScriptConfig, insertion_demonstrations
@@ -181,4 +186,5 @@ _ENTRIES: Mapping[str, _Entry] = {
     "fetch-push": _Entry(_fetch("push")),
     "fetch-slide": _Entry(_fetch("slide")),
     "fetch-reach": _Entry(_fetch("reach")),
+    "fetch-stack": _Entry(_fetch("stack"), _Script(StackScriptConfig, stack_demonstrations)),
 }

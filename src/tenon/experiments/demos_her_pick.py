@@ -6,52 +6,37 @@ those on the table. With bad demonstrations, of which every second drops the blo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveInt
 
-from tenon.configuration import Config
-from tenon.data.replay import ReplayConfig
-from tenon.data.sampling import RelabelConfig, SamplingConfig
 from tenon.data.transitions import Transition
 from tenon.environments.fetch import FetchConfig, FetchEnv
 from tenon.environments.fetch_scripts import PickScriptConfig, pick_demonstrations
 from tenon.experiments import episodes
+from tenon.experiments.demos_her import (
+    BC,
+    FILTER,
+    HER,
+    OURS,
+    PLAIN,
+    SCRIPT_STREAM,
+    DemosHerSize,
+    evaluated,
+    trainer_of,
+)
 from tenon.experiments.episodes import Episode
-from tenon.experiments.experiment import Experiment, ExperimentError, Job, JobContext
-from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.experiment import Experiment, Job, JobContext
+from tenon.experiments.practice import Plan, practised
 from tenon.experiments.results import Condition, Results, Row, above, at_least, at_most, difference
-from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
 
-OURS, HER, BC = "DDPG + HER + demonstrations", "DDPG + HER", "BC"
-FILTER, PLAIN, SHOWN = "with Q-filter", "plain cloning loss", "demonstrations"
+SHOWN = "demonstrations"
 CLEAN, BAD = "clean demonstrations", "bad demonstrations"
-_SCRIPT_STREAM = 5
-_HORIZON_STEPS = 50
-_TARGET_UPDATE_EVERY = 20
-"""Updates; demos-her.md 8, once an episode of 20 updates."""
 
 
-class DemosHerPickSize(Config):
-    """How much is done."""
-
-    steps: PositiveInt = Field(default=15_000, description="of practice; demos-her.md 8")
-    cloning_updates: PositiveInt = Field(default=20_000, description="of BC; demos-her.md 8")
-    evaluate_every: PositiveInt = Field(default=5_000, description="steps, or updates of BC, between evaluations")
-    draws: PositiveInt = Field(default=250, description="evaluation episodes: more than 100 of them have in-air goals")
-    draws_on_the_way: PositiveInt = Field(default=40, description="evaluation episodes for the curve; demos-her.md 8")
-    demonstrations: PositiveInt = Field(default=100, description="by script; demos-her.md 8")
-    batch_size: PositiveInt = Field(default=256, description="N; demos-her.md 8")
-    demonstrated: PositiveInt = Field(default=64, description="N_D, in each batch beside N; demos-her.md 8")
-    updates_per_episode: PositiveInt = Field(
-        default=40, description="twice demos-her.md 8: with 20, bad demonstrations are not outgrown within the steps"
-    )
-
-
-class DemosHerPick(Experiment[DemosHerPickSize]):
+class DemosHerPick(Experiment[DemosHerSize]):
     """Five ways to learn, and the bad demonstrations themselves."""
 
     name: ClassVar[str] = "demos-her-pick"
@@ -60,13 +45,15 @@ class DemosHerPick(Experiment[DemosHerPickSize]):
 
     @classmethod
     def small(cls) -> DemosHerPick:
-        return cls(DemosHerPickSize())
+        return cls(DemosHerSize())
 
     @classmethod
     def full(cls) -> DemosHerPick:
-        raise ExperimentError(
-            "demos-her-pick --full stacks two to four blocks (demos-her.md 8, GPU): Tenon has no environment with "
-            "several blocks. Run it without --full"
+        """The paper's batches, and the million steps that its authors expect of pick-and-place; demos-her.md 3, 4."""
+        return cls(
+            DemosHerSize(
+                steps=1_000_000, cloning_updates=200_000, evaluate_every=50_000, batch_size=1_024, demonstrated=128
+            )
         )
 
     def jobs(self, seeds: int) -> list[Job]:
@@ -82,19 +69,19 @@ class DemosHerPick(Experiment[DemosHerPickSize]):
 
     def run(self, context: JobContext) -> list[Row]:
         job, size = context.job, self.size
-        env = FetchEnv(FetchConfig(task="pick", horizon_steps=_HORIZON_STEPS))
+        env = FetchEnv(FetchConfig(task="pick"))
         prior = self._demonstrations(env, job)
         if job.method == SHOWN:
             ends = [transition.success for transition in prior() if transition.ended]
             return context.rows(success=float(np.mean(ends)))
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:
-            return _measured(_evaluated(env, trainer, step, size.draws_on_the_way))
+            return _measured(evaluated(env, trainer, step, size.draws_on_the_way))
 
         plan = Plan(0 if job.method == BC else size.steps, size.evaluate_every)
         practice = practised(
             context,
-            self._trainer(job.method),
+            trainer_of(job.method, size),
             env.spec,
             plan,
             look,
@@ -102,7 +89,7 @@ class DemosHerPick(Experiment[DemosHerPickSize]):
             prior=None if job.method == HER else prior,
         )
         with practice as trainer:
-            return context.rows(**_measured(_evaluated(env, trainer, -1, size.draws)))
+            return context.rows(**_measured(evaluated(env, trainer, -1, size.draws)))
 
     def bar(self, results: Results) -> list[Condition]:
         ours, cloned = (results.mean(method, CLEAN, "success_in_air") for method in (OURS, BC))
@@ -119,47 +106,14 @@ class DemosHerPick(Experiment[DemosHerPickSize]):
         script = PickScriptConfig(dropping_every=2 if job.setting == BAD else None)
 
         def transitions() -> Iterator[Transition]:
-            rng = np.random.default_rng((job.seed, _SCRIPT_STREAM))
+            rng = np.random.default_rng((job.seed, SCRIPT_STREAM))
             shown = pick_demonstrations(env, self.size.demonstrations, rng, script, "demonstrations")
             return (transition for episode in shown for transition in episode.transitions)
 
         return transitions
 
-    def _trainer(self, method: str) -> TrainerConfig:
-        size = self.size
-        common: dict[str, Any] = {"hidden_sizes": (256, 256, 256)}
-        if method == BC:
-            encoder = {"standardize_state": True}
-            return TrainerConfig(
-                method="bc",
-                algorithm={**common, "policy": "deterministic", "actor_learning_rate": 1e-3, "encoder": encoder},
-                batch_size=size.batch_size,
-                offline_updates=size.cloning_updates,
-                checkpoint_every_updates=size.evaluate_every,
-            )
-        cloning = {HER: "off", PLAIN: "plain"}.get(method, "filtered")
-        demonstrated = 0 if method == HER else size.demonstrated
-        batch_size = size.batch_size + demonstrated
-        return TrainerConfig(
-            method="ddpg_her",
-            algorithm={**common, "target_update_every": _TARGET_UPDATE_EVERY, "cloning": cloning},
-            batch_size=batch_size,
-            warmup_transitions=_HORIZON_STEPS,
-            updates_per_transition=size.updates_per_episode / _HORIZON_STEPS,
-            sampling=SamplingConfig(
-                relabel=RelabelConfig(), prior_share=demonstrated / batch_size if demonstrated else None
-            ),
-            replay=ReplayConfig(capacity=max(size.steps, batch_size)),
-            checkpoint_every_updates=1_000,
-        )
 
-
-def _evaluated(env: FetchEnv, trainer: Trainer, step: int, draws: int) -> list[Episode]:
-    choose = policy_chooser(trainer, deterministic=True, step=max(step, 0))
-    return episodes.roll_out(env, choose, episodes.evaluation_seeds(draws))
-
-
-def _measured(seen: list[Episode]) -> dict[str, float]:
+def _measured(seen: Sequence[Episode]) -> dict[str, float]:
     """Success on the last step, over all goals and over those in the air."""
     in_air = [episode for episode in seen if episode.start_info["in_air"]]
     return {"success": episodes.success_rate(seen), "success_in_air": episodes.success_rate(in_air)}

@@ -18,7 +18,7 @@ from tenon.data.transitions import EnvironmentSpec, Transition
 from tenon.experiments.episodes import Chooser, ResettableEnvironment
 from tenon.experiments.experiment import JobContext
 from tenon.training.config import TrainerConfig
-from tenon.training.loop import LoopCallback, train_gym
+from tenon.training.loop import LoopCallback, Reset, train_gym
 from tenon.training.trainer import Trainer
 
 _EPISODE_STREAM, _ACTING_STREAM = 1, 2
@@ -39,6 +39,8 @@ class Plan:
     evaluate_every_updates: int | None = None
 
 
+Resets = Callable[[int], Reset] | None
+"""How the training episode of a number begins; None: where the task does."""
 Evaluate = Callable[[Trainer, int], None]
 """Called with the trainer and the step: offline updates plus steps of practice so far."""
 
@@ -53,6 +55,7 @@ class Practice:
         evaluate: Evaluate,
         *,
         env: ResettableEnvironment | None = None,
+        resets: Resets = None,
         callbacks: Sequence[LoopCallback] = (),
         on_progress: Callable[[float], None] = lambda fraction: None,
     ) -> None:
@@ -60,6 +63,7 @@ class Practice:
         self._plan = plan
         self._evaluate = evaluate
         self._env = env
+        self._resets = resets
         self._callbacks = callbacks
         self._on_progress = on_progress
         self._looked_at = -1
@@ -100,7 +104,16 @@ class Practice:
         episode = _first_free_episode(trainer)
         while (before := trainer.replay.transitions) < plan.steps:
             rng = np.random.default_rng((trainer.seed, _EPISODE_STREAM, episode))
-            train_gym(env, trainer, 1, rng=rng, session=_SESSION, first_episode=episode, callbacks=self._callbacks)
+            train_gym(
+                env,
+                trainer,
+                1,
+                rng=rng,
+                session=_SESSION,
+                first_episode=episode,
+                resets=self._resets,
+                callbacks=self._callbacks,
+            )
             episode += 1
             done = trainer.replay.transitions
             self._tell()
@@ -152,6 +165,7 @@ def practised(
     look: Look,
     *,
     env: ResettableEnvironment | None = None,
+    resets: Resets = None,
     prior: Prior = None,
     callbacks: Callable[[Trainer], Sequence[LoopCallback]] = lambda trainer: (),
 ) -> Iterator[Trainer]:
@@ -164,7 +178,10 @@ def practised(
 
     try:
         watching = callbacks(trainer)
-        Practice(trainer, plan, evaluate, env=env, callbacks=watching, on_progress=context.progress).run()
+        practice = Practice(
+            trainer, plan, evaluate, env=env, resets=resets, callbacks=watching, on_progress=context.progress
+        )
+        practice.run()
         yield trainer
     finally:
         trainer.close()

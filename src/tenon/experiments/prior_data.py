@@ -13,7 +13,8 @@ from tenon.data.domains import is_domain_folder, read_task
 from tenon.data.mapped_array import StorageError
 from tenon.data.store import EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, Transition
-from tenon.environments.registry import scripted_names, scripted_transitions
+from tenon.environments.demonstration_resets import DemonstrationResets
+from tenon.environments.registry import scripted_episodes, scripted_names, scripted_transitions
 from tenon.session.setup import load_setup
 
 SCRIPTED = "scripted"
@@ -34,6 +35,12 @@ def scripted(environment: str, episodes: int, seed: int) -> Callable[[], Iterato
             f"there is no script for {environment!r} to take data from. There are: {', '.join(scripted_names())}"
         )
     return lambda: scripted_transitions(environment, episodes, np.random.default_rng((seed, _SCRIPT_STREAM)))
+
+
+def resets(environment: str, episodes: int, seed: int, probability: float) -> DemonstrationResets:
+    """Into the demonstrations that ``scripted`` gives, made anew. Raises ScriptError where they hold no states."""
+    rng = np.random.default_rng((seed, _SCRIPT_STREAM))
+    return DemonstrationResets(list(scripted_episodes(environment, episodes, rng)), probability, seed)
 
 
 def data_folder(path: Path, task: EnvironmentSpec | None) -> tuple[EnvironmentSpec, Path]:

@@ -10,6 +10,7 @@ from tenon.experiments.awac_drawer import AWACDrawer
 from tenon.experiments.awac_valve import AWACValve
 from tenon.experiments.daib_classifier import DaibClassifier
 from tenon.experiments.demos_her_pick import DemosHerPick
+from tenon.experiments.demos_her_stack import DemosHerStack
 from tenon.experiments.insertion_table import InsertionTable
 from tenon.experiments.intervention import Intervention
 from tenon.experiments.iql_maze import IQLMaze
@@ -22,6 +23,7 @@ _KINDS: tuple[type[AnyExperiment], ...] = (
     ResidualBias,
     InsertionTable,
     DemosHerPick,
+    DemosHerStack,
     AWACDrawer,
     AWACValve,
     IQLMaze,

@@ -13,9 +13,10 @@ from tenon.algorithms import Metrics
 from tenon.configuration import Config, ConfigurationError
 from tenon.data.transitions import EnvironmentSpec
 from tenon.environments.registry import make_environment
+from tenon.environments.scripted import ScriptError
 from tenon.experiments import episodes, prior_data
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, Prior, policy_chooser, practised
+from tenon.experiments.practice import Plan, Prior, Resets, policy_chooser, practised
 from tenon.experiments.results import Condition, Results, Row, at_least
 from tenon.training.config import TrainerConfig
 from tenon.training.loop import EpisodeResult, LoopCallback
@@ -32,6 +33,12 @@ class TrainingSize(Config):
     environment: str | None = Field(default=None, description="name in the registry of environments")
     data: str | None = Field(default=None, description="'scripted', or a folder with a replay or recorded episodes")
     demonstrations: PositiveInt = Field(default=100, description="episodes of the script")
+    demonstration_resets: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="share of practice episodes that begin in a demonstration of the script",
+    )
     steps: NonNegativeInt = Field(default=0, description="of practice in the environment, after offline updates")
     evaluate_every: PositiveInt = Field(default=1_000, description="updates or steps between evaluations")
     draws: PositiveInt = Field(default=20, description="evaluation episodes")
@@ -79,7 +86,15 @@ class Training(Experiment[TrainingSize]):
         plan = Plan(size.steps, size.evaluate_every)
         with scalars(context.directory / "tensorboard") as board:
             practice = practised(
-                context, size.trainer, spec, plan, look, env=env if size.steps else None, prior=prior, callbacks=board
+                context,
+                size.trainer,
+                spec,
+                plan,
+                look,
+                env=env if size.steps else None,
+                resets=resets_of(size, seed),
+                prior=prior,
+                callbacks=board,
             )
             with practice as trainer:
                 last = {point.metric: point.value for point in context.points}
@@ -95,6 +110,23 @@ def task_and_data(size: TrainingSize, task: EnvironmentSpec | None, seed: int) -
             return task, None
         return task, prior_data.scripted(size.environment, size.demonstrations, seed)
     return prior_data.data_folder(Path(size.data), task)
+
+
+def resets_of(size: TrainingSize, seed: int, demonstrations: int | None = None) -> Resets:
+    """How its practice episodes begin. demonstrations: fewer, to see whether it works. Raises ConfigurationError."""
+    if not size.demonstration_resets:
+        return None
+    if size.data != prior_data.SCRIPTED or size.environment is None or not size.steps:
+        raise ConfigurationError(
+            f"--demonstration-resets {size.demonstration_resets:g}: is for practice (--env, --steps) on "
+            f"--data scripted, whose demonstrations hold the simulator's states"
+        )
+    try:
+        return prior_data.resets(
+            size.environment, demonstrations or size.demonstrations, seed, size.demonstration_resets
+        )
+    except ScriptError as error:
+        raise ConfigurationError(f"--demonstration-resets with {size.environment}: {error}") from error
 
 
 class _Board(LoopCallback):

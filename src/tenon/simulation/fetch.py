@@ -12,11 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tenon.simulation.fetch_stack import stack_task
 from tenon.simulation.robotics_package import robotics_module
 from tenon.simulation.saved_state import refresh, restore_state, saved_state
 
 Vector = NDArray[np.float64]
-FetchTask = Literal["pick", "push", "slide", "reach"]
+FetchTask = Literal["pick", "push", "slide", "reach", "stack"]
 
 _TASKS: dict[FetchTask, tuple[str, str]] = {
     "pick": ("envs.fetch.pick_and_place", "MujocoFetchPickAndPlaceEnv"),
@@ -28,7 +29,10 @@ _TASKS: dict[FetchTask, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FetchReading:
-    """observation (25,), or (10,) without an object; achieved_goal and desired_goal (3,) in m."""
+    """observation (25,), or (10,) without an object; achieved_goal and desired_goal (3,) in m.
+
+    Of stacked blocks: (10 + 15 blocks,), and (3 blocks,).
+    """
 
     observation: Vector
     achieved_goal: Vector
@@ -36,16 +40,16 @@ class FetchReading:
 
 
 class Fetch:
-    """One task. Raises RoboticsPackageError where gymnasium-robotics is missing."""
+    """One task. blocks: how many are stacked. Raises RoboticsPackageError where gymnasium-robotics is missing."""
 
-    def __init__(self, task: FetchTask) -> None:
-        module, name = _TASKS[task]
-        self._env = _with_fresh_poses(getattr(robotics_module(module), name))(reward_type="sparse")
+    def __init__(self, task: FetchTask, blocks: int = 2) -> None:
+        made = stack_task(blocks) if task == "stack" else _shipped(task)
+        self._env = _with_fresh_poses(made)(reward_type="sparse")
         self.tolerance_m = float(self._env.distance_threshold)
         self.table_goal_z_m: float | None = float(self._env.height_offset) if self._env.has_object else None
 
     def reset(self, seed: int) -> FetchReading:
-        """Object and goal are drawn from ``seed``."""
+        """Objects and goal are drawn from ``seed``."""
         return _reading(self._env.reset(seed=seed)[0])
 
     def step(self, action: Vector) -> FetchReading:
@@ -62,15 +66,20 @@ class Fetch:
         return _reading(self._env._get_obs())
 
     def set_goal(self, goal_m: Vector) -> FetchReading:
-        """Raises ValueError unless the goal is three finite numbers."""
+        """Raises ValueError unless the goal is as many finite numbers as the task's own."""
         goal = np.asarray(goal_m, np.float64)
-        if goal.shape != (3,) or not np.isfinite(goal).all():
-            raise ValueError(f"a goal is 3 finite numbers in m, got {goal.tolist()}")
+        if goal.shape != self._env.goal.shape or not np.isfinite(goal).all():
+            raise ValueError(f"a goal is {self._env.goal.size} finite numbers in m, got {goal.tolist()}")
         self._env.goal = goal.copy()
         return _reading(self._env._get_obs())
 
     def close(self) -> None:
         self._env.close()
+
+
+def _shipped(task: FetchTask) -> Any:
+    module, name = _TASKS[task]
+    return getattr(robotics_module(module), name)
 
 
 def _with_fresh_poses(task: Any) -> Any:
