@@ -9,10 +9,13 @@ from tenon.cli.console import note
 from tenon.cli.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
+    from tenon.configuration.session import ControllerName
     from tenon.training.snapshot import PolicySnapshot
 
 TRAINER_FOLDER = Path("trainer", "checkpoints")
 EXPLORATION = "exploration"
+_DEPTH_IN_RUN = len(TRAINER_FOLDER.parts) + 1
+"""Folders from a checkpoint up to its run."""
 HANDED_OVER = "{place} is a practice: the policy that it handed over is taken, {policy}, not its last weights"
 
 
@@ -42,6 +45,18 @@ def newest_checkpoint(run_directory: Path) -> Path:
     return _handed_over(run_directory) or _newest_in(
         run_directory / TRAINER_FOLDER, remedy="train first, or name a --checkpoint"
     )
+
+
+def practised_as(place: Path) -> ControllerName | None:
+    """The controller of the run that ``place``, a checkpoint or a folder of them, lies in; None where it is in none."""
+    from tenon.cli.run_directory import SESSION_FILE
+    from tenon.session.setup import load_setup
+
+    inside = place.absolute()
+    for folder in (inside, *inside.parents[:_DEPTH_IN_RUN]):
+        if (folder / SESSION_FILE).is_file():
+            return load_setup(folder / SESSION_FILE).config.controller
+    return None
 
 
 def _handed_over(run_directory: Path) -> Path | None:

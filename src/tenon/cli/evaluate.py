@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import tyro
 from tenon.cli.console import OUT, note, write_result
 from tenon.cli.errors import SUCCESS, CommandError, UsageError
 from tenon.cli.session import Controller, Reward
+from tenon.configuration.session import LEARNED
 
 if TYPE_CHECKING:
     from tenon.cli.evaluation import EvaluationPlan
@@ -33,8 +35,9 @@ class Evaluate:
     With --env, a checkpoint acts in that environment, in this process and without a graph.
     """
 
-    controller: Controller = "residual"
-    """What acts: residual beside a task's hand-written controller; policy alone, such as one learnt from a person."""
+    controller: Controller | None = None
+    """What acts: residual beside a task's hand-written controller; policy alone, such as one learnt from a person.
+    Default: as the run does that the policy is of, else as the session says, else residual."""
     session: str | None = None
     """Name of a file in config/sessions, or a path. Default: the run's session, else demo."""
     robot: str | None = None
@@ -91,8 +94,8 @@ class Evaluate:
             self._check_environment_options()
         if self._needs_policy and self.checkpoint is None and self.run_directory is None:
             raise UsageError(
-                f"the controller {self.controller} needs a policy: name a --checkpoint or a --run-directory, or "
-                "evaluate one that needs none, p_controller for example"
+                f"the controller {self.controller or 'residual'} needs a policy: name a --checkpoint or a "
+                "--run-directory, or evaluate one that needs none, p_controller for example"
             )
         if not self._needs_policy and self.checkpoint is not None:
             raise UsageError(
@@ -102,7 +105,22 @@ class Evaluate:
 
     @property
     def _needs_policy(self) -> bool:
-        return self.controller in ("residual", "policy")
+        return self.controller is None or self.controller in LEARNED
+
+    @cached_property
+    def _acts(self) -> Controller:
+        """The controller; asked for once the options are known to go together."""
+        from tenon.cli.checkpoints import practised_as
+        from tenon.session.setup import load_setup
+
+        if self.controller is not None:
+            return self.controller
+        of_run = practised_as(place) if (place := self.checkpoint or self.run_directory) is not None else None
+        said = of_run or (None if self.session is None else load_setup(self.session).config.controller)
+        if said != "policy":
+            return "residual"
+        note(f"controller: policy, as the {'run' if of_run else 'session'} has it")
+        return "policy"
 
     def _check_environment_options(self) -> None:
         given = {
@@ -116,7 +134,7 @@ class Evaluate:
             "--goal-error-mm": self.goal_error_mm is not None,
             "--run-directory": self.run_directory is not None,
             "--record": self.record,
-            "--controller": self.controller != "residual",
+            "--controller": self.controller is not None,
         }
         wrong = [option for option, is_given in given.items() if is_given]
         if wrong:
@@ -155,8 +173,8 @@ class Evaluate:
         session: str | Path = self.session or SESSION
         if self.session is None and self.run_directory is not None:
             session = self.run_directory / SESSION_FILE
-        path = new_run_directory(RUNS, "evaluate", self.controller, time.time())
-        changes = {"controller": self.controller, "train": False, "run_directory": path}
+        path = new_run_directory(RUNS, "evaluate", self._acts, time.time())
+        changes = {"controller": self._acts, "train": False, "run_directory": path}
         wanted = typed(
             robot=self.robot,
             task=absolute(self.task),
@@ -175,8 +193,8 @@ class Evaluate:
         from tenon.cli.evaluation import EvaluationPlan
 
         return EvaluationPlan(
-            controller=self.controller,
-            name=self.controller if policy is None else f"{self.controller}_{policy.method}",
+            controller=self._acts,
+            name=self._acts if policy is None else f"{self._acts}_{policy.method}",
             goal_error_m=setup.goal_error_m,
             goal_error_min_m=setup.goal_error_min_m,
             draws=self.draws,
