@@ -34,5 +34,9 @@ def test_run_comes_before_the_session_and_what_is_typed_before_both(tmp_path: Pa
     assert Evaluate(checkpoint=elsewhere)._acts == "residual"
 
 
-def test_run_of_a_person_or_a_script_says_nothing_of_a_policy(tmp_path: Path) -> None:
-    assert Evaluate(checkpoint=run_of(tmp_path / "run", "p_controller") / "trainer")._acts == "residual"
+@pytest.mark.parametrize("controller", ["p_controller", "p_dither"])
+def test_run_of_a_script_says_nothing_of_a_policy(tmp_path: Path, controller: str) -> None:
+    place = run_of(tmp_path / "run", controller) / "trainer"
+    session = str(run_of(tmp_path / "other", "policy") / SESSION_FILE)
+    assert Evaluate(checkpoint=place)._acts == "residual"
+    assert Evaluate(checkpoint=place, session=session)._acts == "policy"

@@ -102,12 +102,12 @@ def test_task_with_goals_is_practised_with_hindsight_unless_told_otherwise(tmp_p
 
 @pytest.mark.learning
 def test_practice_begins_in_demonstrations_where_asked_for(tmp_path: Path) -> None:
-    arguments = ("ddpg_her", "--data", "scripted", "--demonstrations", "2", "--env", "fetch-stack", "--updates", "0")
+    arguments = ("ddpg_her", "--data", "scripted", "--demonstrations", "2", "--env", "fetch-stack-2", "--updates", "0")
     assert train(tmp_path, *arguments, "--steps", "100", "--demonstration-resets", "1") == 0
     (stored,) = (tmp_path / "work").glob("*/trainer/replay")
-    reset = resets("fetch-stack", 2, seed=0, probability=1.0)(0)
-    begin, _ = make_environment("fetch-stack").reset(seed=reset.seed, options=reset.options)
-    held = Replay(stored, make_environment("fetch-stack").spec)
+    reset = resets("fetch-stack-2", 2, seed=0, probability=1.0)(0)
+    begin, _ = make_environment("fetch-stack-2").reset(seed=reset.seed, options=reset.options)
+    held = Replay(stored, make_environment("fetch-stack-2").spec)
     np.testing.assert_array_equal(held.values("state", np.array([0]))[0], begin["state"])
     held.close()
 

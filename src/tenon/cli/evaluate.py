@@ -37,7 +37,7 @@ class Evaluate:
 
     controller: Controller | None = None
     """What acts: residual beside a task's hand-written controller; policy alone, such as one learnt from a person.
-    Default: as the run does that the policy is of, else as the session says, else residual."""
+    Default: the one of these two that acts in the run which the policy is of, else in the session, else residual."""
     session: str | None = None
     """Name of a file in config/sessions, or a path. Default: the run's session, else demo."""
     robot: str | None = None
@@ -94,8 +94,8 @@ class Evaluate:
             self._check_environment_options()
         if self._needs_policy and self.checkpoint is None and self.run_directory is None:
             raise UsageError(
-                f"the controller {self.controller or 'residual'} needs a policy: name a --checkpoint or a "
-                "--run-directory, or evaluate one that needs none, p_controller for example"
+                f"{self.controller or 'evaluate'} needs a policy: name a --checkpoint or a --run-directory, or a "
+                "--controller that needs none, p_controller for example"
             )
         if not self._needs_policy and self.checkpoint is not None:
             raise UsageError(
@@ -115,11 +115,13 @@ class Evaluate:
 
         if self.controller is not None:
             return self.controller
-        of_run = practised_as(place) if (place := self.checkpoint or self.run_directory) is not None else None
-        said = of_run or (None if self.session is None else load_setup(self.session).config.controller)
+        place = self.checkpoint or self.run_directory
+        said = None if place is None else practised_as(place)
+        if said not in LEARNED and self.session is not None:
+            said = load_setup(self.session).config.controller
         if said != "policy":
             return "residual"
-        note(f"controller: policy, as the {'run' if of_run else 'session'} has it")
+        note("controller: policy, as in the run or the session; --controller residual for another")
         return "policy"
 
     def _check_environment_options(self) -> None:

@@ -56,7 +56,7 @@ class Train:
     """Episodes of `--data scripted`."""
     demonstration_resets: float = 0.0
     """Share of the episodes of practice that begin in the middle of a demonstration of `--data scripted`, with what it
-    came to as their goal (long tasks in simulation: `--env fetch-stack`)."""
+    came to as their goal: for long tasks in simulation, such as `--env fetch-stack-4`."""
     seeds: int = 1
     """Seeds 0, 1, ... side by side."""
     config: str | None = None
@@ -109,7 +109,7 @@ class Train:
         return SUCCESS if report.passed else FAILURE
 
     def _check_options(self) -> None:
-        """Raises UsageError for options that say nothing to what is trained."""
+        """Raises UsageError for options that say nothing to what is trained, or cannot be."""
         given = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
         if self.method == train_reward.NAME:
             wrong, whose = given - OF_BOTH - OF_CLASSIFIER, "no matter to the reward classifier"
@@ -118,6 +118,8 @@ class Train:
         if wrong:
             options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(wrong))
             raise UsageError(f"{options}: {whose}: leave it out")
+        if not 0.0 <= self.demonstration_resets <= 1.0:
+            raise UsageError(f"--demonstration-resets {self.demonstration_resets:g}: a share from 0 to 1 is needed")
 
     def _size(self) -> TrainingSize:
         """Checks everything that can be checked before a worker starts. Raises UsageError or ConfigurationError."""
@@ -149,8 +151,6 @@ class Train:
 
     def _amounts(self) -> tuple[int, int]:
         """Offline updates, and steps of practice."""
-        if not 0.0 <= self.demonstration_resets <= 1.0:
-            raise UsageError(f"--demonstration-resets {self.demonstration_resets:g}: a share from 0 to 1 is needed")
         for option, value, least in (
             ("updates", self.updates, 0),
             ("steps", self.steps, 0),

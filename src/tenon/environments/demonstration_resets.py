@@ -24,7 +24,9 @@ class DemonstrationResets:
     def __init__(self, demonstrations: Sequence[ScriptedEpisode], probability: float, seed: int) -> None:
         """Raises ScriptError for demonstrations that hold no simulator states, or no goals."""
         if not 0.0 <= probability <= 1.0:
-            raise ScriptError(f"the share of episodes that begin in a demonstration is {probability:g}: 0 to 1 is")
+            raise ScriptError(
+                f"share {probability:g} of the episodes to begin in a demonstration: one from 0 to 1 is needed"
+            )
         if not demonstrations:
             raise ScriptError("there is no demonstration to begin in: make one or more")
         for shown in demonstrations:

@@ -45,8 +45,10 @@ class FetchConfig(Config):
 
     @model_validator(mode="after")
     def _check_stack(self) -> FetchConfig:
-        if self.task != "stack" and (given := self.model_fields_set & {"blocks", "stack_reward"}):
-            raise ValueError(f"{' and '.join(sorted(given))}: of the task stack alone, this one is {self.task}")
+        fields = type(self).model_fields
+        given = [name for name in ("blocks", "stack_reward") if getattr(self, name) != fields[name].default]
+        if self.task != "stack" and given:
+            raise ValueError(f"{' and '.join(given)}: of the task stack alone, this one is {self.task}: leave it out")
         return self
 
 

@@ -16,19 +16,16 @@ from tenon.data.transitions import Transition
 from tenon.environments.claw_valve import ClawValveEnv, ValveScriptConfig, valve_demonstrations
 from tenon.environments.drawer import DrawerConfig, DrawerEnv, DrawerScriptConfig, drawer_episodes
 from tenon.environments.fetch import FetchConfig, FetchEnv
-from tenon.environments.fetch_scripts import (
-    PickScriptConfig,
-    StackScriptConfig,
-    pick_demonstrations,
-    stack_demonstrations,
-)
+from tenon.environments.fetch_scripts import PickScriptConfig, pick_demonstrations
 from tenon.environments.flying_peg import FlyingPegEnv
 from tenon.environments.insertion import ArmRewardName, InsertionEnv, ObservationName, make_insertion
 from tenon.environments.insertion_scripts import InsertionScriptConfig, insertion_demonstrations
 from tenon.environments.maze import MazeConfig, MazeEnv, MazeScriptConfig, maze_walks
 from tenon.environments.peg_tasks import PEG_SOCKETS, biased_peg, socket_peg
 from tenon.environments.scripted import ScriptedEpisode, ScriptError
+from tenon.environments.stack_script import StackScriptConfig, stack_demonstrations
 from tenon.simulation.fetch import FetchTask
+from tenon.simulation.fetch_stack import MOST_BLOCKS
 from tenon.simulation.task_kinds import insertion_tasks
 from tenon.simulation.valve_task import ValveTaskConfig
 
@@ -160,6 +157,11 @@ def _fetch(task: FetchTask) -> Make:
     return lambda **options: FetchEnv(parse(FetchConfig, {**options, "task": task}, where=f"environment fetch-{task}"))
 
 
+def _stack(blocks: int) -> Make:
+    chosen = {"task": "stack", "blocks": blocks}
+    return lambda **options: FetchEnv(parse(FetchConfig, {**options, **chosen}, where=f"fetch-stack-{blocks}"))
+
+
 def _insertion(task: str) -> Make:
     def make(**options: Any) -> InsertionEnv:
         chosen = parse(_InsertionOptions, options, where=f"environment {INSERTION}{task}")
@@ -186,5 +188,8 @@ _ENTRIES: Mapping[str, _Entry] = {
     "fetch-push": _Entry(_fetch("push")),
     "fetch-slide": _Entry(_fetch("slide")),
     "fetch-reach": _Entry(_fetch("reach")),
-    "fetch-stack": _Entry(_fetch("stack"), _Script(StackScriptConfig, stack_demonstrations)),
+    **{
+        f"fetch-stack-{blocks}": _Entry(_stack(blocks), _Script(StackScriptConfig, stack_demonstrations))
+        for blocks in range(2, MOST_BLOCKS + 1)
+    },
 }

@@ -24,6 +24,8 @@ from tenon.experiments.demos_her import (
     SCRIPT_STREAM,
     DemosHerSize,
     evaluated,
+    minutes,
+    paper_batches,
     trainer_of,
 )
 from tenon.experiments.episodes import Episode
@@ -32,7 +34,7 @@ from tenon.experiments.practice import Plan, practised
 from tenon.experiments.results import Condition, Results, Row, above, at_least, at_most, difference
 from tenon.training.trainer import Trainer
 
-SHOWN = "demonstrations"
+SHOWN, _SHOWN_MINUTES = "demonstrations", 0.15
 CLEAN, BAD = "clean demonstrations", "bad demonstrations"
 
 
@@ -50,21 +52,14 @@ class DemosHerPick(Experiment[DemosHerSize]):
     @classmethod
     def full(cls) -> DemosHerPick:
         """The paper's batches, and the million steps that its authors expect of pick-and-place; demos-her.md 3, 4."""
-        return cls(
-            DemosHerSize(
-                steps=1_000_000, cloning_updates=200_000, evaluate_every=50_000, batch_size=1_024, demonstrated=128
-            )
-        )
+        return cls(DemosHerSize(steps=1_000_000, evaluate_every=50_000, **paper_batches()))
 
     def jobs(self, seeds: int) -> list[Job]:
-        size = self.size
-        practice, cloning = size.steps * 2.9e-4, size.cloning_updates * 0.5e-4
-        evaluation = size.draws * 2e-3
         jobs = []
         for seed in range(seeds):
-            jobs += [Job(OURS, CLEAN, seed, practice + evaluation), Job(HER, CLEAN, seed, practice + evaluation)]
-            jobs += [Job(BC, CLEAN, seed, cloning + evaluation), Job(SHOWN, BAD, seed, 0.5)]
-            jobs += [Job(method, BAD, seed, practice + evaluation) for method in (FILTER, PLAIN)]
+            jobs += [Job(method, CLEAN, seed, minutes(method, self.size)) for method in (OURS, HER, BC)]
+            jobs += [Job(method, BAD, seed, minutes(method, self.size)) for method in (FILTER, PLAIN)]
+            jobs.append(Job(SHOWN, BAD, seed, _SHOWN_MINUTES))
         return jobs
 
     def run(self, context: JobContext) -> list[Row]:
@@ -78,15 +73,16 @@ class DemosHerPick(Experiment[DemosHerSize]):
         def look(trainer: Trainer, step: int) -> dict[str, float]:
             return _measured(evaluated(env, trainer, step, size.draws_on_the_way))
 
-        plan = Plan(0 if job.method == BC else size.steps, size.evaluate_every)
+        (method,) = (name for name in (OURS, HER, BC, FILTER, PLAIN) if name == job.method)
+        plan = Plan(0 if method == BC else size.steps, size.evaluate_every)
         practice = practised(
             context,
-            trainer_of(job.method, size),
+            trainer_of(method, size),
             env.spec,
             plan,
             look,
-            env=None if job.method == BC else env,
-            prior=None if job.method == HER else prior,
+            env=None if method == BC else env,
+            prior=None if method == HER else prior,
         )
         with practice as trainer:
             return context.rows(**_measured(evaluated(env, trainer, -1, size.draws)))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import ValidationError
 
 from tenon.algorithms import DivergenceError, StateError
 from tenon.configuration import ConfigurationError, differing_leaves
@@ -153,7 +154,7 @@ def _claim(experiment: AnyExperiment, out: Path) -> None:
         seen = json.loads(path.read_bytes())
         if seen["name"] != experiment.name:
             raise ExperimentError(f"{out} holds {seen['name']}, asked for is {experiment.name}: name another --out")
-        if differs := differing_leaves(seen["size"], description["size"]):
+        if differs := differing_leaves(_as_today(experiment, seen["size"]), description["size"]):
             raise ExperimentError(
                 f"{out} holds {experiment.name} with {differs}: type the line that began it, or name another --out"
             )
@@ -161,6 +162,14 @@ def _claim(experiment: AnyExperiment, out: Path) -> None:
         raise ExperimentError(f"{out} holds jobs, but no {_DESCRIPTION}: name another --out")
     (out / _JOBS).mkdir(exist_ok=True)
     write_beside(path, json.dumps(description, indent=1).encode())
+
+
+def _as_today(experiment: AnyExperiment, size: Any) -> Any:
+    """A stored size, with what settings came up since at their defaults; as it is where it is none of today's."""
+    try:
+        return type(experiment.size).model_validate(size).model_dump(mode="json")
+    except ValidationError:
+        return size
 
 
 @contextmanager

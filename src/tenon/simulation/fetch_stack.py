@@ -24,14 +24,6 @@ _APART_M = 0.1
 _AROUND_M = 0.15
 """Blocks lie within this of the gripper's start, in x and in y; as in the package's own tasks."""
 _DRAWS = 10_000
-_SHOWN_RGBA = (
-    (0.30, 0.30, 0.30, 1.0),
-    (0.80, 0.25, 0.20, 1.0),
-    (0.20, 0.50, 0.80, 1.0),
-    (0.90, 0.70, 0.20, 1.0),
-    (0.30, 0.65, 0.35, 1.0),
-    (0.55, 0.35, 0.70, 1.0),
-)
 
 
 def stack_task(blocks: int) -> Any:
@@ -73,10 +65,8 @@ def stack_task(blocks: int) -> Any:
 
         def _initialize_simulation(self) -> None:
             scene = mujoco.MjSpec.from_file(self.fullpath)
-            for number, name in enumerate(names):
-                if number:
-                    _add_block(scene, name)
-                scene.geom(name).rgba = _SHOWN_RGBA[number]
+            for name in names[1:]:
+                _add_block(scene, name)
             self.model = scene.compile()
             self.data = mujoco.MjData(self.model)
             self._model_names = utilities.MujocoModelNames(self.model)
@@ -88,46 +78,41 @@ def stack_task(blocks: int) -> Any:
             mujoco.mj_resetData(self.model, self.data)
             self.data.time = self.initial_time
             self.data.qpos[:], self.data.qvel[:] = self._start_positions, self._start_velocities
-            for name, place_m in zip(names, self._places(), strict=True):
+            around_m = self.initial_gripper_xpos[:2]
+            for name, place_m in zip(names, _places(blocks, around_m, self.np_random), strict=True):
                 self.data.joint(f"{name}:joint").qpos[:2] = place_m
             mujoco.mj_forward(self.model, self.data)
             return True
-
-        def _places(self) -> Vector:
-            """(blocks, 2)"""
-            centre_m = self.initial_gripper_xpos[:2]
-            for _ in range(_DRAWS):
-                places: Vector = centre_m + self.np_random.uniform(-_AROUND_M, _AROUND_M, (blocks, 2))
-                if all(np.linalg.norm(a - b) >= _APART_M for a, b in itertools.combinations(places, 2)):
-                    return places
-            raise RuntimeError(f"{blocks} blocks found no places {_APART_M} m apart in {_DRAWS} draws")
 
         def _sample_goal(self) -> Vector:
             first_m = utilities.get_site_xpos(self.model, self.data, names[0])
             return np.concatenate([first_m + np.array((0.0, 0.0, i * BLOCK_M)) for i in range(blocks)])
 
         def _get_obs(self) -> dict[str, Vector]:
-            model, data = self.model, self.data
-            period_s = self.n_substeps * model.opt.timestep
+            model, data, period_s = self.model, self.data, self.n_substeps * self.model.opt.timestep
             gripper_m = utilities.get_site_xpos(model, data, "robot0:grip")
             gripper_moved_m = utilities.get_site_xvelp(model, data, "robot0:grip") * period_s
             joints, joint_velocities = utilities.robot_get_obs(model, data, self._model_names.joint_names)
             seen = [gripper_m, joints[-2:], gripper_moved_m, joint_velocities[-2:] * period_s]
-            places = []
-            for name in names:
-                place_m = utilities.get_site_xpos(model, data, name)
-                places.append(place_m)
-                seen += [
-                    place_m,
-                    place_m - gripper_m,
-                    euler(utilities.get_site_xmat(model, data, name)),
-                    utilities.get_site_xvelp(model, data, name) * period_s - gripper_moved_m,
-                    utilities.get_site_xvelr(model, data, name) * period_s,
-                ]
+            places = [utilities.get_site_xpos(model, data, name) for name in names]
+            for name, place_m in zip(names, places, strict=True):
+                rotation = euler(utilities.get_site_xmat(model, data, name))
+                block_moved_m = utilities.get_site_xvelp(model, data, name) * period_s
+                turned = utilities.get_site_xvelr(model, data, name) * period_s
+                seen += [place_m, place_m - gripper_m, rotation, block_moved_m - gripper_moved_m, turned]
             achieved = np.concatenate(places)
             return {"observation": np.concatenate(seen), "achieved_goal": achieved, "desired_goal": self.goal.copy()}
 
     return Stack
+
+
+def _places(blocks: int, around_m: Vector, rng: np.random.Generator) -> Vector:
+    """Where the blocks lie, (blocks, 2) in m."""
+    for _ in range(_DRAWS):
+        places: Vector = around_m + rng.uniform(-_AROUND_M, _AROUND_M, (blocks, 2))
+        if all(np.linalg.norm(a - b) >= _APART_M for a, b in itertools.combinations(places, 2)):
+            return places
+    raise RuntimeError(f"{blocks} blocks found no places {_APART_M} m apart in {_DRAWS} draws")
 
 
 def _add_block(scene: mujoco.MjSpec, name: str) -> None:
