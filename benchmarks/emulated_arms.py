@@ -5,12 +5,16 @@
 An arm gets the demo's task: the hand-written controller alone, then a session that trains a residual policy, then that
 policy. The claw gets the valve: a scripted gait shows it, a policy is trained on that alone, then by practice too. All
 in real time, so run nothing beside it. A part whose report is in --directory already is not run again.
+
+A position-controlled arm that meets the rim may feel more than its supervisor allows: the session holds until a person
+has cleared it. Here that is this program, which counts how often; of any other fault it lets the session go.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,6 +30,8 @@ CLAW = "claw-emulated"
 DEFAULT = ("sim", "ur5-emulated", "sawyer-emulated", CLAW)
 TASK, SESSION = "hard", "sim"
 EVALUATION = "evaluation.json"
+FAULT, CLEARED = "FAULT ", "FAULT force:"
+"""How a session tells a fault, and one that an emulated arm is free of once it is cleared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +114,34 @@ def ran(run: Path, arguments: Sequence[str]) -> dict[str, Any]:
     report = run.with_name(f"{run.name}.json")
     if not report.exists():
         run.parent.mkdir(parents=True, exist_ok=True)
-        tenon("session", "run", *arguments, "--run-directory", str(run), "--json", str(report))
+        faults = attended("session", "run", *arguments, "--run-directory", str(run), "--json", str(report))
+        _faults_of(run).write_text(json.dumps(faults))
     loaded: dict[str, Any] = json.loads(report.read_text())
-    return {**loaded["evaluations"][0], "stop_reason": loaded["stop_reason"], "wall_s": loaded["wall_s"]}
+    told = {"stop_reason": loaded["stop_reason"], "wall_s": loaded["wall_s"]}
+    return {**loaded["evaluations"][0], **told, "faults": json.loads(_faults_of(run).read_text())}
+
+
+def _faults_of(run: Path) -> Path:
+    return run.with_name(f"{run.name}.faults.json")
+
+
+def attended(*arguments: str) -> int:
+    """A session with somebody beside it who clears the faults of its force and lets it go on; how many these were."""
+    faults = 0
+    command = [sys.executable, "-m", "tenon.cli.main", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as session:
+        assert session.stdout is not None  # it was asked for
+        for line in session.stdout:
+            print(line, end="", flush=True)  # noqa: T201 - what the session tells
+            if line.startswith(CLEARED):
+                faults += 1
+                tenon("session", "clear-fault")
+                tenon("session", "resume")
+            elif line.startswith(FAULT):
+                session.send_signal(signal.SIGINT)
+    if session.returncode:
+        raise subprocess.CalledProcessError(session.returncode, command)
+    return faults
 
 
 def tenon(*arguments: str) -> None:
@@ -123,8 +154,8 @@ def table(results: dict[str, dict[str, Any]], size: Size) -> str:
     lines = [
         f"{size.draws} fixed draws before and after, {size.episodes} episodes between, in real time.",
         "",
-        "| robot | part | successes | 95 % interval | steps to success | peak force, N | above the limit |",
-        "|---|---|---|---|---|---|---|",
+        "| robot | part | successes | 95 % interval | steps to success | peak force, N | above limit | force faults |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for robot, parts in results.items():
         for part, row in parts.items():
@@ -138,6 +169,7 @@ def table(results: dict[str, dict[str, Any]], size: Size) -> str:
                 "-" if steps is None else f"{steps:.1f}",
                 f"{row['peak_force_n']:.1f}",
                 str(row["force_violations"]),
+                str(row.get("faults", "-")),
             )
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
