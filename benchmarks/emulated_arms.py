@@ -2,8 +2,8 @@
 
     python benchmarks/emulated_arms.py [--robots ROBOT ...] --directory runs/arms [--json FILE] [--markdown FILE]
 
-An arm gets the demo's task: the hand-written controller alone, then a session that trains a residual policy, then that
-policy. The claw gets the valve: a scripted gait shows it, a policy is trained on that alone, then by practice too. All
+An arm gets the demo's task: the hand-written controller alone, and with dither, then a session that trains a residual
+policy, then that policy. The claw gets the valve: a scripted gait shows it, a policy is trained on that alone, then by practice too. All
 in real time, so run nothing beside it. A part whose report is in --directory already is not run again.
 
 A position-controlled arm that meets the rim may feel more than its supervisor allows: the session holds until a person
@@ -68,11 +68,12 @@ def main() -> int:
 
 
 def insertion(robot: str, folder: Path, size: Size) -> dict[str, Any]:
-    """P-controller, session, trained residual policy."""
+    """P-controller, with dither, session, trained residual policy."""
     stand = ["--session", SESSION, "--robot", robot, "--task", TASK]
     run = folder / "session"
     return {
         "before": evaluated(folder / "before", [*stand, "--controller", "p_controller"], size),
+        "dither": evaluated(folder / "dither", [*stand, "--controller", "p_dither"], size),
         "session": ran(run, [*stand, "--episodes", str(size.episodes)]),
         "after": evaluated(folder / "after", ["--run-directory", str(run)], size),
     }
