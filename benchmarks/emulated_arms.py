@@ -3,8 +3,9 @@
     python benchmarks/emulated_arms.py [--robots ROBOT ...] --directory runs/arms [--json FILE] [--markdown FILE]
 
 An arm gets the demo's task: the hand-written controller alone, and with dither, then a session that trains a residual
-policy, then that policy. The claw gets the valve: a scripted gait shows it, a policy is trained on that alone, then by practice too. All
-in real time, so run nothing beside it. A part whose report is in --directory already is not run again.
+policy, then that policy. The claw gets the valve: a scripted gait shows it, a policy is trained on that alone, then by
+practice too. All in real time, so run nothing beside it. A part whose report is in --directory already is not run
+again.
 
 A position-controlled arm that meets the rim may feel more than its supervisor allows: the session holds until a person
 has cleared it. Here that is this program, which counts how often; of any other fault it lets the session go.
