@@ -27,12 +27,13 @@ ros2: setup
 	VENV=$(VENV) PYTHONPATH="$(PYTHONPATH)" AMENT_PREFIX_PATH="$(AMENT_PREFIX_PATH)" scripts/ros2.sh
 
 # What runs graphs, devices or consoles in real time is given the machine to itself; all else runs side by side.
-ONE_BY_ONE = tests/session_graph tests/hardware tests/nodes tests/console tests/cli tests/benchmarks src/embedded_ros2/tests
-UNIT = $(PY) -m pytest -n auto --dist loadfile -m "not browser and not devices" tests $(addprefix --ignore=,$(ONE_BY_ONE))
+ONE_BY_ONE = tests/session_graph tests/hardware tests/nodes tests/console tests/benchmarks src/embedded_ros2/tests
+UNIT = $(PY) -m pytest -n auto --dist loadfile -m "not browser and not devices and not session" tests $(addprefix --ignore=,$(ONE_BY_ONE))
 SESSIONS = $(PY) -m pytest -m "not browser and not devices" $(ONE_BY_ONE)
+COMMANDS = $(PY) -m pytest -m "session and not browser and not devices" tests/cli
 
 test: setup
-	status=0; $(UNIT) || status=1; $(SESSIONS) || status=1; exit $$status
+	status=0; $(UNIT) || status=1; $(SESSIONS) || status=1; $(COMMANDS) || status=1; exit $$status
 
 # The web console in headless Chromium, against a session that runs: minutes, and sensitive to other load.
 browser: setup
