@@ -137,8 +137,12 @@ def attended(*arguments: str) -> int:
             print(line, end="", flush=True)  # noqa: T201 - what the session tells
             if line.startswith(CLEARED):
                 faults += 1
-                tenon("session", "clear-fault")
-                tenon("session", "resume")
+                try:
+                    tenon("session", "clear-fault")
+                    tenon("session", "resume")
+                except subprocess.CalledProcessError:
+                    session.send_signal(signal.SIGINT)  # or its end would be waited for without end
+                    raise
             elif line.startswith(FAULT):
                 session.send_signal(signal.SIGINT)
     if session.returncode:

@@ -7,10 +7,11 @@ paper takes each run's best and the median.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from tenon.algorithms import Metrics
 from tenon.algorithms.ddpg_her import DDPGHERMetrics
@@ -55,8 +56,8 @@ class DemosHerStackSize(DemosHerSize):
     reset_probability: float = Field(
         default=0.3, ge=0.0, le=1.0, description="p_reset: share of episodes that begin in a demonstration; section 3"
     )
-    steps: int = Field(default=25_000, gt=0, description="of practice; ours: the paper does not state its number")
-    draws: int = Field(default=100, gt=0, description="evaluation episodes at the end")
+    steps: PositiveInt = Field(default=25_000, description="of practice; ours: the paper does not state its number")
+    draws: PositiveInt = Field(default=100, description="evaluation episodes at the end")
 
 
 class DemosHerStack(Experiment[DemosHerStackSize]):
@@ -98,6 +99,7 @@ class DemosHerStack(Experiment[DemosHerStackSize]):
         env = FetchEnv(FetchConfig(task="stack", blocks=blocks))
         passed = _PassShare()
 
+        @cache  # for the prior data and for the resets; neither is made where nobody asks
         def demonstrations() -> list[ScriptedEpisode]:
             rng = np.random.default_rng((job.seed, SCRIPT_STREAM))
             return list(stack_demonstrations(env, size.demonstrations, rng, StackScriptConfig(), "demonstrations"))

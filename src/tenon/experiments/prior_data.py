@@ -34,13 +34,18 @@ def scripted(environment: str, episodes: int, seed: int) -> Callable[[], Iterato
         raise ConfigurationError(
             f"there is no script for {environment!r} to take data from. There are: {', '.join(scripted_names())}"
         )
-    return lambda: scripted_transitions(environment, episodes, np.random.default_rng((seed, _SCRIPT_STREAM)))
+    return lambda: scripted_transitions(environment, episodes, _script_rng(seed))
 
 
 def resets(environment: str, episodes: int, seed: int, probability: float) -> DemonstrationResets:
     """Into the demonstrations that ``scripted`` gives, made anew. Raises ScriptError where they hold no states."""
-    rng = np.random.default_rng((seed, _SCRIPT_STREAM))
-    return DemonstrationResets(list(scripted_episodes(environment, episodes, rng)), probability, seed)
+    shown = list(scripted_episodes(environment, episodes, _script_rng(seed)))
+    return DemonstrationResets(shown, probability, seed)
+
+
+def _script_rng(seed: int) -> np.random.Generator:
+    """What the demonstrations of a seed are drawn from, whoever asks for them."""
+    return np.random.default_rng((seed, _SCRIPT_STREAM))
 
 
 def data_folder(path: Path, task: EnvironmentSpec | None) -> tuple[EnvironmentSpec, Path]:
