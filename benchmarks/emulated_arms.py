@@ -165,13 +165,13 @@ def table(results: dict[str, dict[str, Any]], size: Size) -> str:
     ]
     for robot, parts in results.items():
         for part, row in parts.items():
-            low, high = row["interval_95"]
+            interval = row["interval_95"]
             steps = row["mean_steps_to_success"]
             cells = (
                 robot,
                 f"{part}: {row['controller']}",
                 f"{row['successes']} of {row['episodes']}",
-                f"{low:.2f} to {high:.2f}",
+                f"{interval['low']:.2f} to {interval['high']:.2f}",
                 "-" if steps is None else f"{steps:.1f}",
                 f"{row['peak_force_n']:.1f}",
                 str(row["force_violations"]),
