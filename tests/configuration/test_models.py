@@ -80,6 +80,7 @@ def test_session_that_cannot_work_is_refused(change: dict[str, Any], message: st
         ({"force_max_n": 0.0}, "greater than 0"),
         ({"force_max_n": float("inf")}, "force_max_n"),
         ({"command_timeout_periods": 3.0}, "less than or equal to 2"),
+        ({"command_lost_periods": 1.5}, "must not be less than command_timeout_periods, 2"),
     ],
 )
 def test_limits_that_protect_nothing_are_refused(change: dict[str, Any], message: str) -> None:

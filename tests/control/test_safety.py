@@ -213,8 +213,6 @@ def test_fault_holds_at_the_last_pose_that_was_measured_safe(ready: SafetySuperv
         (motion(START_NS, source="stranger"), "malformed"),
         (joints(START_NS, 0.0, 0.0), "malformed"),
         (motion(START_NS + PERIOD_NS + MS), "future_stamp"),
-        (motion(START_NS - 2 * PERIOD_NS - MS), "stale_command"),
-        (replace(motion(START_NS - 60 * MS), valid_for_ns=50 * MS), "stale_command"),
     ],
 )
 def test_reference_of_impossible_form_or_time_is_refused(
@@ -222,6 +220,25 @@ def test_reference_of_impossible_form_or_time_is_refused(
 ) -> None:
     assert ready.on_reference(reference, START_NS).mode is ControlMode.HOLD
     assert fault_of(ready) == fault
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [motion(START_NS - 2 * PERIOD_NS - MS), replace(motion(START_NS - 60 * MS), valid_for_ns=50 * MS)],
+)
+def test_reference_that_comes_too_late_is_as_good_as_none(ready: SafetySupervisor, reference: Reference) -> None:
+    assert ready.on_reference(reference, START_NS).mode is ControlMode.HOLD
+    assert (fault_of(ready), ready.late, ready.armed) == ("", True, False)
+    fault, age_ns = first_fault(ready)
+    assert (fault, age_ns) == ("stale_command", 5 * PERIOD_NS + 10 * MS)
+
+
+def test_references_that_all_come_too_late_are_a_fault_in_the_end(ready: SafetySupervisor) -> None:
+    for number in range(1, 8):
+        now_ns = START_NS + number * PERIOD_NS
+        ready.on_state(state(now_ns), now_ns)
+        assert ready.on_reference(motion(now_ns - 2 * PERIOD_NS - MS), now_ns).mode is ControlMode.HOLD
+    assert fault_of(ready) == "stale_command"
 
 
 def test_reference_older_than_the_last_of_its_source_is_refused(ready: SafetySupervisor) -> None:
@@ -255,9 +272,11 @@ def test_joint_targets_are_judged_as_joints_and_as_poses(angles_rad: tuple[float
 # What runs out
 
 
-def first_fault(judge: SafetySupervisor, *, readings: bool = True, images: bool = False) -> tuple[str, int]:
-    """Ticks each 10 ms from START_NS on without commands; returns the fault and how long it took."""
-    for age_ns in range(0, 5 * PERIOD_NS, 10 * MS):
+def first_fault(
+    judge: SafetySupervisor, *, after_ns: int = 0, readings: bool = True, images: bool = False
+) -> tuple[str, int]:
+    """Ticks each 10 ms from after_ns after START_NS on, without commands; returns the fault and its time since then."""
+    for age_ns in range(after_ns, after_ns + 6 * PERIOD_NS, 10 * MS):
         now_ns = START_NS + age_ns
         if readings:
             judge.on_state(state(now_ns), now_ns)
@@ -270,11 +289,53 @@ def first_fault(judge: SafetySupervisor, *, readings: bool = True, images: bool 
     return "", 0
 
 
-def test_silence_after_a_command_is_a_fault_after_two_periods(ready: SafetySupervisor) -> None:
+def run_late(judge: SafetySupervisor, until_ns: int) -> tuple[int, Reference]:
+    """Ticks each 10 ms from START_NS on; when the supervisor first asks to hold, and how."""
+    for now_ns in range(START_NS, until_ns, 10 * MS):
+        judge.on_state(state(now_ns), now_ns)
+        hold = judge.tick(now_ns)
+        if hold is not None:
+            return now_ns - START_NS, hold
+    raise AssertionError("it never asks to hold")
+
+
+def test_silence_after_a_command_holds_after_two_periods_and_is_a_fault_after_five(ready: SafetySupervisor) -> None:
     safe = ready.on_reference(motion(START_NS), START_NS)
-    fault, age_ns = first_fault(ready)
-    assert (fault, age_ns) == ("stale_command", 2 * PERIOD_NS + 10 * MS)
+    age_ns, hold = run_late(ready, START_NS + 3 * PERIOD_NS)
+    assert (age_ns, hold.mode) == (2 * PERIOD_NS + 10 * MS, ControlMode.HOLD)
     assert safe.stamp_ns + safe.valid_for_ns == START_NS + 2 * PERIOD_NS, "the arm holds by itself before that"
+    status = ready.status(START_NS + age_ns)
+    assert (status.level, status.fault) == (SafetyLevel.OK, "")
+    assert "'residual' has sent nothing in time for 210.0 ms, allowed are 200.0 ms" in status.detail
+    fault, age_ns = first_fault(ready, after_ns=age_ns)
+    assert (fault, age_ns) == ("stale_command", 5 * PERIOD_NS + 10 * MS)
+
+
+def test_command_that_was_late_goes_on_from_where_the_arm_holds(ready: SafetySupervisor) -> None:
+    ready.on_reference(motion(START_NS), START_NS)
+    age_ns, _ = run_late(ready, START_NS + 3 * PERIOD_NS)
+    now_ns = START_NS + age_ns
+    assert ready.on_reference(motion(now_ns), now_ns).mode is ControlMode.CARTESIAN
+    assert (ready.armed, ready.late, ready.tick(now_ns)) == (True, False, None)
+    status = ready.status(now_ns)
+    assert (status.level, status.detail, status.faults_total) == (SafetyLevel.OK, "", 0)
+
+
+def test_hold_that_is_asked_for_ends_the_waiting(ready: SafetySupervisor) -> None:
+    ready.on_reference(motion(START_NS), START_NS)
+    age_ns, _ = run_late(ready, START_NS + 3 * PERIOD_NS)
+    ready.on_reference(replace(motion(START_NS + age_ns), mode=ControlMode.HOLD, tcp_in_base=None), START_NS + age_ns)
+    assert not ready.late
+    assert first_fault(ready, after_ns=age_ns) == ("", 0)
+
+
+def test_readings_that_are_lost_while_a_command_is_late_stop_the_next_one(ready: SafetySupervisor) -> None:
+    ready.on_reference(motion(START_NS), START_NS)
+    age_ns, _ = run_late(ready, START_NS + 3 * PERIOD_NS)
+    now_ns = START_NS + age_ns + 2 * PERIOD_NS
+    assert ready.status(now_ns).level is SafetyLevel.HOLD, "not armed, so it is not yet a fault"
+    assert ready.on_reference(motion(now_ns), now_ns).mode is ControlMode.HOLD
+    assert fault_of(ready) == "stale_state"
 
 
 def test_lost_readings_are_a_fault_within_two_periods(ready: SafetySupervisor) -> None:

@@ -48,7 +48,8 @@ class SafetyConfig(Config):
     over the control period that each is meant for.
     jump_max_m, jump_max_rad, joint_jump_max_rad: a target may be this far from the measured pose.
     force_max_n, torque_max_nm: length of the measured wrench's halves (hardware.md 4: hard limit 50 N).
-    command_timeout_periods: after a motion reference the next must arrive within this.
+    command_timeout_periods: after a motion reference the next must arrive within this, and a reference must answer an
+    observation no older; else the arm holds until one does. command_lost_periods: after so long it is a fault.
     state_timeout_periods, image_timeout_periods: greatest age of the newest reading while motion is commanded.
     tick_timeout_periods: greatest time between two turns of the supervisor's own loop while motion is commanded.
     future_tolerance_periods: a stamp may be this far ahead of the supervisor's clock (``/clock`` may arrive later than
@@ -67,10 +68,20 @@ class SafetyConfig(Config):
     force_max_n: PositiveFloat
     torque_max_nm: PositiveFloat
     command_timeout_periods: Periods = 2.0
+    command_lost_periods: Annotated[float, Field(gt=0.0, le=10.0)] = 5.0
     state_timeout_periods: Periods = 1.5
     image_timeout_periods: Periods = 1.5
     tick_timeout_periods: Periods = 2.0
     future_tolerance_periods: Periods = 1.0
+
+    @model_validator(mode="after")
+    def _is_held_before_it_is_a_fault(self) -> SafetyConfig:
+        if self.command_lost_periods < self.command_timeout_periods:
+            raise ValueError(
+                f"command_lost_periods is {self.command_lost_periods:g}, it must not be less than "
+                f"command_timeout_periods, {self.command_timeout_periods:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _joints_differ(self) -> SafetyConfig:

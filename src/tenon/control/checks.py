@@ -44,7 +44,7 @@ class Check(enum.StrEnum):
     CLOCK = "clock"  # instant: session time went back
     ARM = "arm"  # instant: the device has stopped or is out of reach; the detail begins with its name for that
     OPERATOR = "operator"  # instant: a person has pressed stop
-    STALE_COMMAND = "stale_command"  # timed: 2 control periods; instant for a command that arrives too old
+    STALE_COMMAND = "stale_command"  # timed: the arm holds after 2 control periods, a fault it is after 5 by default
     STALE_STATE = "stale_state"  # timed: 1.5 control periods by default
     LOST_IMAGE = "lost_image"  # timed: 1.5 control periods by default
     LOOP_OVERRUN = "loop_overrun"  # timed: 2 control periods, found at the first turn after the gap
@@ -70,6 +70,7 @@ class Limits:
     joint_upper_rad: Vector
     joint_speed_max_rad_s: Vector
     command_timeout_ns: int
+    command_lost_ns: int
     state_timeout_ns: int
     image_timeout_ns: int
     tick_timeout_ns: int
@@ -88,6 +89,7 @@ class Limits:
             joint_upper_rad=np.array([joint.upper_rad for joint in config.joints]),
             joint_speed_max_rad_s=np.array([joint.speed_max_rad_s for joint in config.joints]),
             command_timeout_ns=round(config.command_timeout_periods * control_period_ns),
+            command_lost_ns=round(config.command_lost_periods * control_period_ns),
             state_timeout_ns=round(config.state_timeout_periods * control_period_ns),
             image_timeout_ns=round(config.image_timeout_periods * control_period_ns),
             tick_timeout_ns=round(config.tick_timeout_periods * control_period_ns),

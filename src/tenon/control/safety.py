@@ -4,11 +4,13 @@ A pure state machine. Time is an argument (session time, integer nanoseconds); 0
 in ROS. The node feeds every message in as it arrives and calls ``tick`` at a fixed rate, ten times per control period
 or more. What a method returns is to be published on ``/command/safe`` at once; ``status`` is the heartbeat.
 
-*Armed* means that the newest reference asked for motion. What is missing (state, image, the next command) is a fault
-only while armed; otherwise the level is HOLD, says what is missing, and turns to OK by itself. What is wrong (force,
-NaN, limits) is a fault always. A fault holds the arm at once, latches with the name of the first check that failed, and
-ends only by ``clear``, which a person calls. Where a reading itself shows the danger, the arm is led back to the last
-pose that was measured safe; otherwise it stays where it is.
+*Armed* means that the newest reference asked for motion. What is missing (state, image) is a fault
+only while armed; otherwise the level is HOLD, says what is missing, and turns to OK by itself. A command that is late
+is no fault yet: the arm holds after two periods, goes on with the next one, and only if none comes for longer
+(``command_lost_periods``) is it a fault. What is wrong (force, NaN, limits) is a fault always. A fault holds the arm at
+once, latches with the name of the first check that failed, and ends only by ``clear``, which a person calls. Where a
+reading itself shows the danger, the arm is led back to the last pose that was measured safe; otherwise it stays where
+it is.
 """
 
 from __future__ import annotations
@@ -66,10 +68,9 @@ class _Fault:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Motion:
-    """The last motion that passed: the ramp that the inner loop makes of it, when it came, how fast it goes."""
+    """The last motion that passed: the ramp that the inner loop makes of it, and how fast it goes."""
 
     ramp: PoseRamp | JointRamp
-    arrival_ns: int
     velocity_m_s: Vector
 
 
@@ -104,6 +105,7 @@ class SafetySupervisor:
         self._image_ns: int | None = None
         self._stamp_of_source: dict[str, int] = {}
         self._motion: _Motion | None = None
+        self._awaiting_since_ns: int | None = None
         self._asked_ns: int | None = None
         self._asked_by = ""
         self._fault: _Fault | None = None
@@ -114,6 +116,11 @@ class SafetySupervisor:
     def armed(self) -> bool:
         """Whether the newest reference that passed asks for motion."""
         return self._motion is not None
+
+    @property
+    def late(self) -> bool:
+        """Whether the arm holds for want of a command in time; with the next one it goes on."""
+        return self._motion is None and self._awaiting_since_ns is not None
 
     def on_state(self, state: RobotState, now_ns: int) -> Reference | None:
         """Takes a reading of the arm. Returns a HOLD to publish if there is a fault, else None."""
@@ -153,13 +160,14 @@ class SafetySupervisor:
         if not self._advance(now_ns):
             return self._hold()
         if reference.mode is ControlMode.HOLD:
-            self._motion = None
-            self._asked_ns = None
+            self._motion = self._awaiting_since_ns = self._asked_ns = None
             return self._hold(reference.stamp_ns)
         self._asked_ns, self._asked_by = now_ns, reference.source
         if self._fault:
             return self._hold()
         violation = self._judge_reference(reference)
+        if violation and violation.check is Check.STALE_COMMAND:
+            return self._refuse_late(now_ns)
         if violation:
             self._trip(violation)
             return self._hold()
@@ -178,7 +186,7 @@ class SafetySupervisor:
         return self._hold()
 
     def tick(self, now_ns: int) -> Reference | None:
-        """One turn of the supervisor's own loop. Returns a HOLD to publish if there is a fault, else None."""
+        """One turn of the supervisor's own loop. Returns a HOLD to publish if the arm is to hold, else None."""
         gap_ns = now_ns - self._last_tick_ns
         slept = self._motion is not None and self._last_tick_ns > 0 and gap_ns > self._limits.tick_timeout_ns
         self._last_tick_ns = max(now_ns, 0)
@@ -192,7 +200,7 @@ class SafetySupervisor:
                     f"{milliseconds(self._limits.tick_timeout_ns)}: see the machine's load or lower real_time_factor",
                 )
             )
-        return self._hold_if_faulted()
+        return self._hold() if self.late else self._hold_if_faulted()
 
     def clear(self, now_ns: int) -> ClearResult:
         """A person's decision to go on. Refused, with the reason, while the cause persists or motion is asked for."""
@@ -216,6 +224,8 @@ class SafetySupervisor:
             level, detail = SafetyLevel.FAULT, self._fault.violation.detail
         elif missing:
             level, detail = SafetyLevel.HOLD, missing.detail
+        elif self._awaiting_since_ns is not None and self.late:
+            detail = f"the arm holds: {self._silence(self._awaiting_since_ns, self._limits.command_timeout_ns)}"
         return SafetyStatus(
             stamp_ns=now_ns,
             level=level,
@@ -232,11 +242,20 @@ class SafetySupervisor:
         if now_ns < self._now_ns:
             self._on_clock_back(now_ns)
         self._now_ns = now_ns
-        if self._motion:
-            expired = self._command_expired(self._motion) or self._missing()
-            if expired:
-                self._trip(expired)
+        if self._awaiting_since_ns is not None:
+            self._await(self._awaiting_since_ns)
         return True
+
+    def _await(self, since_ns: int) -> None:
+        """Judges what the arm moves on, or would move on: its readings, and the command that is to follow."""
+        silent_ns = self._now_ns - since_ns
+        missing = self._missing() if self._motion else None
+        if silent_ns > self._limits.command_lost_ns:
+            self._trip(Violation(Check.STALE_COMMAND, self._silence(since_ns, self._limits.command_lost_ns)))
+        elif missing:
+            self._trip(missing)
+        elif silent_ns > self._limits.command_timeout_ns:
+            self._motion = None
 
     def _on_clock_back(self, now_ns: int) -> None:
         back_ns, self._now_ns = self._now_ns - now_ns, now_ns
@@ -252,14 +271,11 @@ class SafetySupervisor:
         self._last_tick_ns = 0
         self._stamp_of_source.clear()
 
-    def _command_expired(self, motion: _Motion) -> Violation | None:
-        age_ns = self._now_ns - motion.arrival_ns
-        if age_ns <= self._limits.command_timeout_ns:
-            return None
-        return Violation(
-            Check.STALE_COMMAND,
-            f"{self._asked_by!r} has sent nothing for {milliseconds(age_ns)}, allowed are "
-            f"{milliseconds(self._limits.command_timeout_ns)}: see whether policy and controller still run",
+    def _silence(self, since_ns: int, allowed_ns: int) -> str:
+        return (
+            f"{self._asked_by!r} has sent nothing in time for {milliseconds(self._now_ns - since_ns)}, allowed are "
+            f"{milliseconds(allowed_ns)}: see whether policy and controller still run, and which of the nodes between "
+            "observation and command is slow"
         )
 
     def _missing(self) -> Violation | None:
@@ -368,7 +384,7 @@ class SafetySupervisor:
         else:
             ramp = self._pose_ramp(reference, self._state)
             velocity_m_s = checks.ramp_velocity_m_s(ramp, self._limits)
-        self._motion = _Motion(ramp, self._now_ns, velocity_m_s)
+        self._motion, self._awaiting_since_ns = _Motion(ramp, velocity_m_s), self._now_ns
         self._stamp_of_source[reference.source] = reference.stamp_ns
         ends_ns = self._now_ns + self._limits.command_timeout_ns
         return Reference(
@@ -380,8 +396,15 @@ class SafetySupervisor:
             joint_position_rad=reference.joint_position_rad if reference.mode is ControlMode.JOINT else None,
         )
 
-    def _trip(self, violation: Violation, *, hold_at: RobotState | None = None) -> None:
+    def _refuse_late(self, now_ns: int) -> Reference:
+        """A command that comes too late is as good as none."""
         self._motion = None
+        if self._awaiting_since_ns is None:
+            self._awaiting_since_ns = now_ns
+        return self._hold()
+
+    def _trip(self, violation: Violation, *, hold_at: RobotState | None = None) -> None:
+        self._motion = self._awaiting_since_ns = None
         if self._fault:
             return
         self._fault = _Fault(violation, self._now_ns)

@@ -47,7 +47,7 @@ class SafetySupervisorNode(GraphNode):
         self.create_service(Trigger, contract.SAFETY_STOP_SERVICE, self._on_stop)
         self.create_timer(session.control_period_s / TICKS_PER_CONTROL_PERIOD, self._on_tick)
         self.create_timer(1.0 / session.heartbeat_rate_hz, self._publish_state)
-        self._reported = ""
+        self._reported, self._was_late = "", False
 
     def _time_ns(self) -> int:
         """Session time. A simulated arm is its own clock, and /clock may come after the reading of the same moment."""
@@ -113,6 +113,9 @@ class SafetySupervisorNode(GraphNode):
         if reference is not None:
             self._safe_publisher.publish(reference_to_msg(reference))
         status = self._supervisor.status(self._time_ns())
+        if self._supervisor.late and not self._was_late:
+            self.get_logger().warning(status.detail)
+        self._was_late = self._supervisor.late
         if status.fault != self._reported:
             self._reported = status.fault
             if status.fault:

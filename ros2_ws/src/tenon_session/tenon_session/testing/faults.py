@@ -33,6 +33,9 @@ WATCH_NS = 5 * PERIOD_NS
 """How long the arm is watched after the fault, and while references try to move it."""
 RETREAT_NS = 2 * PERIOD_NS
 """After a fault that a reading showed, the arm goes back to the last safe pose; by then it is there."""
+AHEAD_NS = PERIOD_NS // 2
+"""A bad reference's stamp lies so far ahead, which is allowed: else one of the true controller, sent while this process
+was late, would be the newer one, and the order the first thing that is wrong."""
 STILL_M = 1e-9
 STEPS = range(3, 40)
 """Steps of an episode in which something breaks."""
@@ -119,11 +122,12 @@ class TargetOutside(Fault):
 
     def begin(self) -> int:
         topic = (contract.RESIDUAL_REFERENCE, contract.COMMAND_REFERENCE)[self.rng.integers(2)]
-        message = motion(self.probe)
+        now_ns = self.probe.now_ns()
+        message = motion(self.probe, ahead_ns=AHEAD_NS)
         axis = "xyz"[self.rng.integers(3)]
         setattr(message.tcp_in_base.position, axis, OUTSIDE_M)
         self.probe.say(topic, message)
-        return to_ns(message.header.stamp)
+        return now_ns
 
     def mend(self) -> None:
         """It was a single message."""
@@ -138,10 +142,11 @@ class NotFinite(Fault):
         return self._nan_action() if self.rng.integers(2) else self._nan_reference()
 
     def _nan_reference(self) -> int:
-        message = motion(self.probe)
+        now_ns = self.probe.now_ns()
+        message = motion(self.probe, ahead_ns=AHEAD_NS)
         setattr(message.tcp_in_base.position, "xyz"[self.rng.integers(3)], float("nan"))
         self.probe.say(contract.RESIDUAL_REFERENCE, message)
-        return to_ns(message.header.stamp)
+        return now_ns
 
     def _nan_action(self) -> int:
         """The true policy is stopped meanwhile: it must not be faster."""
@@ -399,11 +404,11 @@ class FaultBench:
         self._probe.wait_for(lambda: self._probe.safety.state == SafetyState.OK, "an OK of the supervisor")
 
 
-def motion(probe: Probe) -> Reference:
-    """A good reference of the residual controller for now: to where the arm is already."""
+def motion(probe: Probe, *, ahead_ns: int = 0) -> Reference:
+    """A good reference of the residual controller: to where the arm is already. ahead_ns: of now, in its stamp."""
     command: ArmCommand = probe.last(contract.JOINT_COMMAND)
     message = Reference(mode=int(ControlMode.CARTESIAN), source="residual")
-    message.header.stamp = to_stamp(probe.now_ns())
+    message.header.stamp = to_stamp(probe.now_ns() + ahead_ns)
     message.header.frame_id = "base"
     here, there = command.tcp_in_base, message.tcp_in_base
     there.position.x, there.position.y, there.position.z = here.position.x, here.position.y, here.position.z + 0.002
