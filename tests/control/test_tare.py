@@ -66,12 +66,33 @@ def test_no_reading_at_all_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("moving", "message"),
-    [({"speed": 0.01}, "10.0 mm/s"), ({"z": 0.202}, "drifted by 2.00 mm"), ({"speed": np.nan}, "moves at nan")],
+    [({"speed": 0.01}, "10.0 mm/s"), ({"z": 0.202}, "drifted by 2.00 mm")],
 )
-def test_moving_arm_is_refused(moving: dict[str, float], message: str) -> None:
+def test_arm_that_does_not_come_to_rest_is_refused(moving: dict[str, float], message: str) -> None:
     tare = collect([reading(0)])
     with pytest.raises(TareError, match=message):
-        tare.add(reading(10 * MS, **moving))
+        tare.add(reading(round(CONFIG.rest_s * 1e9) + MS, **moving))
+
+
+def test_speed_that_is_no_number_is_refused_at_once() -> None:
+    tare = collect([reading(0)])
+    with pytest.raises(TareError, match="moves at nan"):
+        tare.add(reading(10 * MS, speed=np.nan))
+
+
+def test_window_begins_once_the_arm_rests() -> None:
+    """Its weight swings while it moves; none of that is in the mean."""
+    swinging = [reading(k * 10 * MS, BIAS + 10.0, speed=0.02) for k in range(100)]
+    tare = collect([*swinging, *(reading((100 + k) * 10 * MS) for k in range(101))])
+    assert tare.done
+    np.testing.assert_allclose(tare.bias(), BIAS)
+
+
+def test_creeping_arm_is_measured_anew() -> None:
+    """Slow enough to rest, but further from where the window began than allowed."""
+    creeping = [reading(k * 10 * MS, BIAS + 1.0, z=0.2 + 2e-5 * k, speed=0.002) for k in range(90)]
+    tare = collect([*creeping, *(reading((90 + k) * 10 * MS, z=0.205) for k in range(101))])
+    np.testing.assert_allclose(tare.bias(), BIAS)
 
 
 @pytest.mark.parametrize(("touch_n", "message"), [(20.0, "varies by 10.00 N"), (np.nan, "NaN")])

@@ -23,7 +23,7 @@ class WrenchTare:
     def __init__(self, config: TareConfig) -> None:
         self._config = config
         self._first: RobotState | None = None
-        self._last_ns = 0
+        self._begun_ns = self._last_ns = 0
         self._wrenches: list[Vector] = []
 
     @property
@@ -42,25 +42,40 @@ class WrenchTare:
         return float(np.stack(self._wrenches)[:, :3].std(axis=0).max())
 
     def add(self, state: RobotState) -> None:
-        """Takes one reading; one that is no newer than the last is left out. Raises TareError if the arm moves."""
+        """Takes one reading; one that is no newer than the last is left out.
+
+        Raises TareError if the arm moves for longer than it may take to come to rest, or its speed is no number.
+        """
         if self._first is None:
-            self._first = state
+            self._first, self._begun_ns = state, state.stamp_ns
         elif state.stamp_ns <= self._last_ns:
             return
-        speed_m_s = float(np.linalg.norm(state.tcp_velocity_in_base[:3]))
-        drift_m = float(np.linalg.norm(state.tcp_in_base.position_m - self._first.tcp_in_base.position_m))
-        if not speed_m_s <= self._config.speed_max_m_s:
-            raise TareError(
-                f"the arm moves at {1e3 * speed_m_s:.1f} mm/s while the force is zeroed, allowed are "
-                f"{1e3 * self._config.speed_max_m_s:.1f} mm/s: let it come to rest, then zero again"
-            )
-        if not drift_m <= self._config.drift_max_m:
-            raise TareError(
-                f"the arm has drifted by {1e3 * drift_m:.2f} mm while the force is zeroed, allowed are "
-                f"{1e3 * self._config.drift_max_m:.2f} mm: let it come to rest, then zero again"
-            )
         self._last_ns = state.stamp_ns
+        moves = self._moves(state, self._first)
+        if moves:
+            rests_in_time = state.stamp_ns - self._begun_ns <= self._config.rest_s * NS_PER_S
+            if not rests_in_time or not np.isfinite(state.tcp_velocity_in_base).all():
+                raise TareError(f"{moves}: let it come to rest, then zero again")
+            self._first, self._wrenches = state, []
+            return
         self._wrenches.append(np.array(state.wrench_in_base, dtype=np.float64))
+
+    def _moves(self, state: RobotState, first: RobotState) -> str:
+        """How the arm moves; empty where it rests."""
+        config = self._config
+        speed_m_s = float(np.linalg.norm(state.tcp_velocity_in_base[:3]))
+        drift_m = float(np.linalg.norm(state.tcp_in_base.position_m - first.tcp_in_base.position_m))
+        if not speed_m_s <= config.speed_max_m_s:
+            return (
+                f"the arm moves at {1e3 * speed_m_s:.1f} mm/s while the force is zeroed, allowed are "
+                f"{1e3 * config.speed_max_m_s:.1f} mm/s"
+            )
+        if not drift_m <= config.drift_max_m:
+            return (
+                f"the arm has drifted by {1e3 * drift_m:.2f} mm while the force is zeroed, allowed are "
+                f"{1e3 * config.drift_max_m:.2f} mm"
+            )
+        return ""
 
     def bias(self) -> Vector:
         """(6,) N and Nm: mean of the window. Raises TareError where it cannot be trusted."""
