@@ -275,3 +275,14 @@ def test_labelled_episodes_become_a_connector_that_classifiers_train_on(
     assert np.array_equal(pictures.image, DRAWN.image)
     assert len(EpisodeStore(data / "mine").episodes()) == EPISODES
     assert main(["label", "domain", str(run), str(data), *domain]) == 1, "a connector is never written over"
+
+
+@pytest.mark.parametrize(("option", "value"), [("--name", "lab/usb"), ("--series", ""), ("--mount", "")])
+def test_connector_that_cannot_be_listed_is_refused_before_anything_is_copied(
+    run: Path, tmp_path: Path, option: str, value: str
+) -> None:
+    label_all(run)
+    given = {"--name": "mine", "--series": "mine", "--mount": "wrist", option: value}
+    data = tmp_path / "data"
+    assert main(["label", "domain", str(run), str(data), *(word for pair in given.items() for word in pair)]) == 2
+    assert not data.exists()

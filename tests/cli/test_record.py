@@ -101,3 +101,12 @@ def test_demonstration_that_was_not_written_is_told_with_its_reason_and_done_aga
 def test_spans_join_seeds_that_follow_each_other() -> None:
     assert spans([]) == []
     assert spans([3, 4, 7, 9, 10]) == [range(3, 5), range(7, 8), range(9, 11)]
+
+
+def test_recording_that_is_there_is_not_written_over_and_says_how_to_go_on(
+    record: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert record()[0] == 0
+    assert record()[0] == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "type the same line with --resume" in told and "name another --out" in told

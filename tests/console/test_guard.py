@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tenon.configuration import ConfigurationError
 from tenon.console.config import ConsoleConfig, is_loopback
-from tenon.console.guard import TOKEN_VARIABLE, Guard, token_for
+from tenon.console.guard import TOKEN_VARIABLE, Guard, address, token_for
 
 TOKEN = "a-token-of-some-length"
 LOCAL, EXPOSED = "http://127.0.0.1:8090", "http://robot.lab:8090"
@@ -104,3 +106,32 @@ def test_token_is_required_exactly_where_others_can_reach_the_console() -> None:
 )
 def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_cookie_of_another_tool_on_this_host_does_not_shut_the_operator_out() -> None:
+    client = browser(EXPOSED, TOKEN)
+    others = '{"theme": "dark", "list": [1, 2]}'
+    assert client.get("/", headers={"cookie": f"settings={others}; tenon_console_token={TOKEN}; x"}).text == "the page"
+    assert client.get("/", headers={"cookie": f"settings={others}"}).status_code == 403
+
+
+@pytest.mark.parametrize("token", ["a token with blanks in it", "semicolon;in-the-middle", "hash#and&ampersand"])
+def test_token_that_no_cookie_or_address_holds_is_refused(token: str) -> None:
+    with pytest.raises(ConfigurationError, match="letters, digits and"):
+        token_for(ConsoleConfig(host="0.0.0.0"), {TOKEN_VARIABLE: token})
+
+
+def test_token_of_base64_survives_address_and_cookie() -> None:
+    token = "q+8/Zb1nYxk3wQ0+7Pa1Kw=="
+    shown = address(ConsoleConfig(host="robot.lab"), 8090, token)
+    assert shown.startswith("http://robot.lab:8090/?token=")
+    client = browser(EXPOSED, token)
+    assert client.get(shown.removeprefix("http://robot.lab:8090")).text == "the page"
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "http://127.0.0.1:7"), ("::1", "http://[::1]:7"), ("0.0.0.0", f"http://{socket.gethostname()}:7")],
+)
+def test_address_is_one_that_a_browser_opens(host: str, shown: str) -> None:
+    assert address(ConsoleConfig(host=host), 7, None) == shown

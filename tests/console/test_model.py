@@ -6,12 +6,14 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tenon.console.alerts import Level, alerts, can_clear
 from tenon.console.config import ConsoleConfig
 from tenon.console.model import SUCCESS, ConsoleModel
 from tenon.control.phase import SessionPhase
+from tenon.control.types import Pose, RobotState
 
 NODES = ("arm_driver", "safety_supervisor", "session_manager", "trainer_node")
 
@@ -129,6 +131,25 @@ def test_fault_comes_first_with_its_remedy_and_can_be_cleared(model: ConsoleMode
     assert [alert.subject for alert in found[1:]] == ["trainer_node", "trainer_node"]
     assert "the disk is full" in found[2].seen
     assert can_clear(model.view())
+
+
+def test_episode_that_was_not_recorded_is_told_until_another_session(model: ConsoleModel) -> None:
+    model.on_recorder_error("episode 3: no space left on the device")
+    (alert,) = alerts(model.view())
+    assert (alert.level, alert.subject) == (Level.WARNING, "recorder_node")
+    assert "episode 3: no space left" in alert.seen
+    model.on_session_state(state("b"))
+    assert alerts(model.view()) == []
+
+
+def test_reading_that_is_no_longer_renewed_is_shown_no_more(model: ConsoleModel) -> None:
+    still = np.zeros(1)
+    where = Pose(np.zeros(3), np.array((0.0, 0.0, 0.0, 1.0)))
+    model.on_arm(["only"], RobotState(1, still, still, still, where, wrench_in_base=np.ones(6)))
+    assert model.view().arm is not None
+    model.on_no_arm()
+    assert model.view().arm is None
+    assert len(model.view().wrench["x"]) == 1, "what was measured stays in the plot"
 
 
 def test_fault_of_the_session_alone_needs_no_clearing(model: ConsoleModel) -> None:

@@ -333,26 +333,57 @@ def test_readings_that_are_lost_while_a_command_is_late_stop_the_next_one(ready:
     ready.on_reference(motion(START_NS), START_NS)
     age_ns, _ = run_late(ready, START_NS + 3 * PERIOD_NS)
     now_ns = START_NS + age_ns + 2 * PERIOD_NS
-    assert ready.status(now_ns).level is SafetyLevel.HOLD, "not armed, so it is not yet a fault"
+    assert ready.status(now_ns).level is SafetyLevel.HOLD
     assert ready.on_reference(motion(now_ns), now_ns).mode is ControlMode.HOLD
-    assert fault_of(ready) == "stale_state"
+    assert (ready.armed, ready.status(now_ns).fault) == (False, "")
+    assert first_fault(ready, after_ns=age_ns + 2 * PERIOD_NS, readings=False)[0] == "stale_state"
 
 
-def test_lost_readings_are_a_fault_within_two_periods(ready: SafetySupervisor) -> None:
-    ready.on_reference(motion(START_NS), START_NS)
-    fault, age_ns = first_fault(ready, readings=False)
-    assert fault == "stale_state"
-    assert age_ns <= 2 * PERIOD_NS
+def drive(
+    judge: SafetySupervisor, *, until_ns: int, after_ns: int = 0, readings: bool = True, images: bool = True
+) -> list[tuple[int, ControlMode]]:
+    """A motion each period from after_ns after START_NS on; what was answered to each, and when after START_NS."""
+    answered = []
+    for age_ns in range(after_ns, until_ns, 10 * MS):
+        now_ns = START_NS + age_ns
+        if readings:
+            judge.on_state(state(now_ns), now_ns)
+        if images:
+            judge.on_image(now_ns, now_ns)
+        judge.tick(now_ns)
+        if age_ns % PERIOD_NS == 0:
+            answered.append((age_ns, judge.on_reference(motion(now_ns), now_ns).mode))
+    return answered
 
 
-def test_lost_images_are_a_fault_within_two_periods() -> None:
+@pytest.mark.parametrize(("lost", "named"), [("readings", "stale_state"), ("images", "lost_image")])
+def test_what_is_lost_holds_the_arm_within_two_periods_and_is_a_fault_after_five(lost: str, named: str) -> None:
     judge = supervisor(image_needed=True)
-    judge.on_state(state(START_NS), START_NS)
-    judge.on_image(START_NS, START_NS)
-    judge.on_reference(motion(START_NS), START_NS)
-    fault, age_ns = first_fault(judge)
-    assert fault == "lost_image"
-    assert age_ns <= 2 * PERIOD_NS
+    answered = drive(judge, until_ns=PERIOD_NS)
+    assert answered == [(0, ControlMode.CARTESIAN)]
+    answered = drive(judge, after_ns=PERIOD_NS, until_ns=10 * PERIOD_NS, **{lost: False})
+    moved = [age_ns for age_ns, mode in answered if mode is ControlMode.CARTESIAN]
+    assert moved == [PERIOD_NS, 2 * PERIOD_NS], "the newest is 110 ms old then, and 210 ms a period later"
+    status = judge.status(START_NS + 10 * PERIOD_NS)
+    assert (status.level, status.fault) == (SafetyLevel.FAULT, named)
+    assert 5 * PERIOD_NS < status.fault_stamp_ns - START_NS - moved[-1] <= 5 * PERIOD_NS + 10 * MS
+
+
+@pytest.mark.parametrize("lost", ["readings", "images"])
+def test_what_was_late_for_a_moment_holds_the_arm_for_that_moment(lost: str) -> None:
+    judge = supervisor(image_needed=True)
+    drive(judge, until_ns=PERIOD_NS + 10 * MS)
+    drive(judge, after_ns=PERIOD_NS + 10 * MS, until_ns=4 * PERIOD_NS, **{lost: False})
+    assert judge.late and not judge.armed
+    assert drive(judge, after_ns=4 * PERIOD_NS, until_ns=5 * PERIOD_NS) == [(4 * PERIOD_NS, ControlMode.CARTESIAN)]
+    status = judge.status(START_NS + 5 * PERIOD_NS - 10 * MS)
+    assert (judge.armed, status.level, status.faults_total) == (True, SafetyLevel.OK, 0)
+
+
+def test_arm_that_says_it_has_failed_is_a_fault_at_once(ready: SafetySupervisor) -> None:
+    ready.on_reference(motion(START_NS), START_NS)
+    ready.on_arm("connection_lost", "the cable is out", START_NS + MS)
+    assert ready.status(START_NS + MS).fault == "arm"
 
 
 def test_images_do_not_matter_where_none_is_needed(ready: SafetySupervisor) -> None:
@@ -369,6 +400,16 @@ def test_supervisor_that_slept_says_so(ready: SafetySupervisor) -> None:
         ready.on_state(state(now_ns), now_ns)
         ready.on_reference(motion(now_ns), now_ns)
     ready.tick(now_ns)
+    assert fault_of(ready, now_ns) == "loop_overrun"
+
+
+@pytest.mark.parametrize("slept_ns", [2 * PERIOD_NS + MS, 10 * PERIOD_NS])
+def test_supervisor_whose_process_stood_still_blames_nobody_else(ready: SafetySupervisor, slept_ns: int) -> None:
+    """Reading and command look old to it then, whichever it takes up first."""
+    ready.tick(START_NS)
+    ready.on_reference(motion(START_NS), START_NS)
+    now_ns = START_NS + slept_ns
+    ready.on_state(state(now_ns), now_ns)
     assert fault_of(ready, now_ns) == "loop_overrun"
 
 
@@ -409,12 +450,13 @@ def test_missing_arm_or_image_is_hold_not_fault_and_heals_by_itself() -> None:
 @pytest.mark.parametrize(
     ("image_needed", "heard", "fault"), [(False, False, "stale_state"), (True, True, "lost_image")]
 )
-def test_motion_that_is_asked_for_blindly_is_a_fault(image_needed: bool, heard: bool, fault: str) -> None:
+def test_motion_that_is_asked_for_blindly_never_passes_and_is_a_fault_in_the_end(
+    image_needed: bool, heard: bool, fault: str
+) -> None:
     judge = supervisor(image_needed=image_needed)
-    if heard:
-        judge.on_state(state(START_NS), START_NS)
-    assert judge.on_reference(motion(START_NS), START_NS).mode is ControlMode.HOLD
-    assert fault_of(judge) == fault
+    answered = drive(judge, until_ns=7 * PERIOD_NS, readings=heard, images=False)
+    assert {mode for _, mode in answered} == {ControlMode.HOLD}
+    assert fault_of(judge, START_NS + 7 * PERIOD_NS) == fault
 
 
 # The latch
@@ -466,7 +508,7 @@ def test_clear_is_refused_while_motion_is_asked_for(ready: SafetySupervisor) -> 
 
 def test_clear_is_refused_while_the_arm_is_silent(ready: SafetySupervisor) -> None:
     ready.on_reference(motion(START_NS), START_NS)
-    now_ns = START_NS + 5 * PERIOD_NS
+    now_ns = START_NS + 6 * PERIOD_NS
     ready.tick(now_ns)
     refused = ready.clear(now_ns)
     assert not refused.cleared and "driver" in refused.message

@@ -152,6 +152,13 @@ def test_adding_a_domain_keeps_the_others(tmp_path: Path) -> None:
     assert read_index(tmp_path) == DomainIndex(dict(sorted({**DOMAINS, "usb_1": changed}.items())))
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "lab/usb", ".lock", "domains.json"])
+def test_name_that_no_folder_can_have_is_refused_before_the_list_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StorageError, match="cannot be the name of a folder"):
+        add_domain(tmp_path, name, DOMAINS["usb_1"])
+    assert not (tmp_path / "domains.json").exists()
+
+
 def test_task_is_the_same_in_all_domains(tmp_path: Path) -> None:
     set_task(tmp_path, SPEC)
     set_task(tmp_path, SPEC)

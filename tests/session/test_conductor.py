@@ -225,3 +225,17 @@ def test_node_that_never_comes_up_is_a_fault_that_names_its_stream(tmp_path: Pat
     assert session.phase is SessionPhase.FAULT
     assert "nobody offers reward within 60 s" in session.conductor.machine.detail
     assert session.motions == 0
+
+
+def test_resume_after_a_fault_in_the_last_episode_says_that_the_run_is_over(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.run(3, heartbeats=True)
+    assert session.conductor.start(replace(PLAN, episodes=1)).accepted
+    while session.phase is not SessionPhase.RUNNING:
+        session.run(1, heartbeats=True)
+    session.conductor.machine.on_fault("stream", "no reward")
+    session.run(1, heartbeats=True)
+    assert session.phase is SessionPhase.FAULT
+    answer = session.conductor.resume()
+    assert answer.accepted and "the run is over" in answer.message
+    assert session.phase is SessionPhase.FINISHED

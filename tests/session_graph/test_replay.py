@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tenon_msgs.action import RunSession
 
+from tenon.cli.main import main
 from tenon.data.store import Episode, EpisodeStore
 from tenon.session.replaying import compare, read_steps
 from tenon_session.replay_node import ReplayNode
@@ -44,3 +47,14 @@ def test_the_arm_goes_where_it_went_and_the_report_says_how_far_off(recorded: Ep
     assert report.from_reference is not None and report.recorded_from_reference is not None
     assert report.from_reference.mean_m == pytest.approx(report.recorded_from_reference.mean_m, abs=0.0005)
     assert replayed.outcome.audit["/teleop/command"].written >= HORIZON_STEPS
+
+
+def test_the_command_alone_commands_the_arm(recorded: Episode, tmp_path: Path) -> None:
+    """A device's node beside it would ask the arm to stay where it is."""
+    session, report = tmp_path / "session.yaml", tmp_path / "report.json"
+    session.write_text(yaml.safe_dump(learning_session(tmp_path)))
+    into = ["--session", str(session), "--run-directory", str(tmp_path / "replay"), "--json", str(report)]
+    assert main(["replay", str(recorded.path), *into]) == 0
+    figures = json.loads(report.read_text())
+    assert figures["steps"] == HORIZON_STEPS
+    assert figures["from_recording"]["most_m"] < 0.001

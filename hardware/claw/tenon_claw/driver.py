@@ -319,10 +319,11 @@ class ClawDriver:
             if release or self.settings.on_loss == "release":
                 self._let_go()
             else:
-                self._let_valve_go()
+                self.let_valve_go()
                 self._send_goals(self._position_rad)
 
-    def _let_valve_go(self) -> None:
+    def let_valve_go(self) -> None:
+        """Its motor turns it no further. Raises ArmFaultError."""
         self._valve_goal = None
         with self._on_bus():
             for item in (table.TORQUE_ENABLE, table.BUS_WATCHDOG):
@@ -376,7 +377,7 @@ class ClawDriver:
         if self._valve_goal is None:
             return
         if seen.watchdog == table.WATCHDOG_TRIPPED:
-            self._let_valve_go()
+            self.let_valve_go()
             raise ArmFaultError(
                 ArmFaultKind.COMMAND_TIMEOUT,
                 f"the valve's servo heard nothing for {self.settings.bus_watchdog_s:g} s while it turned, and stopped: "
@@ -386,7 +387,7 @@ class ClawDriver:
         arrived = abs(goal_rad - self._valve_rad) < VALVE_THERE_RAD
         if not arrived and time.monotonic() < deadline_s:
             return
-        self._let_valve_go()
+        self.let_valve_go()
         if not arrived:
             raise ArmFaultError(
                 ArmFaultKind.OVERLOADED,

@@ -116,7 +116,7 @@ def _drawn(store: EpisodeStore, episode: Episode) -> Iterator[tuple[int, Image]]
     from tenon.simulation.rendering import RenderingError
 
     contract = episode.contract
-    file = episode.path.parent.parent / SESSION_FILE
+    file = episode.path.absolute().parent.parent / SESSION_FILE
     try:
         recorded = file.is_file()
         loaded = load_stand(resolve_session(file) if recorded else resolve_session("sim", {"task": contract.task}))

@@ -35,7 +35,8 @@ class LabelDomain:
 
     def run(self) -> int:
         from tenon.cli.label import explained
-        from tenon.data.domains import Domain, add_domain
+        from tenon.configuration import parse
+        from tenon.data.domains import Domain, add_domain, check_name
         from tenon.data.edit.contents import read_contents
         from tenon.data.edit.copying import copy_episode
         from tenon.data.edit.output import new_folder
@@ -43,6 +44,12 @@ class LabelDomain:
         from tenon.data.mapped_array import StorageError
         from tenon.data.transitions import TransitionError
 
+        said = {"series": self.series, "mount": self.mount, "split": self.split}
+        domain = parse(Domain, said, where="--series, --mount and --split")
+        try:
+            check_name(self.name)
+        except StorageError as error:
+            raise UsageError(f"--name {error}") from error
         chosen = []
         with explained(), episodes_explained():
             for episode in finished_episodes(self.directory):
@@ -58,7 +65,7 @@ class LabelDomain:
                 with new_folder(self.data / self.name) as building:
                     for episode, _ in chosen:
                         copy_labels(episode, copy_episode(read_contents(episode), building, "merge"))
-                add_domain(self.data, self.name, Domain(series=self.series, mount=self.mount, split=self.split))
+                add_domain(self.data, self.name, domain)
             except (StorageError, TransitionError) as error:
                 raise CommandError(str(error)) from error
         note(f"{self.data / self.name}: {len(chosen)} episodes with {sum(len(f) for _, f in chosen)} labelled frames")

@@ -71,9 +71,9 @@ class Record:
         create_reward(setup)  # what it lacks is said here, not by a node while the others come up
         path = setup.config.run_directory
         if self.resume:
-            runs.stored_session(path, self._fixed(setup))
+            runs.stored_session(path, self._fixed(setup), option="--out")
         else:
-            runs.require_unused(path)
+            runs.require_unused(path, go_on="type the same line with --resume", option="--out")
         with runs.locked(path):
             write = runs.write_session if self.resume else runs.create
             return self._run(setup, write(path, setup.config))

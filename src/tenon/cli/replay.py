@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tenon.cli.console import OUT, write_result
-from tenon.cli.errors import SUCCESS, CommandError
+from tenon.cli.console import OUT, note, write_result
+from tenon.cli.errors import SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
     from tenon.data.store import Episode
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 DEVICE = "console"
 """Whose place the recording takes; no device is opened."""
+SIMULATED = "sim"
+"""The simulated robot, and its session, whose settings count where an episode lies apart from its run's."""
 MM, DEGREES = 1e3, 57.29577951308232
 
 
@@ -33,7 +35,7 @@ class Replay:
 
     episode: tyro.conf.Positional[Path]
     """Directory of a finished episode (episode_000123)."""
-    robot: str = "sim"
+    robot: str = SIMULATED
     """On which robot: a file in config/robots. A real one moves as it was recorded: clear its way first."""
     session: str | None = None
     """Session whose settings count: a file in config/sessions, or a path. Default: that of the episode's run."""
@@ -70,8 +72,15 @@ class Replay:
         from tenon.session.rewards import lacks_detector
         from tenon.session.setup import load_setup
 
-        recorded = episode.path.parent.parent / SESSION_FILE
-        session: str | Path = self.session or (recorded if recorded.is_file() else "sim")
+        recorded = episode.path.absolute().parent.parent / SESSION_FILE
+        if self.session is None and not recorded.is_file() and self.robot != SIMULATED:
+            raise UsageError(
+                f"{recorded} does not exist, which would say at which rates and limits {self.robot} is to replay "
+                f"{episode.path.name}: name a session with --session"
+            )
+        session: str | Path = self.session or (recorded if recorded.is_file() else SIMULATED)
+        if session == SIMULATED:
+            note(f"settings of the session {SIMULATED!r}: {recorded} does not exist")
         changes: dict[str, Any] = {
             "robot": self.robot,
             "controller": "teleop",
@@ -84,7 +93,7 @@ class Replay:
             **dict.fromkeys(("practice", "prior_data", "initial_checkpoint", "reward_checkpoint", "localiser")),
             "run_directory": self.run_directory or new_run_directory(RUNS, "replay", episode.path.name, time.time()),
         }
-        if session == "sim":
+        if session == SIMULATED:
             changes["task"] = episode.contract.task
         period_s = resolve_session(session, changes).control_period_s
         changes["teleop_horizon_s"] = len(steps) * period_s
@@ -109,7 +118,9 @@ class Replay:
             record=True,
         )
         with ExitStack() as stack:
-            session = stack.enter_context(running_session(setup, session_file, watched=False, trainer=False))
+            session = stack.enter_context(
+                running_session(setup, session_file, watched=False, trainer=False, device=False)
+            )
             validity_ns = setup.config.command_validity_ns
             node = stack.enter_context(spinning_node(lambda: ReplayNode(steps, validity_ns=validity_ns)))
             outcome = session.run(plan, f"replay of {episode.path.name}")

@@ -53,15 +53,18 @@ def _sessions(path: Path) -> dict[int, Path]:
     return {int(match["number"] or 1): folder for match, folder in matches if match is not None}
 
 
-def require_unused(path: Path) -> None:
-    """Raises UsageError when the directory holds anything: a run is never written over."""
+def require_unused(path: Path, *, go_on: str = "", option: str = "--run-directory") -> None:
+    """Raises UsageError when the directory holds anything: a run is never written over.
+
+    go_on: what to type to go on with it; option: with which the directory is named.
+    """
     if (path / SESSION_FILE).exists():
+        go_on = go_on or f"tenon session run --resume --run-directory {path}"
         raise UsageError(
-            f"{path} holds a session already. To go on with it: tenon session run --resume --run-directory {path}. "
-            "To start another one, name another --run-directory"
+            f"{path} holds a session already. To go on with it: {go_on}. To start another one, name another {option}"
         )
     if path.exists() and (not path.is_dir() or any(entry.name != LOCK_FILE for entry in path.iterdir())):
-        raise UsageError(f"{path} is there already and is no run of Tenon: name another --run-directory")
+        raise UsageError(f"{path} is there already and is no run of Tenon: name another {option}")
 
 
 def create(path: Path, session: Config) -> Path:
@@ -85,8 +88,8 @@ def write_session(path: Path, session: Config) -> Path:
     return file
 
 
-def stored_session(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What the run was started with, with what ``wanted`` may change in it.
+def stored_session(path: Path, wanted: Mapping[str, Any], *, option: str = "--run-directory") -> dict[str, Any]:
+    """What the run was started with, with what ``wanted`` may change in it. option: names the directory.
 
     Raises UsageError when there is no run, or when ``wanted`` asks for what the run was not started with.
     """
@@ -102,7 +105,7 @@ def stored_session(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
     if conflicts:
         raise UsageError(
             f"{file} was started differently: {'; '.join(conflicts)}. Leave these options out to go on with it, or "
-            "name another --run-directory"
+            f"name another {option}"
         )
     return {**stored, **{key: value for key, value in wanted.items() if key in MAY_CHANGE}}
 

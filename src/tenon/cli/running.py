@@ -247,12 +247,13 @@ class RunningSession:
 
 @contextmanager
 def running_session(
-    setup: SessionSetup, session_file: Path, *, watched: bool, trainer: bool = True
+    setup: SessionSetup, session_file: Path, *, watched: bool, trainer: bool = True, device: bool = True
 ) -> Iterator[RunningSession]:
     """Brings up router and graph of a session, and takes both down at the end, whatever the end is.
 
     watched: somebody is there: faults wait to be cleared, and the rates of the main topics are measured for the view.
-    trainer: without one, the caller brings the policy.
+    trainer: without one, the caller brings the policy. device: a person's, which the session may name, is read here;
+    without, the caller commands in that person's place.
     Raises CommandError when the graph does not come up, or when another session runs on this domain.
     """
     from embedded_ros2.router import RouterError
@@ -272,7 +273,7 @@ def running_session(
             client = stack.enter_context(spinning_node(lambda: SessionClient(CLIENT_NODE, progress, sampled=sampled)))
             settle(client)
             _refuse_second_session(client.nodes())
-            hand = stack.enter_context(teleoperated(setup, session_file))
+            hand = stack.enter_context(teleoperated(setup, session_file)) if device else None
             stack.enter_context(graph)
             _wait_until_ready(graph, client, nodes, interrupts)
             shown = stack.enter_context(screen() if hand is None else HandScreen(screen(), hand))

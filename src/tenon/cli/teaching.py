@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LAUNCH_FILE = Path("launch", "arm.launch.yaml")
 ARM_NODE = "arm_driver"
+MAY_COMMAND = frozenset({"session_manager", "safety_supervisor"})
 HAND_TIMEOUT_S = 30.0
 RESTING_M_S = 0.001
 NEAR_M = 0.004
@@ -136,7 +137,13 @@ def taught_stand(setup: SessionSetup, session: str) -> Iterator[TaughtStand]:
             node = stack.enter_context(spinning_node(lambda: TeachingNode(parameters)))
             assert isinstance(node, TeachingNode)
             settle(node)
-            if not any(name.rsplit("/", 1)[-1] == ARM_NODE for name in node.nodes()):
+            there = {name.rsplit("/", 1)[-1] for name in node.nodes()}
+            if commanding := there & MAY_COMMAND:
+                raise CommandError(
+                    f"{', '.join(sorted(commanding))} runs on this domain and may move the arm while a hand is on it: "
+                    "end that session first, or give this a domain of its own, for example ROS_DOMAIN_ID=1"
+                )
+            if ARM_NODE not in there:
                 beside, nodes = beside_the_arm(setup)
                 logs = Path(stack.enter_context(TemporaryDirectory(prefix="tenon_calibrate_")))
                 graph = SessionGraph(_launch_file(), {**parameters, **beside}, logs)

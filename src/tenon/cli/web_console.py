@@ -28,7 +28,7 @@ class Console:
         try:
             from embedded_ros2.router import RouterError
             from tenon.console.config import load_console
-            from tenon.console.guard import token_for
+            from tenon.console.guard import address, token_for
             from tenon_console.console import serve
             from tenon_session.graph import GraphError
         except ModuleNotFoundError as error:
@@ -37,8 +37,7 @@ class Console:
         token = token_for(config, os.environ)
 
         def say(port: int) -> None:
-            query = "" if token is None else f"/?token={token}"
-            write_line(f"http://{config.host}:{port}{query}")
+            write_line(address(config, port, token))
             note("Ctrl-C ends the console; the session goes on without it")
 
         try:
@@ -46,5 +45,7 @@ class Console:
         except (GraphError, RouterError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
+            raise CommandError(
+                f"cannot listen on {config.host}:{config.port}: {error.strerror}: choose another --port or --host"
+            ) from error
         return SUCCESS

@@ -49,8 +49,9 @@ class SafetyConfig(Config):
     jump_max_m, jump_max_rad, joint_jump_max_rad: a target may be this far from the measured pose.
     force_max_n, torque_max_nm: length of the measured wrench's halves (hardware.md 4: hard limit 50 N).
     command_timeout_periods: after a motion reference the next must arrive within this, and a reference must answer an
-    observation no older; else the arm holds until one does. command_lost_periods: after so long it is a fault.
-    state_timeout_periods, image_timeout_periods: greatest age of the newest reading while motion is commanded.
+    observation no older. state_timeout_periods, image_timeout_periods: greatest age of the newest reading while motion
+    is commanded. What is late holds the arm until a command finds all in time again.
+    command_lost_periods: after so long without such a command it is a fault.
     tick_timeout_periods: greatest time between two turns of the supervisor's own loop while motion is commanded.
     future_tolerance_periods: a stamp may be this far ahead of the supervisor's clock (``/clock`` may arrive later than
     the reading that carries the same time).

@@ -56,8 +56,8 @@ class ResetConfig(Config):
 class TareConfig(Config):
     """window_s: length of the mean. samples_min: fewer readings in the window are refused.
 
-    speed_max_m_s, drift_max_m: the arm moves if it is faster, or further from where it began. rest_s: so long it may take
-    to come to rest; the window begins anew until then.
+    speed_max_m_s, drift_max_m: the arm moves if it is faster, or further from where it began.
+    rest_s: so long it may take to come to rest; the window begins anew until then.
     force_spread_max_n: standard deviation of a force axis above which somebody touches the tool.
     """
 

@@ -42,6 +42,9 @@ def alerts(view: ConsoleView) -> list[Alert]:
     if trainer is not None and trainer.fault:
         seen = f"training has stopped: {trainer.fault}"
         found.append(Alert(Level.WARNING, "trainer_node", seen, "The robot goes on with the last policy."))
+    if view.not_recorded:
+        remedy = "See the disk; that episode is lost, the next ones may be kept."
+        found.append(Alert(Level.WARNING, "recorder_node", f"not recorded: {view.not_recorded}", remedy))
     if view.teleop:
         found.append(Alert(Level.NOTE, "teleoperation", view.teleop, ""))
     return found

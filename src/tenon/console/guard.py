@@ -7,9 +7,10 @@ without DNS rebinding: requests for another host name, and requests that come fr
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -25,14 +26,20 @@ TOKEN_VARIABLE = "TENON_CONSOLE_TOKEN"
 """Environment variable with the token, where it shall stay the same from one start to the next."""
 TOKEN_PARAMETER = "token"
 TOKEN_LENGTH_MIN = 16
+TOKEN_CHARACTERS = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""Those of a bearer token (RFC 6750); a cookie holds them as they are."""
 TOKEN_BYTES = 24
 COOKIE = "tenon_console_token"
+EVERYWHERE = ("0.0.0.0", "::")
 POLICY_VIOLATION = 1008
 """Code with which a websocket is closed that is not allowed."""
 
 
 def token_for(config: ConsoleConfig, environment: Mapping[str, str]) -> str | None:
-    """None on loopback, else the environment's, else a new one. Raises ConfigurationError for a short one."""
+    """None on loopback, else the environment's, else a new one.
+
+    Raises ConfigurationError for one that is short, or holds what an address or a cookie cannot.
+    """
     if not config.is_exposed:
         return None
     given = environment.get(TOKEN_VARIABLE)
@@ -40,7 +47,18 @@ def token_for(config: ConsoleConfig, environment: Mapping[str, str]) -> str | No
         return secrets.token_urlsafe(TOKEN_BYTES)
     if len(given) < TOKEN_LENGTH_MIN:
         raise ConfigurationError(f"{TOKEN_VARIABLE} has {len(given)} characters, {TOKEN_LENGTH_MIN} or more are needed")
+    if TOKEN_CHARACTERS.fullmatch(given) is None:
+        raise ConfigurationError(
+            f"{TOKEN_VARIABLE} may hold letters, digits and . _ ~ + / = - only: choose another one"
+        )
     return given
+
+
+def address(config: ConsoleConfig, port: int, token: str | None) -> str:
+    """What an operator opens: by this machine's name where the console listens on all its addresses."""
+    host = socket.gethostname() if config.host in EVERYWHERE else config.host
+    query = "" if token is None else f"/?{urlencode({TOKEN_PARAMETER: token})}"
+    return f"http://[{host}]:{port}{query}" if ":" in host else f"http://{host}:{port}{query}"
 
 
 class Guard:
@@ -106,8 +124,6 @@ def _name_of(host: str) -> str:
 
 
 def _cookie(headers: dict[str, str]) -> str | None:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return None if morsel is None else morsel.value
+    """Cookies are shared by all ports of a host, so others may stand beside it, of any form."""
+    pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+    return next((value for name, _, value in pairs if name == COOKIE), None)

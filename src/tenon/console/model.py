@@ -47,6 +47,7 @@ class ConsoleView:
     session: its name, empty before it is heard. recording, training: of the episode that runs. arm: the newest reading;
     joints: its names. wrench, reward: by name, pairs of age in (negative) seconds and value. curves: success over
     episodes, and each metric of the learner over its updates. teleop: what drives, in words; empty: nothing does.
+    not_recorded: why the recorder lost the last episode that it lost; empty: it lost none.
     """
 
     progress: View
@@ -62,6 +63,7 @@ class ConsoleView:
     nodes: Sequence[NodeStatus]
     is_connected: bool
     teleop: str
+    not_recorded: str
 
 
 class ConsoleModel:
@@ -86,6 +88,7 @@ class ConsoleModel:
         self._progress = SessionProgress()
         self._episodes: set[int] = set()
         self._outcomes: list[bool] = []
+        self._recorder_error = ""
         self._curves: dict[str, Curve] = {}
         self._reward.clear()
 
@@ -126,6 +129,11 @@ class ConsoleModel:
             share = sum(self._outcomes) / len(self._outcomes)
             self._curve(SUCCESS).add(float(len(self._episodes)), share)
 
+    def on_recorder_error(self, error: str) -> None:
+        """Why the recorder could not keep an episode, with its name; it says so once a second from then on."""
+        with self._lock:
+            self._recorder_error = error
+
     def on_rate(self, topic: str, rate_hz: float | None) -> None:
         self._progress.on_rate(topic, rate_hz)
 
@@ -139,6 +147,11 @@ class ConsoleModel:
         with self._lock:
             self._joints, self._arm = tuple(joints), state
             self._wrench.add(time.monotonic(), [float(value) for value in state.wrench_in_base])
+
+    def on_no_arm(self) -> None:
+        """Readings have stopped: the last one is not shown as if it were of now."""
+        with self._lock:
+            self._arm = None
 
     def on_topics(self, topics: Sequence[TopicStatus]) -> None:
         now_s = time.monotonic()
@@ -207,4 +220,5 @@ class ConsoleModel:
                 nodes=self._roster.statuses(now_s),
                 is_connected=not self._roster.is_empty,
                 teleop=self._teleop,
+                not_recorded=self._recorder_error,
             )

@@ -26,7 +26,8 @@ ForwardKinematics = Callable[[Vector], Pose]
 
 class Check(enum.StrEnum):
     """Name of a fault. *Instant*: the value that violates it is never passed on, or the reading that shows it stops
-    the arm as it arrives. *Timed*: found when time has passed, within two control periods."""
+    the arm as it arrives. *Timed*: the arm holds once so much time has passed, and where nothing mends it for longer (5
+    periods by default) it is a fault."""
 
     NOT_FINITE = "not_finite"  # instant: NaN or infinity in a command or a reading
     MALFORMED = "malformed"  # instant: a field is missing, has a wrong size or an impossible value
@@ -44,10 +45,10 @@ class Check(enum.StrEnum):
     CLOCK = "clock"  # instant: session time went back
     ARM = "arm"  # instant: the device has stopped or is out of reach; the detail begins with its name for that
     OPERATOR = "operator"  # instant: a person has pressed stop
-    STALE_COMMAND = "stale_command"  # timed: the arm holds after 2 control periods, a fault it is after 5 by default
+    STALE_COMMAND = "stale_command"  # timed: 2 control periods, in coming or in age
     STALE_STATE = "stale_state"  # timed: 1.5 control periods by default
     LOST_IMAGE = "lost_image"  # timed: 1.5 control periods by default
-    LOOP_OVERRUN = "loop_overrun"  # timed: 2 control periods, found at the first turn after the gap
+    LOOP_OVERRUN = "loop_overrun"  # instant, at the first turn after a gap of 2 control periods
 
 
 @dataclass(frozen=True, slots=True)

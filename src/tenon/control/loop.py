@@ -82,6 +82,11 @@ class InnerLoop:
         self._new = False
         self.counters = LoopCounters()
 
+    @property
+    def holding(self) -> bool:
+        """Whether the last turn followed no motion."""
+        return self._holding
+
     def on_heartbeat(self, level: SafetyLevel, now_ns: int) -> None:
         """Takes the supervisor's state. now_ns: time of arrival."""
         self._heartbeat = (level, now_ns)

@@ -4,13 +4,14 @@ A pure state machine. Time is an argument (session time, integer nanoseconds); 0
 in ROS. The node feeds every message in as it arrives and calls ``tick`` at a fixed rate, ten times per control period
 or more. What a method returns is to be published on ``/command/safe`` at once; ``status`` is the heartbeat.
 
-*Armed* means that the newest reference asked for motion. What is missing (state, image) is a fault
-only while armed; otherwise the level is HOLD, says what is missing, and turns to OK by itself. A command that is late
-is no fault yet: the arm holds after two periods, goes on with the next one, and only if none comes for longer
-(``command_lost_periods``) is it a fault. What is wrong (force, NaN, limits) is a fault always. A fault holds the arm at
-once, latches with the name of the first check that failed, and ends only by ``clear``, which a person calls. Where a
-reading itself shows the danger, the arm is led back to the last pose that was measured safe; otherwise it stays where
-it is.
+*Armed* means that the newest reference asked for motion, and that it passed. What is late then (the next command, a
+reading, an image) is no fault yet: the arm holds within two periods and goes on with the next command that finds all in
+order; only if none does for longer (``command_lost_periods``) is it a fault. While nobody asks for motion, what is
+missing makes the level HOLD, which turns to OK by itself. What is wrong (force, NaN, limits) is a fault always.
+
+A fault holds the arm at once, latches with the name of the first check that failed, and ends only by ``clear``, which a
+person calls. Where a reading itself shows the danger, the arm is led back to the last pose that was measured safe;
+otherwise it stays where it is.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from tenon.control.mux import SOURCES
 from tenon.control.ramp import JointRamp, PoseRamp
 from tenon.control.types import ControlMode, Pose, Reference, RobotState, Vector
 
+LATE = frozenset({Check.STALE_COMMAND, Check.STALE_STATE, Check.LOST_IMAGE})
+"""What may be so for a moment on a busy machine: the arm holds meanwhile."""
 SOURCE = "safety"
 """``source`` of the references that the supervisor makes itself."""
 
@@ -119,7 +122,7 @@ class SafetySupervisor:
 
     @property
     def late(self) -> bool:
-        """Whether the arm holds for want of a command in time; with the next one it goes on."""
+        """Whether the arm holds since a command, a reading or an image is late; with the next command it goes on."""
         return self._motion is None and self._awaiting_since_ns is not None
 
     def on_state(self, state: RobotState, now_ns: int) -> Reference | None:
@@ -166,7 +169,7 @@ class SafetySupervisor:
         if self._fault:
             return self._hold()
         violation = self._judge_reference(reference)
-        if violation and violation.check is Check.STALE_COMMAND:
+        if violation and violation.check in LATE:
             return self._refuse_late(now_ns)
         if violation:
             self._trip(violation)
@@ -187,19 +190,10 @@ class SafetySupervisor:
 
     def tick(self, now_ns: int) -> Reference | None:
         """One turn of the supervisor's own loop. Returns a HOLD to publish if the arm is to hold, else None."""
-        gap_ns = now_ns - self._last_tick_ns
-        slept = self._motion is not None and self._last_tick_ns > 0 and gap_ns > self._limits.tick_timeout_ns
+        has_begun = self._advance(now_ns)
         self._last_tick_ns = max(now_ns, 0)
-        if not self._advance(now_ns):
+        if not has_begun:
             return None
-        if slept:
-            self._trip(
-                Violation(
-                    Check.LOOP_OVERRUN,
-                    f"the supervisor slept for {milliseconds(gap_ns)}, allowed are "
-                    f"{milliseconds(self._limits.tick_timeout_ns)}: see the machine's load or lower real_time_factor",
-                )
-            )
         return self._hold() if self.late else self._hold_if_faulted()
 
     def clear(self, now_ns: int) -> ClearResult:
@@ -223,7 +217,7 @@ class SafetySupervisor:
         if self._fault:
             level, detail = SafetyLevel.FAULT, self._fault.violation.detail
         elif missing:
-            level, detail = SafetyLevel.HOLD, missing.detail
+            level, detail = SafetyLevel.HOLD, f"the arm holds: {missing.detail}"
         elif self._awaiting_since_ns is not None and self.late:
             detail = f"the arm holds: {self._silence(self._awaiting_since_ns, self._limits.command_timeout_ns)}"
         return SafetyStatus(
@@ -242,19 +236,34 @@ class SafetySupervisor:
         if now_ns < self._now_ns:
             self._on_clock_back(now_ns)
         self._now_ns = now_ns
+        if self._motion is not None:
+            self._judge_own_loop()
         if self._awaiting_since_ns is not None:
             self._await(self._awaiting_since_ns)
         return True
 
+    def _judge_own_loop(self) -> None:
+        """Before all else that time brings: to a supervisor that slept, everybody else seems late."""
+        gap_ns = self._now_ns - self._last_tick_ns
+        if self._last_tick_ns > 0 and gap_ns > self._limits.tick_timeout_ns:
+            self._trip(
+                Violation(
+                    Check.LOOP_OVERRUN,
+                    f"the supervisor slept for {milliseconds(gap_ns)}, allowed are "
+                    f"{milliseconds(self._limits.tick_timeout_ns)}: see the machine's load or lower real_time_factor",
+                )
+            )
+
     def _await(self, since_ns: int) -> None:
         """Judges what the arm moves on, or would move on: its readings, and the command that is to follow."""
         silent_ns = self._now_ns - since_ns
-        missing = self._missing() if self._motion else None
-        if silent_ns > self._limits.command_lost_ns:
-            self._trip(Violation(Check.STALE_COMMAND, self._silence(since_ns, self._limits.command_lost_ns)))
-        elif missing:
+        missing = self._missing()
+        if missing and missing.check not in LATE:
             self._trip(missing)
-        elif silent_ns > self._limits.command_timeout_ns:
+        elif silent_ns > self._limits.command_lost_ns:
+            silence = Violation(Check.STALE_COMMAND, self._silence(since_ns, self._limits.command_lost_ns))
+            self._trip(missing or silence)
+        elif missing or silent_ns > self._limits.command_timeout_ns:
             self._motion = None
 
     def _on_clock_back(self, now_ns: int) -> None:
@@ -397,7 +406,7 @@ class SafetySupervisor:
         )
 
     def _refuse_late(self, now_ns: int) -> Reference:
-        """A command that comes too late is as good as none."""
+        """A command that comes too late, or that finds readings or images late, is as good as none."""
         self._motion = None
         if self._awaiting_since_ns is None:
             self._awaiting_since_ns = now_ns

@@ -93,13 +93,26 @@ def read_index(folder: Path) -> DomainIndex:
         except ConfigurationError as error:
             raise StorageError(f"{error}. {_REMEDY}") from error
     for name in index.domains:
-        if Path(name).name != name or not (folder / name).is_dir():
+        if not _is_name(name) or not (folder / name).is_dir():
             raise StorageError(f"{path}: {name}: there is no folder {folder / name} of its episodes. {_REMEDY}")
     return index
 
 
+def check_name(name: str) -> None:
+    """A domain's name is that of its folder. Raises StorageError for one that cannot be."""
+    if not _is_name(name):
+        raise StorageError(
+            f"{name!r} cannot be the name of a folder: take one without a slash that does not begin with a dot"
+        )
+
+
+def _is_name(name: str) -> bool:
+    return name not in ("", INDEX, TASK) and not name.startswith(".") and Path(name).name == name
+
+
 def add_domain(folder: Path, name: str, domain: Domain) -> None:
     """Notes a domain whose episodes are all there. Processes may do so at the same time. Raises StorageError."""
+    check_name(name)
     with folder_lock(folder):
         index = read_index(folder) if is_domain_folder(folder) else DomainIndex()
         index = index.with_domain(name, domain)

@@ -171,7 +171,10 @@ class Conductor:
             silence = self._silence_of_supervisor()
             if silence:
                 return Answer(accepted=False, message=f"the supervisor {silence}")
+            ran = self.machine.plan is not None
             self.machine.clear()
+            if ran and self.machine.plan is None:
+                return Answer(accepted=True, message="the fault was in the last episode: the run is over")
         return self.machine.resume()
 
     def stop(self) -> Answer:

@@ -216,6 +216,29 @@ def test_what_is_no_dataset_is_named(tmp_path: Path) -> None:
         LeRobotFolder(tmp_path)
 
 
+def test_robomimic_demonstration_that_lacks_its_actions_is_named(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "demo.hdf5")
+    with h5py.File(path, "a") as file:
+        del file["data/demo_1/actions"]
+    with pytest.raises(DatasetError, match="data/demo_1 has obs, obs and actions are needed"):
+        RobomimicFile(path)
+
+
+@pytest.mark.parametrize("which", ["data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"])
+@pytest.mark.parametrize("damage", ["pointer", "cut"])
+def test_lerobot_file_that_git_lfs_has_not_fetched_or_that_is_cut_off_is_named(
+    tmp_path: Path, which: str, damage: str
+) -> None:
+    runs = Runs(tmp_path / "runs")
+    runs.record("a", 0)
+    out = tmp_path / "lerobot"
+    lerobot_write.write(out, trajectories(runs))
+    whole = (out / which).read_bytes()
+    (out / which).write_bytes(b"version https://git-lfs.github.com/spec/v1\n" if damage == "pointer" else whole[:-100])
+    with pytest.raises(DatasetError, match=r"(?s)file-000\.parquet: cannot be read: .*git lfs pull"):
+        LeRobotFolder(out).layout()
+
+
 def test_lerobot_dataset_that_lost_frames_is_refused(tmp_path: Path) -> None:
     runs = Runs(tmp_path / "runs")
     runs.record("a", 0)

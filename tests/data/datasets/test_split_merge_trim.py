@@ -268,7 +268,7 @@ def test_steps_are_counted_even_where_several_were_logged_at_one_time(
 
 def test_cutting_everything_nothing_or_in_two_units_is_refused(runs: Runs, tmp_path: Path) -> None:
     source = runs.record("a", 0)
-    for cut in (Cut(head_steps=5, tail_steps=5), Cut(head_s=2.0)):
+    for cut in (Cut(head_steps=5, tail_steps=5), Cut(tail_steps=15), Cut(tail_steps=30), Cut(head_s=2.0)):
         with pytest.raises(DatasetError, match=r"nothing would be left .* 1\.00 s long and has 10 steps"):
             trim(source, tmp_path / "out", cut)
     for wrong in ({}, {"head_s": 1.0, "tail_steps": 1}):

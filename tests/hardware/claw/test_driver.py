@@ -18,6 +18,7 @@ from .conftest import HAND, IDS, VALVE_ID, eventually
 
 HOLD = SetPoint(PALM_IN_BASE, None, holding=True, reason="a test")
 CLEAR_RAD = np.tile((0.0, 0.95, -1.3), 3)
+AT_REST_RAD_S = 0.05
 
 
 def to(position_rad):
@@ -98,14 +99,11 @@ def test_fingers_are_guided_by_hand_without_torque_and_hold_where_they_are_left(
     drive(driver, CLEAR_RAD)
     driver.guide(by_hand=True)
     claw.push(np.tile((0.15, 0.0, 0.0), 3))
-    for _ in range(40):
-        state = driver.read()
-    assert np.all(state.joint_position_rad[::3] > 0.1)
+    eventually(lambda: np.all(driver.read().joint_position_rad[::3] > 0.1), "a hand moves fingers without torque")
     driver.write(to(CLEAR_RAD))  # as the inner loop does at each turn
     assert not any(claw.servo(servo_id).has_torque for servo_id in IDS)
     claw.push(np.zeros(9))
-    for _ in range(40):
-        driver.read()  # the hand is off, the fingers come to rest
+    eventually(lambda: np.abs(driver.read().joint_velocity_rad_s).max() < AT_REST_RAD_S, "the hand is off")
     driver.guide(by_hand=False)
     left_rad = claw.joint_position_rad
     turn(driver, HOLD, 30)

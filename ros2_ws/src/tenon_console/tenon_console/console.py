@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import uvicorn
 from embedded_ros2.router import RouterError
 from tenon.configuration import ConfigurationError
 from tenon.console.config import ConsoleConfig, load_console
-from tenon.console.guard import Guard, token_for
+from tenon.console.guard import Guard, address, token_for
 from tenon.console.model import ConsoleModel
 from tenon.console.web.application import create_application
 from tenon_console.node import ConsoleNode
@@ -31,28 +32,28 @@ def serve(config: ConsoleConfig, *, token: str | None, on_ready: Callable[[int],
     """Serves browsers until SIGINT or SIGTERM. on_ready: called with the port once it listens.
 
     Keeps a router up where none runs, so that it can be started before any session. Raises RouterError (embedded_ros2)
-    when something else holds the router's port, GraphError when the router of a real ROS 2 cannot be started.
+    when something else holds the router's port, GraphError when the router of a real ROS 2 cannot be started, OSError
+    where the console's own address is taken or is none of this machine.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     warnings.filterwarnings("ignore", module="nicegui.ui_run_with")  # it looks at every object, torch's old ones too
     model = ConsoleModel(config)
-    with router(), spinning_node(lambda: ConsoleNode(config, model)) as node:
+    with _listening(config) as listener, router(), spinning_node(lambda: ConsoleNode(config, model)) as node:
         assert isinstance(node, ConsoleNode)
         operator = RobotOperator(node, goal_timeout_s=config.service_timeout_s)
         application = create_application(config, model, operator, token=token)
-        _Server(application, config, on_ready).run()
+        _Server(application, on_ready).run(sockets=[listener])
+
+
+def _listening(config: ConsoleConfig) -> socket.socket:
+    """Bound before anything starts: uvicorn ends the process where it cannot listen. Raises OSError."""
+    family, _, _, _, where = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(where[:2], family=family)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, application: Guard, config: ConsoleConfig, on_ready: Callable[[int], None]) -> None:
-        settings = uvicorn.Config(
-            application,
-            host=config.host,
-            port=config.port,
-            log_level="warning",
-            timeout_graceful_shutdown=SHUTDOWN_S,
-        )
-        super().__init__(settings)
+    def __init__(self, application: Guard, on_ready: Callable[[int], None]) -> None:
+        super().__init__(uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_S))
         self._on_ready = on_ready
 
     @contextmanager
@@ -70,7 +71,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_ready(self.servers[0].sockets[0].getsockname()[1])
+            assert sockets is not None
+            self._on_ready(sockets[0].getsockname()[1])
 
 
 def main(args: list[str] | None = None) -> int:
@@ -82,10 +84,9 @@ def main(args: list[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - before there is a logger
         return 2
-    query = "" if token is None else f"/?token={token}"
     try:
-        serve(config, token=token, on_ready=lambda port: print(f"http://{config.host}:{port}{query}"))  # noqa: T201
-    except (GraphError, RouterError) as error:
+        serve(config, token=token, on_ready=lambda port: print(address(config, port, token)))  # noqa: T201
+    except (GraphError, RouterError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

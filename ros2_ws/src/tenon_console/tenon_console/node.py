@@ -71,6 +71,7 @@ class ConsoleNode(SessionClient):
         twist = contract.TELEOP_TWIST
         self._twist = self.create_publisher(twist.type, twist.name, twist.qos)
         self._listen(contract.TELEOP_STATE, self._on_teleop)
+        self.on_recorder_error(model.on_recorder_error)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0 / config.sample_rate_hz, self._sample, clock=steady)
         self.create_timer(LOOK_PERIOD_S, self._look, clock=steady)
@@ -79,11 +80,13 @@ class ConsoleNode(SessionClient):
 
     def _sample(self) -> None:
         joints, pose, wrench = (
-            self._watches[topic.name].newest()
+            self._watches[topic.name].newest(within_s=self._config.silent_after_s)
             for topic in (contract.JOINT_STATES, contract.TCP_POSE, contract.TCP_WRENCH)
         )
         if joints is not None and pose is not None and wrench is not None:
             self._model.on_arm(joints.name, robot_state(joints, pose, wrench, np.zeros(6)))
+        else:
+            self._model.on_no_arm()
 
     def _look(self) -> None:
         """Who is there, which cameras there are, how the topics come."""

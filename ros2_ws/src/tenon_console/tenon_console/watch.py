@@ -72,9 +72,11 @@ class TopicWatch:
         if self._on_message is not None:
             self._on_message(data)
 
-    def newest(self) -> Any:
-        """The newest message, decoded; None before the first."""
-        return None if self._newest is None else deserialize_message(self._newest, self._kind)
+    def newest(self, *, within_s: float) -> Any:
+        """The newest message, decoded; None where none has come within this time."""
+        if self._newest is None or self._heard_s is None or time.monotonic() - self._heard_s > within_s:
+            return None
+        return deserialize_message(self._newest, self._kind)
 
     def status(self, nodes: tuple[str, ...]) -> TopicStatus:
         """nodes: who publishes the topic."""

@@ -38,8 +38,10 @@ from tenon_graph.states import StatePublisher
 
 NS_PER_S = 1_000_000_000
 HANG_S = 30.0
-"""A turn, or making the device ready, that takes longer never ends: connecting anew to a device that answers slowly is
+"""A turn, or activating the device, that takes longer never ends: connecting anew to a device that answers slowly is
 quicker."""
+CONFIGURE_HANG_S = 120.0
+"""The same for reaching it, which may wait for a device that starts."""
 RETRY_S = 0.5
 """Between two tries to get a device back."""
 SERVED_SHARE, TURN_SHARE = 0.6, 0.2
@@ -56,6 +58,7 @@ class RealArm(GraphNode):
         config = self.setup.config
         self._driver = create_driver(self.setup)
         check_detector(self._driver, self.setup)
+        signal.setitimer(signal.ITIMER_REAL, CONFIGURE_HANG_S)
         self._driver.configure()
         self._impedance = ImpedanceController(
             InnerLoopConfig(
@@ -174,6 +177,8 @@ class RealArm(GraphNode):
             if self._fault is not None:
                 raise self._fault
             assert isinstance(self._driver, GuidedArm)  # else the service is not offered
+            if request.data and not self._impedance.loop.holding:
+                raise DriverError("the arm is being moved: stop the session first, then guide it by hand")
             self._driver.guide(by_hand=request.data)
         except (DriverError, ArmFaultError) as error:
             response.message = str(error)

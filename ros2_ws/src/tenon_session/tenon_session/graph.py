@@ -25,7 +25,8 @@ from tenon_session.introspection import uses_embedded_ros
 
 READY_TIMEOUT_S = 90.0
 """Torch alone takes several seconds to import on a small machine, and all nodes import at once."""
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 45.0
+"""Longer than the launch file gives the recorder."""
 KILL_TIMEOUT_S = 5.0
 POLL_S = 0.05
 TAIL_LINES = 15

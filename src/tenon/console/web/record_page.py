@@ -38,7 +38,7 @@ def build(context: Context) -> None:
 
 def _recording(context: Context) -> Refresh:
     with ui.element("div").classes("t-tiles"):
-        tiles = {name: parts.tile(name) for name in ("recording", "episode", "kept", "disk free")}
+        tiles = {name: parts.tile(name) for name in ("recording", "episode", "done", "disk free")}
 
     async def look_at_disk() -> None:
         free = await asyncio.to_thread(_free_bytes, context)
@@ -49,10 +49,10 @@ def _recording(context: Context) -> Refresh:
 
     def refresh(view: ConsoleView) -> None:
         progress = view.progress
-        kept = sum(episode.outcome is not Outcome.STOPPED for episode in progress.episodes)
+        done = sum(episode.outcome is not Outcome.STOPPED for episode in progress.episodes)
         tiles["recording"].set_text("on" if view.recording else "off")
         tiles["episode"].set_text(str(progress.episode) if view.session else "–")
-        tiles["kept"].set_text(str(kept))
+        tiles["done"].set_text(str(done))
 
     return refresh
 

@@ -28,8 +28,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     with _explained(path):
         part.mkdir()
     try:
-        yield part
         with _explained(path):
+            yield part
             sync_tree(part)
             part.rename(path)
             sync_folder(path.parent)
@@ -43,8 +43,8 @@ def new_file(path: Path) -> Iterator[Path]:
     """Like ``new_folder``, for one file."""
     part = _claim(path)
     try:
-        yield part
         with _explained(path):
+            yield part
             _sync(part)
             part.rename(path)
             sync_folder(path.parent)
@@ -72,10 +72,18 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename is not None and not _belongs_to(path, Path(os.fsdecode(error.filename))):
+            raise
         raise DatasetError(
             f"{path}: cannot be written: {error.strerror or error}: check the disk and its permissions, or name "
             f"another place. What it was to be made from is untouched"
         ) from error
+
+
+def _belongs_to(path: Path, failed: Path) -> bool:
+    """Whether what failed is ``path`` in the making, or what it stands in; else something that is read."""
+    part = path.with_name(path.name + _PART).absolute()
+    return failed.absolute().is_relative_to(part) or path.absolute().is_relative_to(failed.absolute())
 
 
 def sync_tree(folder: Path) -> None:

@@ -94,7 +94,7 @@ def _window_of_seconds(episode: Episode, cut: Cut) -> _Window:
 def _window_of_steps(contents: EpisodeContents, cut: Cut) -> _Window:
     episode = contents.episode
     ends = [(m.log_time_ns, m.sequence) for topic, m in contents.messages() if topic == TRANSITION_TOPIC]
-    kept = ends[cut.head_steps : len(ends) - cut.tail_steps]
+    kept = ends[cut.head_steps : max(0, len(ends) - cut.tail_steps)]
     if not kept:
         raise _nothing_left(episode, cut)
     after_ns = ends[cut.head_steps - 1][0] if cut.head_steps else episode.start_ns - 1

@@ -201,7 +201,7 @@ def _outcome_problems(episode: Episode) -> Iterator[Problem]:
     elif not outcome.complete:
         yield Problem(
             f"it is incomplete: {outcome.detail or 'no reason is given'}",
-            "training leaves it out; record it again, or trim what is missing off with tenon dataset trim",
+            "training leaves it out; record it again",
         )
 
 

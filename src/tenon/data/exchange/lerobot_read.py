@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class LeRobotFolder:
         found = sorted((root / "meta/episodes").glob("*/*.parquet"))
         if not found:
             raise DatasetError(f"{root}: has no meta/episodes/*/*.parquet: the dataset is not whole, fetch it again")
-        table = pa.concat_tables([_without_stats(path) for path in found], promote_options="default")
+        table = pa.concat_tables([_table(path, _without_stats) for path in found], promote_options="default")
         self._episodes: list[dict[str, Any]] = sorted(table.to_pylist(), key=lambda row: int(row["episode_index"]))
 
     @property
@@ -57,9 +58,7 @@ class LeRobotFolder:
         """What there is to choose from."""
         shapes = {key: tuple(feature["shape"]) for key, feature in self._features.items()}
         is_image = {key: feature["dtype"] in ("video", "image") for key, feature in self._features.items()}
-        actions = np.concatenate(
-            [_matrix(pq.read_table(path, columns=[layout.ACTION])[0]) for path in self._data_files()]
-        )
+        actions = np.concatenate([_matrix(_table(path, _actions)[0]) for path in self._data_files()])
         return Layout(
             vectors={
                 key: int(np.prod(shape, dtype=int))
@@ -117,10 +116,7 @@ class LeRobotFolder:
         place = {key: episode[f"data/{key}"] for key in ("chunk_index", "file_index")}
         path = self.root / self._info["data_path"].format(**place)
         number, length = episode["episode_index"], episode["length"]
-        try:
-            rows = pq.read_table(path, filters=[("episode_index", "==", number)])
-        except (OSError, pa.ArrowException) as error:
-            raise DatasetError(f"{path}: cannot be read: {error}: fetch the dataset again") from error
+        rows = _table(path, partial(pq.read_table, filters=[("episode_index", "==", number)]))
         if len(rows) != length:
             raise DatasetError(f"{path}: holds {len(rows)} frames of episode {number}, not {length}: it is damaged")
         return rows
@@ -134,6 +130,18 @@ class LeRobotFolder:
 
     def _optional(self, rows: pa.Table, key: str) -> NDArray[Any] | None:
         return _matrix(rows[key]) if key in self._features else None
+
+
+def _table(path: Path, read: Callable[[Path], pa.Table]) -> pa.Table:
+    """What ``read`` makes of a parquet file. Raises DatasetError for one that is cut off, or a pointer of git-lfs."""
+    try:
+        return read(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}: fetch the dataset again (git lfs pull)") from error
+
+
+def _actions(path: Path) -> pa.Table:
+    return pq.read_table(path, columns=[layout.ACTION])
 
 
 def _without_stats(path: Path) -> pa.Table:

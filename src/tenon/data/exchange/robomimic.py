@@ -110,12 +110,13 @@ def _read_layout(path: Path, file: Any) -> Layout:
     demos = _demos(file)
     if not demos:
         raise DatasetError(f"{path}: has no group data/demo_0: a robomimic dataset has one per demonstration")
+    for name in demos:
+        if not {"obs", "actions"} <= set(file["data"][name]):
+            raise DatasetError(
+                f"{path}: data/{name} has {', '.join(file['data'][name])}, obs and actions are needed: extract "
+                f"observations with robomimic's dataset_states_to_obs.py first"
+            )
     first = file["data"][demos[0]]
-    if "obs" not in first or "actions" not in first:
-        raise DatasetError(
-            f"{path}: data/{demos[0]} has {', '.join(first)}, obs and actions are needed: extract observations with "
-            f"robomimic's dataset_states_to_obs.py first"
-        )
     shapes = {key: dataset.shape[1:] for key, dataset in first["obs"].items()}
     actions = [file["data"][name]["actions"][()] for name in demos]
     return Layout(
