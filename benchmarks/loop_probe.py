@@ -128,9 +128,9 @@ class LoopProbe(Node):
             raise Unprovoked("no fault was found")
         assert self._fault is not None
         state, fault = self._fault
-        # The supervisor sends the HOLD and then, in the same turn, the FAULT; an earlier HOLD answers the mux.
-        self._wait(lambda: self._holds_until(fault.sent_ns), "HOLD")
-        hold = self._holds_until(fault.sent_ns)[-1]
+        # The supervisor sends the FAULT and then, in the same turn, the HOLD; an earlier HOLD answers the mux.
+        self._wait(lambda: self._holds_since(fault.sent_ns), "HOLD")
+        hold = self._holds_since(fault.sent_ns)[0]
         self.clear_fault()
         if state.fault != expected_fault:
             raise Unprovoked(f"{expected_fault} was provoked, the supervisor found {state.fault}: {state.detail}")
@@ -169,8 +169,8 @@ class LoopProbe(Node):
             if time.monotonic() > deadline:
                 raise ProbeError(f"the fault cannot be cleared: {answer.message}")
 
-    def _holds_until(self, sent_ns: int) -> list[Seen]:
-        return [seen for seen in self._safe if seen.sent_ns <= sent_ns]
+    def _holds_since(self, sent_ns: int) -> list[Seen]:
+        return [seen for seen in self._safe if seen.sent_ns >= sent_ns]
 
     def _message(self, mode: ControlMode, pose: Pose | None) -> ReferenceMsg:
         return reference_to_msg(Reference(self._time_ns, mode, RESIDUAL, NS_PER_S, tcp_in_base=pose))

@@ -63,7 +63,7 @@ def test_list_names_every_experiment_with_its_cost(tenon: Tenon) -> None:
         ((), "--list` names them"),
         (("residual-bias", "--seeds", "0"), "--seeds 0"),
         (("residual-bias", "--jobs", "0"), "--jobs 0"),
-        (("residual-bias", "--full"), "Run it without --full"),
+        (("residual-bias", "--full"), "residual-blocks --full"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

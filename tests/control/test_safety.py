@@ -413,6 +413,16 @@ def test_supervisor_whose_process_stood_still_blames_nobody_else(ready: SafetySu
     assert fault_of(ready, now_ns) == "loop_overrun"
 
 
+def test_supervisor_whose_process_stood_still_while_a_command_was_late_blames_nobody_else(
+    ready: SafetySupervisor,
+) -> None:
+    ready.on_reference(motion(START_NS), START_NS)
+    run_late(ready, START_NS + 3 * PERIOD_NS)
+    now_ns = START_NS + 10 * PERIOD_NS
+    ready.on_state(state(now_ns), now_ns)
+    assert fault_of(ready, now_ns) == "loop_overrun"
+
+
 def test_clock_that_goes_back_is_a_fault_and_can_be_cleared_once_readings_come(ready: SafetySupervisor) -> None:
     ready.tick(START_NS - MS)
     assert fault_of(ready, START_NS - MS) == "clock"

@@ -12,6 +12,7 @@ from tenon.experiments.demos_her_pick import DemosHerPick
 from tenon.experiments.insertion_table import InsertionTable
 from tenon.experiments.iql_maze import IQLMaze
 from tenon.experiments.residual_bias import ResidualBias
+from tenon.experiments.residual_blocks import ResidualBlocks
 from tenon.experiments.results import CurvePoint, Results, Row
 from tenon.experiments.runner import AnyExperiment
 
@@ -82,6 +83,14 @@ MAZE: Values = {
 }
 MAZE_CURVES: Curves = {("IQL, expectile 0.9", "discount 0.99", "weak_success"): {25_000: 1.0, 30_000: 0.95}}
 
+BLOCKS: Values = {
+    ("P", "r 0.3 rad", "success"): 0.18,
+    ("residual SAC", "r 0.3 rad", "success"): 0.9,
+    ("residual SAC", "r 0 rad", "success"): 1.0,
+    ("only SAC", "r 0.3 rad", "return"): -50.0,
+}
+BLOCKS_CURVES: Curves = {("residual SAC", "r 0.3 rad", "return"): {8_000: -50.0}}
+
 CASES: tuple[tuple[Callable[[], AnyExperiment], Values, Curves], ...] = (
     (ResidualBias.small, RESIDUAL_BIAS, {}),
     (InsertionTable.small, INSERTION, INSERTION_CURVES),
@@ -90,8 +99,13 @@ CASES: tuple[tuple[Callable[[], AnyExperiment], Values, Curves], ...] = (
     (IQLMaze.small, MAZE, MAZE_CURVES),
     (InsertionTable.full, ARM, {}),
     (AWACValve.small, VALVE, {}),
+    (ResidualBlocks.small, BLOCKS, BLOCKS_CURVES),
 )
 WRONG_VALUES: tuple[tuple[int, Key, float], ...] = (
+    (7, ("P", "r 0.3 rad", "success"), 0.21),
+    (7, ("residual SAC", "r 0.3 rad", "success"), 0.69),
+    (7, ("residual SAC", "r 0 rad", "success"), 1.01),
+    (7, ("only SAC", "r 0.3 rad", "return"), -49.0),
     (0, ("residual SAC", "bias 1.5 mm", "success"), 0.89),
     (0, ("residual SAC", "bias 0 mm", "success"), 0.94),
     (0, ("residual SAC", "bias 1.5 mm", "peak_force_n"), 10.1),

@@ -22,11 +22,23 @@ from tenon.experiments.intervention import Intervention, InterventionSize
 from tenon.experiments.iql_maze import BETWEEN, SHORT, IQLMaze, IQLMazeSize
 from tenon.experiments.registry import EXPERIMENTS, experiment_named
 from tenon.experiments.residual_bias import ResidualBias, ResidualBiasSize
+from tenon.experiments.residual_blocks import ResidualBlocks, ResidualBlocksSize
 from tenon.experiments.runner import AnyExperiment, run_experiment
 
 TINY: tuple[AnyExperiment, ...] = (
     ResidualBias(
         ResidualBiasSize(biases_mm=(0.0, 1.5), steps=60, evaluate_every=40, warmup=40, draws=2, draws_on_the_way=1)
+    ),
+    ResidualBlocks(
+        ResidualBlocksSize(
+            rotations_rad=(0.0, 0.3),
+            learners=("SAC", "TD3"),
+            steps=100,
+            evaluate_every=50,
+            warmup=40,
+            draws=2,
+            draws_on_the_way=1,
+        )
     ),
     Intervention(InterventionSize(steps=60, evaluate_every=40, warmup=40, draws=2, interventions=2, patience_steps=3)),
     DemosHerPick(
@@ -225,8 +237,8 @@ def test_experiment_on_recorded_data_names_them_before_anything_runs(
     assert not list((tmp_path / "out").glob("jobs/*"))
 
 
-def test_full_size_without_its_environment_names_what_is_missing() -> None:
-    with pytest.raises(ExperimentError, match=r"three free blocks.*Run it without --full"):
+def test_experiment_of_one_size_names_the_one_that_has_the_papers_task() -> None:
+    with pytest.raises(ExperimentError, match=r"residual-blocks --full\. Run this one without --full"):
         experiment_named("residual-bias").full()
 
 

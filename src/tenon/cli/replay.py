@@ -60,7 +60,13 @@ class Replay:
         if not made:
             raise CommandError(f"{setup.run_directory}: the replay was not recorded; its logs say why")
         with explained():
-            report = compare(steps, read_steps(made[-1]))
+            replayed = read_steps(made[-1])
+        if len(replayed) < len(steps):
+            raise CommandError(
+                f"{len(replayed)} of {len(steps)} steps passed the supervisor in time, for the others the arm held: "
+                f"the logs in {setup.run_directory} say what was late. Replay it again with less beside it"
+            )
+        report = compare(steps, replayed)
         _show(report, f"{self.episode} on {self.robot}: {episode.outcome.result}, then {made[-1].outcome.result}")
         OUT.print(f"recorded as {made[-1].path}", highlight=False, soft_wrap=True)
         write_result(self.json, asdict(report))
@@ -79,7 +85,7 @@ class Replay:
                 f"{episode.path.name}: name a session with --session"
             )
         session: str | Path = self.session or (recorded if recorded.is_file() else SIMULATED)
-        if session == SIMULATED:
+        if self.session is None and not recorded.is_file():
             note(f"settings of the session {SIMULATED!r}: {recorded} does not exist")
         changes: dict[str, Any] = {
             "robot": self.robot,

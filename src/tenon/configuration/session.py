@@ -230,7 +230,8 @@ class SessionConfig(Config):
         if self.state_rate_hz < STATES_PER_CONTROL * self.control_rate_hz:
             raise ValueError(
                 f"state_rate_hz is {self.state_rate_hz}, it must be {STATES_PER_CONTROL} times control_rate_hz "
-                f"({self.control_rate_hz}) or more: a fault is found at this rate, and must be within 2 control periods"
+                f"({self.control_rate_hz}) or more: what is late is found at this rate, "
+                "and the arm must hold within 2 control periods"
             )
         if self.inner_rate_hz < self.state_rate_hz:
             raise ValueError(f"inner_rate_hz {self.inner_rate_hz} must not be below state_rate_hz {self.state_rate_hz}")

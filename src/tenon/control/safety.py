@@ -261,6 +261,7 @@ class SafetySupervisor:
         if missing and missing.check not in LATE:
             self._trip(missing)
         elif silent_ns > self._limits.command_lost_ns:
+            self._judge_own_loop()
             silence = Violation(Check.STALE_COMMAND, self._silence(since_ns, self._limits.command_lost_ns))
             self._trip(missing or silence)
         elif missing or silent_ns > self._limits.command_timeout_ns:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tenon.configuration import Config, ConfigurationError, parse
 from tenon.data.transitions import Transition
+from tenon.environments.blocks import BlocksConfig, BlocksEnv
 from tenon.environments.claw_valve import ClawValveEnv, ValveScriptConfig, valve_demonstrations
 from tenon.environments.drawer import DrawerConfig, DrawerEnv, DrawerScriptConfig, drawer_episodes
 from tenon.environments.fetch import FetchConfig, FetchEnv
@@ -133,6 +134,10 @@ class _InsertionOptions(Config):
     render_mode: Literal["rgb_array"] | None = None
 
 
+def _blocks(**options: Any) -> BlocksEnv:
+    return BlocksEnv(parse(BlocksConfig, options, where="environment blocks"))
+
+
 def _drawer(**options: Any) -> DrawerEnv:
     return DrawerEnv(parse(DrawerConfig, options, where="environment drawer"))
 
@@ -179,6 +184,7 @@ def _insertion(task: str) -> Make:
 
 _INSERTION_SCRIPT = _Script(InsertionScriptConfig, insertion_demonstrations)
 _ENTRIES: Mapping[str, _Entry] = {
+    "blocks": _Entry(_blocks),
     "claw-valve": _Entry(_claw_valve, _Script(ValveScriptConfig, valve_demonstrations)),
     "drawer": _Entry(_drawer, _Script(DrawerScriptConfig, drawer_episodes)),
     "maze-medium": _Entry(_maze, _Script(MazeScriptConfig, maze_walks)),

@@ -17,10 +17,12 @@ from tenon.experiments.iql_maze import IQLMaze
 from tenon.experiments.on_the_job import OnTheJobFar, OnTheJobNear
 from tenon.experiments.on_the_job_ablation import DAIBAblation
 from tenon.experiments.residual_bias import ResidualBias
+from tenon.experiments.residual_blocks import ResidualBlocks
 from tenon.experiments.runner import AnyExperiment
 
 _KINDS: tuple[type[AnyExperiment], ...] = (
     ResidualBias,
+    ResidualBlocks,
     InsertionTable,
     DemosHerPick,
     DemosHerStack,

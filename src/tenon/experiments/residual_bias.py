@@ -60,8 +60,8 @@ class ResidualBias(Experiment[ResidualBiasSize]):
     @classmethod
     def full(cls) -> ResidualBias:
         raise ExperimentError(
-            "residual-bias --full is the block assembly of residual-rl.md 8.2: an arm with three free blocks, which "
-            "Tenon does not simulate. Run it without --full"
+            "residual-bias has one size, that of residual-rl.md 8.1. The paper's own task, 8.2, is residual-blocks "
+            "--full. Run this one without --full"
         )
 
     def jobs(self, seeds: int) -> list[Job]:

@@ -14,7 +14,7 @@ from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 from tenon.configuration.teleop import TeleopConfig
-from tenon.session.stand_checks import check_limits, check_period
+from tenon.session.stand_checks import check_limits, check_patience, check_period
 from tenon.simulation.valve_task import ValveTaskConfig
 
 REVERSAL = 2.0
@@ -68,6 +68,7 @@ def _check(stand: ClawStand) -> None:
             "out; `--session valve` has none"
         )
     check_limits(safety, stand.safety_name, session.robot, stand.hand.joint_names)
+    check_patience(safety, stand.safety_name, session)
     check_period(session, task.control_period_s)
     slowest_rad_s = min(joint.speed_max_rad_s for joint in safety.joints)
     asked_rad_s = REVERSAL * task.joint_speed_rad_s

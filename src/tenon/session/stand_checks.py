@@ -9,6 +9,8 @@ from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
 
 PERIOD_TOLERANCE_S = 1e-9
+COMMAND_LOST_MAX_S = 1.0
+"""A driver's process that ended is started anew after a second: by then the supervisor must hold a fault."""
 
 
 def check_limits(safety: SafetyConfig, safety_name: str, robot: str, joint_names: Sequence[str]) -> None:
@@ -18,6 +20,18 @@ def check_limits(safety: SafetyConfig, safety_name: str, robot: str, joint_names
         raise ConfigurationError(
             f"safety {safety_name!r} limits the joints {', '.join(limited)}, but robot {robot!r} has "
             f"{', '.join(joint_names)}: name the safety file of this robot"
+        )
+
+
+def check_patience(safety: SafetyConfig, safety_name: str, session: SessionConfig) -> None:
+    """Periods are of the session, and silence must be a fault before anything is started anew. Raises
+    ConfigurationError.
+    """
+    lost_s = safety.command_lost_periods * session.control_period_s
+    if lost_s > COMMAND_LOST_MAX_S:
+        raise ConfigurationError(
+            f"safety {safety_name!r}: command_lost_periods of {safety.command_lost_periods:g} are {lost_s:g} s at the "
+            f"control rate of session {session.name!r}, allowed are {COMMAND_LOST_MAX_S:g} s: lower it"
         )
 
 

@@ -115,11 +115,11 @@ def scene_mjcf(arm: ArmConfig, connector: ConnectorConfig, scene: SceneConfig) -
         _light(surroundings)
         + _overview_camera(scene)
         + _table(table.attributes)
-        + _reference()
+        + reference_mjcf()
         + arm_mjcf(arm, _tool(felt.plug + seen.plug, connector, WRIST_MOUNTS[surroundings.camera_mount]))
         + _socket(felt.socket + felt.panel + seen.socket, scene)
     )
-    actuators = _impedance_actuators(scene.impedance) + joint_actuators_mjcf(
+    actuators = impedance_mjcf(scene.impedance) + joint_actuators_mjcf(
         arm,
         stiffness_nm_rad=scene.joint_impedance.stiffness_nm_rad,
         damping_nm_s_rad=scene.joint_impedance.damping_nm_s_rad,
@@ -222,7 +222,7 @@ def _table(attributes: Mapping[str, object]) -> str:
     ) + box((0.4, 0, -0.0101), (TABLE_HALF_M, TABLE_HALF_M, 0.01), turn_rad=0.0, class_="visual", **attributes)
 
 
-def _reference() -> str:
+def reference_mjcf() -> str:
     return element("body", element("site", name=REFERENCE_SITE, group=5), name=REFERENCE_BODY, mocap=True)
 
 
@@ -321,7 +321,7 @@ def _retention(physics: PhysicsConfig) -> str:
     return element("tendon", tendon)
 
 
-def _impedance_actuators(impedance: CartesianImpedanceConfig) -> str:
+def impedance_mjcf(impedance: CartesianImpedanceConfig) -> str:
     """Six site actuators between TCP and reference: Cartesian impedance inside mj_step, no Python per substep."""
     stiffness = (*impedance.stiffness_n_m, *impedance.rotational_stiffness_nm_rad)
     damping = (*impedance.damping_n_s_m, *impedance.rotational_damping_nm_s_rad)

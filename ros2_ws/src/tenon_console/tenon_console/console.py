@@ -8,7 +8,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import uvicorn
 
@@ -38,17 +38,27 @@ def serve(config: ConsoleConfig, *, token: str | None, on_ready: Callable[[int],
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     warnings.filterwarnings("ignore", module="nicegui.ui_run_with")  # it looks at every object, torch's old ones too
     model = ConsoleModel(config)
-    with _listening(config) as listener, router(), spinning_node(lambda: ConsoleNode(config, model)) as node:
+    with _listening(config) as listeners, router(), spinning_node(lambda: ConsoleNode(config, model)) as node:
         assert isinstance(node, ConsoleNode)
         operator = RobotOperator(node, goal_timeout_s=config.service_timeout_s)
         application = create_application(config, model, operator, token=token)
-        _Server(application, on_ready).run(sockets=[listener])
+        _Server(application, on_ready).run(sockets=listeners)
 
 
-def _listening(config: ConsoleConfig) -> socket.socket:
-    """Bound before anything starts: uvicorn ends the process where it cannot listen. Raises OSError."""
-    family, _, _, _, where = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server(where[:2], family=family)
+@contextmanager
+def _listening(config: ConsoleConfig) -> Iterator[list[socket.socket]]:
+    """On every address that the name has, at one port. Raises OSError.
+
+    Bound before anything starts: uvicorn ends the process where it cannot listen.
+    """
+    found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys((family, where[0]) for family, _, _, _, where in found)
+    with ExitStack() as stack:
+        listeners: list[socket.socket] = []
+        for family, host in addresses:
+            port = listeners[0].getsockname()[1] if listeners else config.port
+            listeners.append(stack.enter_context(socket.create_server((host, port), family=family)))
+        yield listeners
 
 
 class _Server(uvicorn.Server):

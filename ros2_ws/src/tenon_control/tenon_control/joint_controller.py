@@ -17,8 +17,8 @@ from tenon_graph import contract
 from tenon_graph.conversions import reference_to_msg, to_ns
 from tenon_graph.node import GraphNode, run
 
-QUEUED_ACTIONS = 2
-"""A node that was held up for a control period still answers every observation; the supervisor judges their age."""
+QUEUED_ACTIONS = 10
+"""A node that was held up for some control periods still answers every observation; the supervisor judges their age."""
 SOURCE = "residual"
 """The place of a controller among the sources that the mux chooses from."""
 
@@ -31,6 +31,8 @@ class JointControllerNode(GraphNode):
         assert isinstance(self.setup.job, ValveJob), f"{self.setup.config.task} is no task of a claw"
         self._job = self.setup.job
         self._valid_for_ns = self.setup.config.command_validity_ns
+        periods = self.setup.safety.command_lost_periods
+        self._patience_ns = round(periods * self.setup.config.control_period_ns)
         self._state: SessionState | None = None
         self._gait: ValveScript | None = None
         self._observations: dict[int, Observation] = {}
@@ -61,8 +63,8 @@ class JointControllerNode(GraphNode):
         self._match(to_ns(msg.header.stamp))
 
     def _match(self, stamp_ns: int) -> None:
-        """Answers once observation and action of one stamp are there; they wait for as long as an answer is valid."""
-        oldest_ns = stamp_ns - self._valid_for_ns
+        """Answers once observation and action of one stamp are there; they wait until silence would be a fault."""
+        oldest_ns = stamp_ns - self._patience_ns
         for waiting in (self._observations, self._actions):
             for old_ns in [other_ns for other_ns in waiting if other_ns < oldest_ns]:
                 del waiting[old_ns]

@@ -173,12 +173,13 @@ class RealArm(GraphNode):
 
     def _on_freedrive(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Where the hand leaves the arm, the inner loop holds it."""
+        if request.data and not self._impedance.loop.holding:
+            response.message = "the arm is being moved: stop the session first, then guide it by hand"
+            return response
         try:
             if self._fault is not None:
                 raise self._fault
             assert isinstance(self._driver, GuidedArm)  # else the service is not offered
-            if request.data and not self._impedance.loop.holding:
-                raise DriverError("the arm is being moved: stop the session first, then guide it by hand")
             self._driver.guide(by_hand=request.data)
         except (DriverError, ArmFaultError) as error:
             response.message = str(error)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tenon.environments.baselines import BaselinePolicy
 
 ACTION_SIZE = 3
-QUEUED_ACTIONS = 2
-"""A node that was held up for a control period still answers every observation; the supervisor judges their age."""
+QUEUED_ACTIONS = 10
+"""A node that was held up for some control periods still answers every observation; the supervisor judges their age."""
 QUEUED_REFERENCES = 50
 """What passed the mux, in a second of a person's driving: none may be missed, or a step would be told of wrongly."""
 NOWHERE_M = np.full(3, np.nan)
@@ -52,6 +52,8 @@ class ResidualControllerNode(GraphNode):
         self._controller = ResidualController(self.setup.task.residual)
         self._steps: StepLog[Observation, ResidualCommand] | None = None
         self._valid_for_ns = self.setup.config.command_validity_ns
+        periods = self.setup.safety.command_lost_periods
+        self._patience_ns = round(periods * self.setup.config.control_period_ns)
         self._state: SessionState | None = None
         self._dither: Dither | None = None
         self._searches = self._create_searches()
@@ -115,10 +117,10 @@ class ResidualControllerNode(GraphNode):
         self._match(self._actions, msg)
 
     def _match(self, waiting: dict[int, Any], msg: Any) -> None:
-        """Answers once observation and action of one stamp are there; they wait for as long as an answer is valid."""
+        """Answers once observation and action of one stamp are there; they wait until silence would be a fault."""
         stamp_ns = to_ns(msg.header.stamp)
         waiting[stamp_ns] = msg
-        for old_ns in [other_ns for other_ns in waiting if other_ns < stamp_ns - self._valid_for_ns]:
+        for old_ns in [other_ns for other_ns in waiting if other_ns < stamp_ns - self._patience_ns]:
             del waiting[old_ns]
         if stamp_ns not in self._observations or stamp_ns not in self._actions:
             return

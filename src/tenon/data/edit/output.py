@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from tenon.data.mapped_array import sync_folder
 
 _PART = ".part"
+_OF_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class DatasetError(RuntimeError):
@@ -72,7 +74,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is not None and not _belongs_to(path, Path(os.fsdecode(error.filename))):
+        if not _is_of_writing(path, error):
             raise
         raise DatasetError(
             f"{path}: cannot be written: {error.strerror or error}: check the disk and its permissions, or name "
@@ -80,8 +82,11 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _belongs_to(path: Path, failed: Path) -> bool:
+def _is_of_writing(path: Path, error: OSError) -> bool:
     """Whether what failed is ``path`` in the making, or what it stands in; else something that is read."""
+    if error.filename is None:
+        return error.errno in _OF_WRITING
+    failed = Path(os.fsdecode(error.filename))
     part = path.with_name(path.name + _PART).absolute()
     return failed.absolute().is_relative_to(part) or path.absolute().is_relative_to(failed.absolute())
 

@@ -33,7 +33,7 @@ WATCH_NS = 5 * PERIOD_NS
 """How long the arm is watched after the fault, and while references try to move it."""
 RETREAT_NS = 2 * PERIOD_NS
 """After a fault that a reading showed, the arm goes back to the last safe pose; by then it is there."""
-AHEAD_NS = PERIOD_NS // 2
+AHEAD_NS = 2 * TURN_NS
 """A bad reference's stamp lies so far ahead, which is allowed: else one of the true controller, sent while this process
 was late, would be the newer one, and the order the first thing that is wrong."""
 STILL_M = 1e-9
