@@ -272,17 +272,22 @@ def test_joint_targets_are_judged_as_joints_and_as_poses(angles_rad: tuple[float
 # What runs out
 
 
+def turn(judge: SafetySupervisor, now_ns: int, *, readings: bool = True, images: bool = False) -> Reference | None:
+    """What the arm and the camera say, then a tick, and what the supervisor asks for."""
+    if readings:
+        judge.on_state(state(now_ns), now_ns)
+    if images:
+        judge.on_image(now_ns, now_ns)
+    return judge.tick(now_ns)
+
+
 def first_fault(
     judge: SafetySupervisor, *, after_ns: int = 0, readings: bool = True, images: bool = False
 ) -> tuple[str, int]:
     """Ticks each 10 ms from after_ns after START_NS on, without commands; returns the fault and its time since then."""
     for age_ns in range(after_ns, after_ns + 6 * PERIOD_NS, 10 * MS):
         now_ns = START_NS + age_ns
-        if readings:
-            judge.on_state(state(now_ns), now_ns)
-        if images:
-            judge.on_image(now_ns, now_ns)
-        judge.tick(now_ns)
+        turn(judge, now_ns, readings=readings, images=images)
         status = judge.status(now_ns)
         if status.fault:
             return status.fault, age_ns
@@ -292,8 +297,7 @@ def first_fault(
 def run_late(judge: SafetySupervisor, until_ns: int) -> tuple[int, Reference]:
     """Ticks each 10 ms from START_NS on; when the supervisor first asks to hold, and how."""
     for now_ns in range(START_NS, until_ns, 10 * MS):
-        judge.on_state(state(now_ns), now_ns)
-        hold = judge.tick(now_ns)
+        hold = turn(judge, now_ns)
         if hold is not None:
             return now_ns - START_NS, hold
     raise AssertionError("it never asks to hold")
@@ -346,11 +350,7 @@ def drive(
     answered = []
     for age_ns in range(after_ns, until_ns, 10 * MS):
         now_ns = START_NS + age_ns
-        if readings:
-            judge.on_state(state(now_ns), now_ns)
-        if images:
-            judge.on_image(now_ns, now_ns)
-        judge.tick(now_ns)
+        turn(judge, now_ns, readings=readings, images=images)
         if age_ns % PERIOD_NS == 0:
             answered.append((age_ns, judge.on_reference(motion(now_ns), now_ns).mode))
     return answered

@@ -12,7 +12,7 @@ import tyro
 from tenon.cli.console import note, write_line
 from tenon.cli.dataset_folder import explained, one_episode
 from tenon.cli.errors import SUCCESS, CommandError
-from tenon.cli.run_directory import SESSION_FILE
+from tenon.cli.run_directory import session_file_of
 
 if TYPE_CHECKING:
     from tenon.data.contact_sheet import Frame
@@ -116,7 +116,7 @@ def _drawn(store: EpisodeStore, episode: Episode) -> Iterator[tuple[int, Image]]
     from tenon.simulation.rendering import RenderingError
 
     contract = episode.contract
-    file = episode.path.absolute().parent.parent / SESSION_FILE
+    file = session_file_of(episode.path)
     try:
         recorded = file.is_file()
         loaded = load_stand(resolve_session(file) if recorded else resolve_session("sim", {"task": contract.task}))

@@ -73,20 +73,21 @@ class Replay:
         return SUCCESS
 
     def _setup(self, episode: Episode, steps: list[ReplayStep]) -> SessionSetup:
-        from tenon.cli.run_directory import SESSION_FILE, new_run_directory
+        from tenon.cli.run_directory import new_run_directory, session_file_of
         from tenon.configuration.resolve import resolve_session
         from tenon.session.rewards import lacks_detector
         from tenon.session.setup import load_setup
 
-        recorded = episode.path.absolute().parent.parent / SESSION_FILE
-        if self.session is None and not recorded.is_file() and self.robot != SIMULATED:
+        recorded = session_file_of(episode.path)
+        session: str | Path | None = self.session or (recorded if recorded.is_file() else None)
+        if session is None and self.robot != SIMULATED:
             raise UsageError(
                 f"{recorded} does not exist, which would say at which rates and limits {self.robot} is to replay "
                 f"{episode.path.name}: name a session with --session"
             )
-        session: str | Path = self.session or (recorded if recorded.is_file() else SIMULATED)
-        if self.session is None and not recorded.is_file():
+        if session is None:
             note(f"settings of the session {SIMULATED!r}: {recorded} does not exist")
+            session = SIMULATED
         changes: dict[str, Any] = {
             "robot": self.robot,
             "controller": "teleop",

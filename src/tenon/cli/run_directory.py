@@ -26,6 +26,11 @@ MAY_CHANGE = frozenset({"episodes", "run_directory"})
 """What a resumed session may be told anew: to go on for longer, and that its directory was moved."""
 
 
+def session_file_of(episode: Path) -> Path:
+    """Where the run that recorded an episode keeps its session; a copy of the episode may lie apart from it."""
+    return episode.absolute().parent.parent / SESSION_FILE
+
+
 def new_run_directory(root: Path, deed: str, subject: str, now_s: float) -> Path:
     """A fresh name under ``root``, made of what is done and when it began."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now_s))

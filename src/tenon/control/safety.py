@@ -170,7 +170,7 @@ class SafetySupervisor:
             return self._hold()
         violation = self._judge_reference(reference)
         if violation and violation.check in LATE:
-            return self._refuse_late(now_ns)
+            return self._refuse_late()
         if violation:
             self._trip(violation)
             return self._hold()
@@ -406,11 +406,11 @@ class SafetySupervisor:
             joint_position_rad=reference.joint_position_rad if reference.mode is ControlMode.JOINT else None,
         )
 
-    def _refuse_late(self, now_ns: int) -> Reference:
+    def _refuse_late(self) -> Reference:
         """A command that comes too late, or that finds readings or images late, is as good as none."""
         self._motion = None
         if self._awaiting_since_ns is None:
-            self._awaiting_since_ns = now_ns
+            self._awaiting_since_ns = self._now_ns
         return self._hold()
 
     def _trip(self, violation: Violation, *, hold_at: RobotState | None = None) -> None:

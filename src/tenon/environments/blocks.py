@@ -101,7 +101,7 @@ class BlocksEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
         self.blocks.place(np.append(beside_m, config.start_height_m), yaws_rad)
         self._steps = 0
         self.command = None
-        return self._observation(), {"episode": episode, "yaws_rad": yaws_rad}
+        return self._observation(self._state()), {"episode": episode, "yaws_rad": yaws_rad}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One control period. info: success, distance_m (of the held block), tilt_rad and moved_m (the worse one's)."""
@@ -126,19 +126,14 @@ class BlocksEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
             and max(tilts_rad) <= config.upright_rad
         )
         info = {"success": success, "distance_m": distance_m, "tilt_rad": max(tilts_rad), "moved_m": max(moved_m)}
-        return (
-            self._observation(),
-            -config.reward_scale_per_m * cost_m,
-            False,
-            self._steps >= config.horizon_steps,
-            info,
-        )
+        reward, truncated = -config.reward_scale_per_m * cost_m, self._steps >= config.horizon_steps
+        return self._observation(state), reward, False, truncated, info
 
     def _state(self) -> list[tuple[Vector, Vector]]:
         """Of the held, the left and the right block: how far it is from its place, and its rotation vector."""
         read = [self.blocks.block(name) for name in (HELD, *STANDING)]
         return [(middle_m - place_m, turned) for (middle_m, turned), place_m in zip(read, self._places_m, strict=True)]
 
-    def _observation(self) -> Array:
-        seen = [self.blocks.tcp_m, *(part for pair in self._state() for part in pair)]
+    def _observation(self, state: list[tuple[Vector, Vector]]) -> Array:
+        seen = [self.blocks.tcp_m, *(part for pair in state for part in pair)]
         return np.concatenate(seen).astype(np.float32)

@@ -18,7 +18,7 @@ from tenon.data.transitions import Transition
 from tenon.environments.drawer import DrawerEnv, DrawerScriptConfig, drawer_episodes
 from tenon.experiments import episodes
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.practice import Plan, evaluated, practised
 from tenon.experiments.results import Condition, Results, Row, above, at_least, difference
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
@@ -98,9 +98,7 @@ class AWACDrawer(Experiment[AWACDrawerSize]):
             return context.rows(success=float(np.mean(ends)))
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:
-            choose = policy_chooser(trainer, deterministic=True, step=step)
-            seen = episodes.roll_out(env, choose, episodes.evaluation_seeds(size.draws))
-            return {"success": episodes.success_rate(seen)}
+            return {"success": episodes.success_rate(evaluated(env, trainer, step, size.draws))}
 
         config = self._trainer(job.method)
         practises = job.method != BC

@@ -19,7 +19,7 @@ from tenon.environments.claw_valve import ClawValveEnv, ValveScriptConfig, valve
 from tenon.environments.scripted import run_script
 from tenon.experiments import episodes
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.practice import Plan, evaluated, policy_chooser, practised
 from tenon.experiments.results import Condition, Results, Row, above, at_least, difference
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
@@ -90,8 +90,7 @@ class AWACValve(Experiment[AWACValveSize]):
         env = ClawValveEnv()
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:
-            choose = policy_chooser(trainer, deterministic=False, step=step)
-            seen = episodes.roll_out(env, choose, episodes.evaluation_seeds(size.draws))
+            seen = evaluated(env, trainer, step, size.draws, deterministic=False)
             reached = [episode.first_success > 0 for episode in seen]
             return {"success": episodes.success_rate(seen), "reached": float(np.mean(reached))}
 

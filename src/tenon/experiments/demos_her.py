@@ -5,7 +5,7 @@ Figures: demos-her.md, sections 3, 6 and 8.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
@@ -14,12 +14,7 @@ from tenon.algorithms.losses import Cloning
 from tenon.configuration import Config
 from tenon.data.replay import ReplayConfig
 from tenon.data.sampling import RelabelConfig, SamplingConfig
-from tenon.environments.fetch import FetchEnv
-from tenon.experiments import episodes
-from tenon.experiments.episodes import Episode
-from tenon.experiments.practice import policy_chooser
 from tenon.training.config import TrainerConfig
-from tenon.training.trainer import Trainer
 
 Method = Literal[
     "DDPG + HER + demonstrations",
@@ -116,9 +111,3 @@ def trainer_of(method: Method, size: DemosHerSize) -> TrainerConfig:
         replay=ReplayConfig(capacity=max(size.steps, batch_size)),
         checkpoint_every_updates=1_000,
     )
-
-
-def evaluated(env: FetchEnv, trainer: Trainer, step: int, draws: int) -> Sequence[Episode]:
-    """Episodes of the policy as it is, without exploration."""
-    choose = policy_chooser(trainer, deterministic=True, step=max(step, 0))
-    return episodes.roll_out(env, choose, episodes.evaluation_seeds(draws))

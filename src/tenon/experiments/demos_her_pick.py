@@ -23,14 +23,13 @@ from tenon.experiments.demos_her import (
     PLAIN,
     SCRIPT_STREAM,
     DemosHerSize,
-    evaluated,
     minutes,
     paper_batches,
     trainer_of,
 )
 from tenon.experiments.episodes import Episode
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, practised
+from tenon.experiments.practice import Plan, evaluated, practised
 from tenon.experiments.results import Condition, Results, Row, above, at_least, at_most, difference
 from tenon.training.trainer import Trainer
 
@@ -85,7 +84,7 @@ class DemosHerPick(Experiment[DemosHerSize]):
             prior=None if method == HER else prior,
         )
         with practice as trainer:
-            return context.rows(**_measured(evaluated(env, trainer, -1, size.draws)))
+            return context.rows(**_measured(evaluated(env, trainer, size.steps, size.draws)))
 
     def bar(self, results: Results) -> list[Condition]:
         ours, cloned = (results.mean(method, CLEAN, "success_in_air") for method in (OURS, BC))

@@ -31,13 +31,12 @@ from tenon.experiments.demos_her import (
     UNRELABELLED,
     DemosHerSize,
     Method,
-    evaluated,
     minutes,
     paper_batches,
     trainer_of,
 )
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, practised
+from tenon.experiments.practice import Plan, evaluated, practised
 from tenon.experiments.results import Condition, Results, Row, at_least, at_most, difference
 from tenon.simulation.fetch_stack import MOST_BLOCKS
 from tenon.training.loop import LoopCallback
@@ -121,7 +120,7 @@ class DemosHerStack(Experiment[DemosHerStackSize]):
             callbacks=lambda trainer: [passed],
         )
         with practice as trainer:
-            return context.rows(success=episodes.success_rate(evaluated(env, trainer, -1, size.draws)))
+            return context.rows(success=episodes.success_rate(evaluated(env, trainer, size.steps, size.draws)))
 
     def bar(self, results: Results) -> list[Condition]:
         """Of the towers and methods that are run and that the specification has a line for."""

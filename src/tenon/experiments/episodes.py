@@ -14,6 +14,8 @@ from tenon.training.loop import observation_from_gym
 EVALUATION_SEED = 1_000_000_000
 """Seed of the first evaluation draw, as in ``tenon evaluate``; training draws from other seeds."""
 
+_DITHER_STREAM = 3
+
 Chooser = Callable[[Observation], FloatArray]
 """From an observation to an action (A,) in [-1, 1]."""
 
@@ -72,6 +74,11 @@ def constant(action: Sequence[float]) -> Chooser:
 def uniform(size: int, rng: np.random.Generator) -> Chooser:
     """Every entry uniform in [-1, 1] on each step: dither."""
     return lambda observation: rng.uniform(-1.0, 1.0, size).astype(np.float32)
+
+
+def dither(size: int, seed: int) -> Chooser:
+    """``uniform`` on a stream of its own, the same in every experiment of that seed."""
+    return uniform(size, np.random.default_rng((seed, _DITHER_STREAM)))
 
 
 def success_rate(episodes: Sequence[Episode]) -> float:

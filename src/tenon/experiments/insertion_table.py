@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from tenon.configuration import Config
@@ -31,7 +30,6 @@ P, DITHER = "P", "P + dither"
 HARD = "hard"
 SOCKETS = ("easy", "medium", HARD)
 ARM_SOCKETS = ("usb", "dsub", "model_e")
-_DITHER_STREAM = 3
 _DISCOUNT = 0.98
 _DEMONSTRATED_SHARE = 128 / 1152
 # The goal error cannot be seen: a policy that stops searching stops finding. As in config/algorithms/sac.yaml.
@@ -156,7 +154,7 @@ class InsertionTable(Experiment[InsertionTableSize]):
         env = make_task(self.size.world, job.setting)
         choose = episodes.constant((0.0, 0.0, 0.0))
         if job.method == DITHER:
-            choose = episodes.uniform(3, np.random.default_rng((job.seed, _DITHER_STREAM)))
+            choose = episodes.dither(3, job.seed)
         draws = self._draws(job.setting)
         return _rows(context, _roll_out(env, choose, draws), _roll_out(env, choose, draws, perfect=True))
 

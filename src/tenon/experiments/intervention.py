@@ -17,12 +17,11 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from tenon.configuration import Config
 from tenon.control.p_controller import PControllerConfig
 from tenon.control.residual import ResidualConfig
-from tenon.data.replay import ReplayConfig
 from tenon.data.sampling import SamplingConfig
 from tenon.environments.flying_peg import FlyingPegConfig, FlyingPegEnv
 from tenon.experiments import episodes
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.practice import Plan, evaluated, practice_config, practised
 from tenon.experiments.results import Condition, Results, Row, at_least, difference
 from tenon.training.config import TrainerConfig
 from tenon.training.loop import LoopCallback
@@ -104,9 +103,7 @@ class Intervention(Experiment[InterventionSize]):
         watched = Watched(FlyingPegEnv(self._task()), size)
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:
-            choose = policy_chooser(trainer, deterministic=True, step=step)
-            seen = episodes.roll_out(alone, choose, episodes.evaluation_seeds(size.draws))
-            return {"success": episodes.success_rate(seen)}
+            return {"success": episodes.success_rate(evaluated(alone, trainer, step, size.draws))}
 
         def resume(trainer: Trainer) -> list[LoopCallback]:
             watched.taken = interventions_of(trainer)
@@ -140,12 +137,12 @@ class Intervention(Experiment[InterventionSize]):
 
     def _trainer(self) -> TrainerConfig:
         size = self.size
-        return TrainerConfig(
-            method="sac",
-            algorithm={"discount": size.discount, "critic_warmup_updates": size.warmup},
-            warmup_transitions=size.warmup,
-            checkpoint_every_updates=size.evaluate_every,
-            replay=ReplayConfig(capacity=max(size.steps, 128)),
+        return practice_config(
+            "sac",
+            steps=size.steps,
+            evaluate_every=size.evaluate_every,
+            warmup=size.warmup,
+            discount=size.discount,
             sampling=SamplingConfig(interventions="on_policy"),
         )
 

@@ -22,7 +22,7 @@ from tenon.environments.maze import MazeConfig, MazeEnv, MazeScriptConfig, maze_
 from tenon.experiments import episodes
 from tenon.experiments.episodes import Episode
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.practice import Plan, evaluated, practised
 from tenon.experiments.results import Condition, Results, Row, at_least, at_most, difference
 from tenon.training.config import TrainerConfig
 from tenon.training.loop import observation_from_gym
@@ -159,8 +159,7 @@ class IQLMaze(Experiment[IQLMazeSize]):
         )
 
     def _evaluated(self, env: MazeEnv, trainer: Trainer, step: int) -> list[Episode]:
-        choose = policy_chooser(trainer, deterministic=True, step=step)
-        return episodes.roll_out(env, choose, episodes.evaluation_seeds(self.size.draws))
+        return evaluated(env, trainer, step, self.size.draws)
 
     def _weak(self, weak: MazeEnv, trainer: Trainer, step: int) -> dict[str, float]:
         return _measured(self._evaluated(weak, trainer, step))

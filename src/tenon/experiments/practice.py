@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tenon.data.replay import ReplayConfig
+from tenon.data.sampling import SamplingConfig
 from tenon.data.transitions import EnvironmentSpec, Transition
-from tenon.experiments.episodes import Chooser, ResettableEnvironment
+from tenon.experiments.episodes import Chooser, Episode, ResettableEnvironment, evaluation_seeds, roll_out
 from tenon.experiments.experiment import JobContext
 from tenon.training.config import TrainerConfig
 from tenon.training.loop import LoopCallback, Reset, train_gym
@@ -23,6 +25,8 @@ from tenon.training.trainer import Trainer
 
 _EPISODE_STREAM, _ACTING_STREAM = 1, 2
 _SESSION = "practice"
+_CAPACITY_MIN = 128
+"""A batch must fit, also where a test practises for a few steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,34 @@ def policy_chooser(trainer: Trainer, *, deterministic: bool, step: int) -> Choos
     """The policy as it is now. Exploration draws from a stream of its own, so that looking changes nothing."""
     actor = trainer.actor(np.random.default_rng((trainer.seed, _ACTING_STREAM, step)))
     return lambda observation: actor.act(observation, deterministic=deterministic)
+
+
+def evaluated(
+    env: ResettableEnvironment, trainer: Trainer, step: int, draws: int, *, deterministic: bool = True
+) -> list[Episode]:
+    """The policy as it is now, on the fixed draws; by its mean, or as it explores."""
+    choose = policy_chooser(trainer, deterministic=deterministic, step=step)
+    return roll_out(env, choose, evaluation_seeds(draws))
+
+
+def practice_config(
+    method: str,
+    *,
+    steps: int,
+    evaluate_every: int,
+    warmup: int,
+    discount: float,
+    sampling: SamplingConfig | None = None,
+) -> TrainerConfig:
+    """Of a learner that only practises. warmup: steps, and then updates of the critics alone."""
+    return TrainerConfig(
+        method=method,
+        algorithm={"discount": discount, "critic_warmup_updates": warmup},
+        warmup_transitions=warmup,
+        checkpoint_every_updates=evaluate_every,
+        replay=ReplayConfig(capacity=max(steps, _CAPACITY_MIN)),
+        sampling=sampling or SamplingConfig(),
+    )
 
 
 def _first_free_episode(trainer: Trainer) -> int:

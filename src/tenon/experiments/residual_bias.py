@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from tenon.configuration import Config
 from tenon.control.p_controller import PControllerConfig
 from tenon.control.residual import ResidualConfig
-from tenon.data.replay import ReplayConfig
 from tenon.environments.flying_peg import FlyingPegConfig, FlyingPegEnv
 from tenon.experiments import episodes
 from tenon.experiments.episodes import Chooser, Episode
 from tenon.experiments.experiment import Experiment, ExperimentError, Job, JobContext
-from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.practice import Plan, evaluated, practice_config, practised
 from tenon.experiments.results import Condition, Results, Row, at_least, at_most, difference
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
@@ -29,7 +27,6 @@ RESIDUAL, PURE = "residual SAC", "pure SAC"
 MM = 1e-3
 _NOISE_M = 0.2 * MM
 _GATE_BIAS_MM = 1.5
-_DITHER_STREAM = 3
 
 
 class ResidualBiasSize(Config):
@@ -99,20 +96,16 @@ class ResidualBias(Experiment[ResidualBiasSize]):
         size = self.size
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:
-            return {"success": episodes.success_rate(self._evaluated(env, trainer, step, size.draws_on_the_way))}
+            # Nothing but the command's noise varies between episodes, so the policy acts by its mean.
+            return {"success": episodes.success_rate(evaluated(env, trainer, step, size.draws_on_the_way))}
 
         plan = Plan(size.steps, size.evaluate_every)
         with practised(context, self._trainer(), env.spec, plan, look, env=env) as trainer:
-            return _rows(context, self._evaluated(env, trainer, size.steps, size.draws))
-
-    def _evaluated(self, env: FlyingPegEnv, trainer: Trainer, step: int, draws: int) -> list[Episode]:
-        # Nothing but the command's noise varies between episodes, so the policy acts by its mean.
-        choose = policy_chooser(trainer, deterministic=True, step=step)
-        return episodes.roll_out(env, choose, episodes.evaluation_seeds(draws))
+            return _rows(context, evaluated(env, trainer, size.steps, size.draws))
 
     def _hand_written(self, job: Job, bias_mm: float) -> Chooser:
         if job.method == DITHER:
-            return episodes.uniform(3, np.random.default_rng((job.seed, _DITHER_STREAM)))
+            return episodes.dither(3, job.seed)
         correction = -bias_mm / self.size.authority_mm if job.method == EXACT else 0.0
         return episodes.constant((correction, 0.0, 0.0))
 
@@ -124,12 +117,13 @@ class ResidualBias(Experiment[ResidualBiasSize]):
         return FlyingPegConfig(residual=residual, command_bias_m=bias_mm * MM, command_noise_m=_NOISE_M)
 
     def _trainer(self) -> TrainerConfig:
-        return TrainerConfig(
-            method="sac",
-            algorithm={"discount": self.size.discount, "critic_warmup_updates": self.size.warmup},
-            warmup_transitions=self.size.warmup,
-            checkpoint_every_updates=self.size.evaluate_every,
-            replay=ReplayConfig(capacity=max(self.size.steps, 128)),
+        size = self.size
+        return practice_config(
+            "sac",
+            steps=size.steps,
+            evaluate_every=size.evaluate_every,
+            warmup=size.warmup,
+            discount=size.discount,
         )
 
 

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from tenon.configuration import Config
-from tenon.data.replay import ReplayConfig
 from tenon.environments.blocks import ACTION_SIZE, BlocksConfig, BlocksEnv
 from tenon.experiments import episodes
 from tenon.experiments.episodes import Chooser, Episode
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, policy_chooser, practised
+from tenon.experiments.practice import Plan, evaluated, practice_config, practised
 from tenon.experiments.results import Condition, Results, Row, at_least, at_most, difference
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
 
 P, DITHER = "P", "P + dither"
-_DITHER_STREAM = 3
 _LEARNERS = {"SAC": "sac", "TD3": "td3"}
 
 
@@ -118,29 +115,26 @@ class ResidualBlocks(Experiment[ResidualBlocksSize]):
         size = self.size
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:
-            seen = self._evaluated(env, trainer, step, size.draws_on_the_way)
+            seen = evaluated(env, trainer, step, size.draws_on_the_way)
             return {"success": episodes.success_rate(seen), "return": episodes.mean_return(seen)}
 
         plan = Plan(size.steps, size.evaluate_every)
         with practised(context, self._trainer(method), env.spec, plan, look, env=env) as trainer:
-            return _rows(context, self._evaluated(env, trainer, size.steps, size.draws))
-
-    def _evaluated(self, env: BlocksEnv, trainer: Trainer, step: int, draws: int) -> list[Episode]:
-        choose = policy_chooser(trainer, deterministic=True, step=step)
-        return episodes.roll_out(env, choose, episodes.evaluation_seeds(draws))
+            return _rows(context, evaluated(env, trainer, size.steps, size.draws))
 
     def _hand_written(self, job: Job) -> Chooser:
         if job.method == DITHER:
-            return episodes.uniform(ACTION_SIZE, np.random.default_rng((job.seed, _DITHER_STREAM)))
+            return episodes.dither(ACTION_SIZE, job.seed)
         return episodes.constant((0.0,) * ACTION_SIZE)
 
     def _trainer(self, method: str) -> TrainerConfig:
-        return TrainerConfig(
-            method=method,
-            algorithm={"discount": self.size.discount, "critic_warmup_updates": self.size.warmup},
-            warmup_transitions=self.size.warmup,
-            checkpoint_every_updates=self.size.evaluate_every,
-            replay=ReplayConfig(capacity=max(self.size.steps, 128)),
+        size = self.size
+        return practice_config(
+            method,
+            steps=size.steps,
+            evaluate_every=size.evaluate_every,
+            warmup=size.warmup,
+            discount=size.discount,
         )
 
 

@@ -16,7 +16,7 @@ from tenon.environments.registry import make_environment
 from tenon.environments.scripted import ScriptError
 from tenon.experiments import episodes, prior_data
 from tenon.experiments.experiment import Experiment, Job, JobContext
-from tenon.experiments.practice import Plan, Prior, Resets, policy_chooser, practised
+from tenon.experiments.practice import Plan, Prior, Resets, evaluated, practised
 from tenon.experiments.results import Condition, Results, Row, at_least
 from tenon.training.config import TrainerConfig
 from tenon.training.loop import EpisodeResult, LoopCallback
@@ -79,8 +79,7 @@ class Training(Experiment[TrainingSize]):
         def look(trainer: Trainer, step: int) -> dict[str, float]:
             if env is None:
                 return {}
-            choose = policy_chooser(trainer, deterministic=size.deterministic, step=step)
-            seen = episodes.roll_out(env, choose, episodes.evaluation_seeds(size.draws))
+            seen = evaluated(env, trainer, step, size.draws, deterministic=size.deterministic)
             return {"success": episodes.success_rate(seen), "total_reward": episodes.mean_return(seen)}
 
         plan = Plan(size.steps, size.evaluate_every)

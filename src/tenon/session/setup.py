@@ -93,6 +93,11 @@ class SessionSetup:
         return self.stand.safety
 
     @property
+    def command_lost_ns(self) -> int:
+        """After so long without a command that passes, silence is a fault."""
+        return round(self.safety.command_lost_periods * self.config.control_period_ns)
+
+    @property
     def goal_error_m(self) -> float:
         """How far the goal may be off: what the session says, else what the task does."""
         stated = self.config.goal_error_m

@@ -25,6 +25,7 @@ from tenon.simulation.arms import arm_mjcf
 from tenon.simulation.mjcf import element, numbers, quaternion
 from tenon.simulation.saved_state import refresh
 from tenon.simulation.scene import (
+    PLUG_IN_FLANGE_M,
     TCP_SITE,
     TOOL_DOWN_XYZW,
     PhysicsConfig,
@@ -37,7 +38,6 @@ Triple = tuple[float, float, float]
 
 BLOCK_MESH = "block"
 HELD, STANDING = "held", ("left", "right")
-GRIP_IN_FLANGE_M = 0.13
 _TABLE_BIT, _BLOCK_BIT = 1, 2
 _TABLE_HALF_M, _LIFTED_M = 0.5, 1e-4
 _PALM = {"size": (0.03, 0.03, 0.055), "pos": (0, 0, 0.065)}
@@ -69,7 +69,7 @@ class BlockAssembly:
         self._model = mujoco.MjModel.from_xml_string(blocks_mjcf(arm, config))
         self._data = mujoco.MjData(self._model)
         self._home_rad = np.array(arm.home_rad)
-        self._kinematics = Kinematics(arm, pose((0.0, 0.0, GRIP_IN_FLANGE_M + config.height_m)))
+        self._kinematics = Kinematics(arm, pose((0.0, 0.0, PLUG_IN_FLANGE_M + config.height_m)))
         self._gap_m = np.array(config.gap_in_base_m)
         self._tcp = self._data.site_xpos[self._model.site(TCP_SITE).id]
         self._joints = {name: self._data.joint(name) for name in (HELD, *STANDING)}
@@ -100,12 +100,13 @@ class BlockAssembly:
         if not solution.converged:
             raise ValueError(f"the arm cannot reach {np.round(tcp_m + self._gap_m, 3).tolist()} m: move gap_in_base_m")
         mujoco.mj_resetData(self._model, self._data)
-        for index, angle in enumerate(solution.joint_position_rad):
-            self._data.qpos[index] = angle
+        self._data.qpos[: len(self._home_rad)] = solution.joint_position_rad
         held_m = tcp_m + np.array((0.0, 0.0, self.config.height_m / 2))
         self._put(HELD, held_m, 0.0)
         for name, place_m, yaw_rad in zip(STANDING, self.places_m, yaws_rad, strict=True):
             self._put(name, place_m + np.array((0.0, 0.0, _LIFTED_M)), float(yaw_rad))
+        x, y, z, w = TOOL_DOWN_XYZW
+        self._data.mocap_quat[0] = (w, x, y, z)
         self._aim(tcp_m)
         self._target_m = np.array(tcp_m)
         mujoco.mj_forward(self._model, self._data)
@@ -124,23 +125,21 @@ class BlockAssembly:
         self._joints[name].qpos = (*(middle_m + self._gap_m), *turned)
 
     def _aim(self, tcp_m: Vector) -> None:
-        x, y, z, w = TOOL_DOWN_XYZW
         self._data.mocap_pos[0] = tcp_m + self._gap_m
-        self._data.mocap_quat[0] = (w, x, y, z)
 
 
 def blocks_mjcf(arm: ArmConfig, config: BlocksModelConfig) -> str:
     """The scene as MJCF text."""
     down = quaternion(TOOL_DOWN_XYZW)
-    grip = element("site", name="grip", pos=(0, 0, GRIP_IN_FLANGE_M), quat=down, group=5)
-    tcp = element("site", name=TCP_SITE, pos=(0, 0, GRIP_IN_FLANGE_M + config.height_m), group=5)
+    grip = element("site", name="grip", pos=(0, 0, PLUG_IN_FLANGE_M), quat=down, group=5)
+    tcp = element("site", name=TCP_SITE, pos=(0, 0, PLUG_IN_FLANGE_M + config.height_m), group=5)
     tool = element("geom", class_="visual", type="box", **_PALM) + grip + tcp
     table = element(
         "geom",
         name="table",
         type="plane",
         size=(_TABLE_HALF_M, _TABLE_HALF_M, 0.02),
-        pos=(config.gap_in_base_m[0], config.gap_in_base_m[1], config.gap_in_base_m[2]),
+        pos=config.gap_in_base_m,
         contype=_TABLE_BIT,
         conaffinity=_BLOCK_BIT,
     )

@@ -31,8 +31,7 @@ class JointControllerNode(GraphNode):
         assert isinstance(self.setup.job, ValveJob), f"{self.setup.config.task} is no task of a claw"
         self._job = self.setup.job
         self._valid_for_ns = self.setup.config.command_validity_ns
-        periods = self.setup.safety.command_lost_periods
-        self._patience_ns = round(periods * self.setup.config.control_period_ns)
+        self._patience_ns = self.setup.command_lost_ns
         self._state: SessionState | None = None
         self._gait: ValveScript | None = None
         self._observations: dict[int, Observation] = {}

@@ -52,8 +52,7 @@ class ResidualControllerNode(GraphNode):
         self._controller = ResidualController(self.setup.task.residual)
         self._steps: StepLog[Observation, ResidualCommand] | None = None
         self._valid_for_ns = self.setup.config.command_validity_ns
-        periods = self.setup.safety.command_lost_periods
-        self._patience_ns = round(periods * self.setup.config.control_period_ns)
+        self._patience_ns = self.setup.command_lost_ns
         self._state: SessionState | None = None
         self._dither: Dither | None = None
         self._searches = self._create_searches()

@@ -9,7 +9,7 @@ from std_srvs.srv import Trigger
 from tenon_msgs.msg import ArmState, SafetyState
 from tenon_msgs.msg import Reference as ReferenceMsg
 
-from tenon.control.safety import SafetyLevel, SafetySupervisor
+from tenon.control.safety import SafetyLevel, SafetyStatus, SafetySupervisor
 from tenon.control.types import Reference, RobotState
 from tenon_graph import contract
 from tenon_graph.conversions import reference_from_msg, reference_to_msg, to_ns, to_stamp
@@ -47,8 +47,7 @@ class SafetySupervisorNode(GraphNode):
         self.create_service(Trigger, contract.SAFETY_STOP_SERVICE, self._on_stop)
         self.create_timer(session.control_period_s / TICKS_PER_CONTROL_PERIOD, self._on_tick)
         self.create_timer(1.0 / session.heartbeat_rate_hz, self._publish_state)
-        self._reported, self._was_late = "", False
-        self._told: tuple[SafetyLevel, str] | None = None
+        self._told = (SafetyLevel.HOLD, "", False)
 
     def _time_ns(self) -> int:
         """Session time. A simulated arm is its own clock, and /clock may come after the reading of the same moment."""
@@ -112,22 +111,23 @@ class SafetySupervisorNode(GraphNode):
 
     def _publish(self, reference: Reference | None) -> None:
         status = self._supervisor.status(self._time_ns())
-        if (status.level, status.fault) != self._told:
+        if self._situation(status) != self._told:
             # Before the reference: the arm follows none of a supervisor that it has not heard say OK.
             self._publish_state()
         if reference is not None:
             self._safe_publisher.publish(reference_to_msg(reference))
-        if self._supervisor.late and not self._was_late:
-            self.get_logger().warning(status.detail)
-        self._was_late = self._supervisor.late
-        if status.fault != self._reported:
-            self._reported = status.fault
-            if status.fault:
-                self.get_logger().error(f"{status.fault}: {status.detail}")
+
+    def _situation(self, status: SafetyStatus) -> tuple[SafetyLevel, str, bool]:
+        """What the graph is told of at once; and whether the arm holds for something late, which the log is told."""
+        return status.level, status.fault, self._supervisor.late
 
     def _publish_state(self) -> None:
         status = self._supervisor.status(self._time_ns())
-        self._told = (status.level, status.fault)
+        (_, fault, late), self._told = self._told, self._situation(status)
+        if status.fault and status.fault != fault:
+            self.get_logger().error(f"{status.fault}: {status.detail}")
+        elif self._supervisor.late and not late:
+            self.get_logger().warning(status.detail)
         msg = SafetyState(state=int(status.level), fault=status.fault, detail=status.detail)
         msg.header.stamp = to_stamp(status.stamp_ns)
         msg.fault_stamp = to_stamp(status.fault_stamp_ns)
