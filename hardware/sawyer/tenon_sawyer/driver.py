@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import numpy as np
 
@@ -147,10 +148,11 @@ class SawyerDriver:
 
         Raises ArmFaultError with what a person has to do.
         """
-        link = self.link
+        link, asked_s = self.link, time.monotonic()
         link.settle()
         reading = link.readings.wait(max(self._settings.stale_s, FIRST_READING_S))
-        fault = link.fault()
+        unheard = link.await_news(asked_s, FIRST_READING_S) if reading is not None else None
+        fault = link.fault() or unheard
         restarted = link.connects != self._connects
         if fault is not None and restarted and fault.kind is ArmFaultKind.NOT_READY:
             fault = ArmFaultError(ArmFaultKind.CONTROLLER_RESTARTED, f"the robot was restarted: {fault}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -60,6 +61,7 @@ class RobotLink:
             "/robot/state": (message("intera_core_msgs/RobotAssemblyState"), "the emergency stop"),
             endpoint: (message("intera_core_msgs/EndpointState"), "the force at the hand"),
         }
+        self._heard = threading.Condition()
         self._heard_s = dict.fromkeys(self._watched, time.monotonic())
         # The limb's own publisher: a topic has one per node.
         self._commands = self.node.advertise(
@@ -150,6 +152,20 @@ class RobotLink:
             )
         return None
 
+    def await_news(self, since_s: float, timeout_s: float) -> ArmFaultError | None:
+        """Waits until all that ``fault`` judges by was told after ``since_s``; a fault where it was not.
+
+        A robot that is back tells where its joints are before it tells that it is disabled.
+        """
+        with self._heard:
+            if self._heard.wait_for(lambda: min(self._heard_s.values()) > since_s, timeout_s):
+                return None
+            silent = [topic for topic, heard_s in self._heard_s.items() if heard_s <= since_s]
+        return ArmFaultError(
+            ArmFaultKind.CONNECTION_LOST,
+            f"joint states come, but not {' and '.join(silent)}: does the robot still boot? {self._look()}",
+        )
+
     def describe_silence(self, seconds: float) -> ArmFaultError:
         """Why no reading has come for so long."""
         refused = self.readings.refused()
@@ -210,7 +226,9 @@ class RobotLink:
         return None
 
     def _on_watched(self, topic: str, _msg: Any) -> None:
-        self._heard_s[topic] = time.monotonic()
+        with self._heard:
+            self._heard_s[topic] = time.monotonic()
+            self._heard.notify_all()
 
     def _look(self) -> str:
         silence_s = self.node.master_silence_s

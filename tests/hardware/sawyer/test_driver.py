@@ -320,6 +320,32 @@ def test_robot_rebooted(lab, driver, wait_for):
     assert_comes_back_without_moving(lab, driver, wait_for)
 
 
+def test_robot_that_is_back_is_not_believed_before_it_tells_its_state(lab, driver, wait_for, monkeypatch):
+    """Before its reboot the robot was enabled, and that it is not any more comes after its joints' first states."""
+    keep(driver, driver.read().tcp_in_base)
+    monkeypatch.setattr(type(lab.emulator.robot), "_publish_slow", lambda robot, stamp: None)
+    lab.emulator.reboot()
+    fault_of(driver)
+
+    def is_waited_for():
+        with pytest.raises(ArmFaultError) as fault:
+            driver.recover()
+        return "joint states come, but not /robot/state" in str(fault.value)
+
+    wait_for(is_waited_for, "joint states without the robot's state")
+    monkeypatch.undo()
+    told = []
+
+    def is_known_as_disabled():
+        with pytest.raises(ArmFaultError) as fault:
+            driver.recover()
+        told.append(str(fault.value))
+        return fault.value.kind is ArmFaultKind.CONTROLLER_RESTARTED
+
+    wait_for(is_known_as_disabled, "the restart to be named")
+    assert "robot enable" in told[-1]
+
+
 def test_garbage_on_the_wire(lab, driver, wait_for):
     keep(driver, driver.read().tcp_in_base)
     joint_states = lab.emulator.robot.publisher("/robot/joint_states")
