@@ -25,7 +25,8 @@ from learners_data import Case, write
 from learners_table import Measured, bars, to_markdown, write_tables
 
 WORKER = Path(__file__).with_name("learners_worker.py")
-LIBRARIES = ("tenon", "sb3", "sbx", "d3rlpy")
+OWN = ("tenon", "tenon-compiled")
+LIBRARIES = (*OWN, "sb3", "sbx", "d3rlpy")
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -134,6 +135,7 @@ def main(
     markdown: Path | None = None,
     *,
     only: tuple[str, ...] = (),
+    libraries: tuple[str, ...] = LIBRARIES,
     quick: bool = False,
     rounds: int | None = None,
     seconds: float | None = None,
@@ -143,13 +145,13 @@ def main(
     installed there, or all of them without it, is reported as missing. quick: little data and short rounds. device:
     where torch's learners run; SBX runs where its JAX does. json, markdown: also write the results to these files; what
     stands below "## Remarks" in the latter stays. only: the names of the cases to run, such as "sac from states"; what
-    the json file holds of the others is taken from there.
+    the json file holds of the others is taken from there. libraries: which ones; "tenon" must be among them.
     """
     counts = Counts(rounds=2, seconds=1.0) if quick else Counts(rounds=5, seconds=6.0)
     counts = Counts(rounds or counts.rounds, seconds or counts.seconds)
     cases = [replace(case, episodes=QUICK_EPISODES) for case in CASES] if quick else list(CASES)
-    pythons = {library: str(peers_python or sys.executable) for library in LIBRARIES}
-    pythons["tenon"] = sys.executable
+    theirs = str(peers_python or sys.executable)
+    pythons = {library: sys.executable if library in OWN else theirs for library in libraries}
     cores = {max(os.sched_getaffinity(0))}
     machine = {
         "cores": os.cpu_count(),

@@ -13,8 +13,8 @@ from rich.table import Table
 
 WIDTH = 150
 MS_PER_S = 1e3
-OWN = "tenon"
-NAMES = {"tenon": "Tenon", "sb3": "Stable-Baselines3", "sbx": "SBX", "d3rlpy": "d3rlpy"}
+OWN, COMPILED = "tenon", "tenon-compiled"
+NAMES = {OWN: "Tenon", COMPILED: "Tenon, compiled", "sb3": "Stable-Baselines3", "sbx": "SBX", "d3rlpy": "d3rlpy"}
 UPDATES_OVER_SB3, UPDATES_OVER_FASTEST, IMAGES_OVER_FASTEST, REPLAY_OVER_FRAMES = 1.3, 1.0, 3.0, 1.05
 HEAD = """# The learners
 
@@ -106,14 +106,15 @@ def bars(results: Iterable[Measured]) -> list[Bar]:
     found = []
     for case, by_library in _by_case(results).items():
         own = by_library[OWN]
-        peers = [measured for library, measured in by_library.items() if library != OWN]
+        peers = [measured for library, measured in by_library.items() if library not in (OWN, COMPILED)]
         if case.observation == "state":
             sb3 = by_library.get("sb3")
             if sb3 is not None and sb3.rates["update"]:
                 found.append(Bar(f"{case.name}, updates over sb3", _ratio(own, sb3, "update"), UPDATES_OVER_SB3))
-            if fastest := _fastest(peers, "update"):
-                name = f"{case.name}, updates over the fastest ({fastest.library})"
-                found.append(Bar(name, _ratio(own, fastest, "update"), UPDATES_OVER_FASTEST))
+            ours = _fastest((by_library[name] for name in (OWN, COMPILED) if name in by_library), "update")
+            if ours is not None and (fastest := _fastest(peers, "update")):
+                name = f"{case.name}, updates of {NAMES[ours.library]} over the fastest ({fastest.library})"
+                found.append(Bar(name, _ratio(ours, fastest, "update"), UPDATES_OVER_FASTEST))
             continue
         if fastest := _fastest(peers, "sample"):
             name = f"{case.name}, sampling over the fastest ({fastest.library})"

@@ -21,6 +21,7 @@ from learners_data import (
     TARGET_RATE,
     Case,
     Data,
+    UnsupportedError,
 )
 
 from tenon.data.replay import ReplayConfig
@@ -36,7 +37,10 @@ BLOCK_BYTES = 512
 
 
 def build(library: str, case: Case, data: Data, scratch: Path, device: str) -> TenonLearner:
-    return TenonLearner(case, data, scratch, device)
+    compiled = library.endswith("-compiled")
+    if compiled and case.observation == "image":
+        raise UnsupportedError("convolutions gain nothing by it")
+    return TenonLearner(case, data, scratch, device, compiled=compiled)
 
 
 class TenonLearner:
@@ -44,14 +48,14 @@ class TenonLearner:
 
     updates_per_call = 1
 
-    def __init__(self, case: Case, data: Data, scratch: Path, device: str):
+    def __init__(self, case: Case, data: Data, scratch: Path, device: str, *, compiled: bool):
         self.versions = {"python": platform.python_version(), "torch": torch.__version__}
         height, width, channels = IMAGE_SHAPE
         image = ImageSpec(height=height, width=width, channels=channels) if case.observation == "image" else None
         spec = EnvironmentSpec(
             observation=ObservationSpec(state_size=1 if image else STATE_SIZE, image=image), action_size=ACTION_SIZE
         )
-        self._trainer = Trainer.create(_config(case, device), spec, scratch, seed=0)
+        self._trainer = Trainer.create(_config(case, device, compiled=compiled), spec, scratch, seed=0)
         before = psutil.Process().memory_info().rss
         for episode in range(case.episodes):
             for transition in _transitions(data, episode, case.steps):
@@ -70,7 +74,7 @@ class TenonLearner:
         self._sampler.sample(self._batch_size, self._generator, until=self._transitions)
 
 
-def _config(case: Case, device: str) -> TrainerConfig:
+def _config(case: Case, device: str, *, compiled: bool) -> TrainerConfig:
     algorithm: dict[str, object] = {
         "hidden_sizes": HIDDEN_SIZES,
         "discount": DISCOUNT,
@@ -97,6 +101,7 @@ def _config(case: Case, device: str) -> TrainerConfig:
             frames_per_transition=(case.steps + 1) / case.steps,
         ),
         device=device,
+        compiled=compiled,
     )
 
 

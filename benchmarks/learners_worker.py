@@ -20,7 +20,13 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 from learners_data import Case, UnsupportedError, read
 
-ADAPTERS = {"tenon": "learners_tenon", "sb3": "learners_peers", "sbx": "learners_peers", "d3rlpy": "learners_peers"}
+ADAPTERS = {
+    "tenon": "learners_tenon",
+    "tenon-compiled": "learners_tenon",
+    "sb3": "learners_peers",
+    "sbx": "learners_peers",
+    "d3rlpy": "learners_peers",
+}
 WARMUP_CALLS = 3
 
 

@@ -10,8 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from tenon.algorithms import METHODS, Algorithm, DivergenceError, StateError, create, method_named, parse_config
+from tenon.algorithms import (
+    METHODS,
+    Algorithm,
+    DivergenceError,
+    StateError,
+    compiled,
+    create,
+    method_named,
+    parse_config,
+)
 from tenon.algorithms.base import ActorCriticConfig
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.configuration import ConfigurationError
 from tenon.data.batch import Batch, ObservationBatch
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, ImageSpec, Observation, ObservationSpec, TransitionError
@@ -104,6 +114,25 @@ def _same(a: Algorithm[Any, Any], b: Algorithm[Any, Any]) -> bool:
 def test_config_survives_json(name: str) -> None:
     config = parse_config(name, SMALL)
     assert type(config).model_validate_json(config.model_dump_json()) == config
+
+
+@every_task
+def test_one_graph_does_the_same_updates(name: str, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it becomes machine code, which rounds as it likes, the graph is the update, bit for bit."""
+    monkeypatch.setattr(compiled, "machine_code", lambda graph: graph)
+    monkeypatch.setattr(compiled, "REWRITTEN", {})
+    written, traced = (_learner(name, task) for _ in range(2))
+    if not isinstance(traced, GradientAlgorithm):
+        with pytest.raises(ConfigurationError, match="cannot be compiled: set compiled: false"):
+            traced.compile()
+        return
+    traced.compile()
+    for update in range(5):
+        # The last batch is smaller, and has no n-step rewards: a graph of its own.
+        batch = dataclasses.replace(_batch(update, task, size=9), steps=None) if update == 4 else _batch(update, task)
+        seen, told = written.update(batch).as_dict(), traced.update(batch).as_dict()
+        assert told == seen
+    assert _same(written, traced)
 
 
 def test_every_field_of_the_config_is_documented(name: str) -> None:

@@ -69,10 +69,19 @@ def parse_config(name: str, config: Mapping[str, Any], *, where: str = "algorith
 
 
 def create(
-    name: str, config: Mapping[str, Any], spec: EnvironmentSpec, seed: int, *, device: str = "cpu"
+    name: str,
+    config: Mapping[str, Any],
+    spec: EnvironmentSpec,
+    seed: int,
+    *,
+    device: str = "cpu",
+    compiled: bool = False,
 ) -> Algorithm[Any, Any]:
     """A learner with fresh weights, which depend on ``seed`` alone. Raises ConfigurationError."""
-    return method_named(name).learner(parse_config(name, config), spec, seed, _device(device))
+    learner = method_named(name).learner(parse_config(name, config), spec, seed, _device(device))
+    if compiled:
+        learner.compile()
+    return learner
 
 
 def _device(name: str) -> torch.device:

@@ -14,8 +14,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
+from tenon.algorithms.base import ActorCriticConfig, Metrics
+from tenon.algorithms.compiled import Losses
 from tenon.algorithms.gaussian import GaussianPolicyConfig, gaussian_policy
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.losses import (
     bellman_target,
     critic_loss,
@@ -90,10 +92,12 @@ def softmax_weights(advantage: Tensor, temperature: float, clip: float | None) -
     return advantage.shape[0] * torch.softmax(bounded / temperature, dim=0)
 
 
-class AWAC(Algorithm[AWACConfig, AWACMetrics]):
+class AWAC(GradientAlgorithm[AWACConfig, AWACMetrics]):
     """Two critics with their targets and a Gaussian policy, which is fitted to weighted actions of the data."""
 
     name: ClassVar[str] = "awac"
+    metrics = AWACMetrics
+    noise_draws = 2
     policy: GaussianPolicy
 
     def __init__(self, config: AWACConfig, spec: EnvironmentSpec, seed: int, device: torch.device):
@@ -113,47 +117,42 @@ class AWAC(Algorithm[AWACConfig, AWACMetrics]):
         bounds = return_bounds(spec, config.discount)
         known = None if bounds is None else bounds[1]
         self._value_maximum = known if config.value_maximum is None else config.value_maximum
-        self._register(
+        self._register_vectors(
             modules={"policy": self.policy, "critic": self.critic, "target_critic": self.target_critic},
             optimizers={"policy": self._policy_adam, "critic": self._critic_adam},
+            vectors={"critic": self._critic_vector, "actor": self._policy_vector},
         )
 
     @staticmethod
     def build_policy(config: AWACConfig, spec: EnvironmentSpec) -> GaussianPolicy:
         return gaussian_policy(config, spec)
 
-    def update(self, batch: Batch) -> AWACMetrics:
-        batch = self._prepared(batch)
-        next_noise, noise = self._noise(2, batch)
+    def _losses(self, batch: Batch, noise: Tensor) -> Losses:
+        next_noise, own_noise = noise
         features = self.encoder(batch.observation)
 
         target = self._target(batch, next_noise)
         values = self.critic(features, batch.action)
         of_critic = critic_loss(values, target)
         seen = features.detach()  # the critic alone trains the encoder
-        advantage = values.detach().amin(dim=0) - self._baseline(seen, noise)
+        advantage = values.detach().amin(dim=0) - self._baseline(seen, own_noise)
         weight = self._weights(advantage)
         of_actor = weighted_likelihood_loss(weight, self.policy.log_density(seen, batch.action))
 
-        self._critic_vector.zero_gradients()
-        self._policy_vector.zero_gradients()
-        torch.autograd.backward(of_critic + of_actor)
-        metrics = self._checked(
-            AWACMetrics,
-            batch,
-            critic_loss=of_critic,
-            critic_gradient_norm=self._critic_vector.gradient_norm(),
-            q_mean=values.mean(),
-            target_mean=target.mean(),
-            actor_loss=of_actor,
-            actor_gradient_norm=self._policy_vector.gradient_norm(),
-            advantage_mean=advantage.mean(),
-            weight_max=weight.max(),
-            effective_sample_share=effective_sample_share(weight),
-            log_std=self.policy.log_std().mean(),
+        return Losses(
+            of_critic + of_actor,
+            ("critic", "actor"),
+            {
+                "critic_loss": of_critic,
+                "q_mean": values.mean(),
+                "target_mean": target.mean(),
+                "actor_loss": of_actor,
+                "advantage_mean": advantage.mean(),
+                "weight_max": weight.max(),
+                "effective_sample_share": effective_sample_share(weight),
+                "log_std": self.policy.log_std().mean(),
+            },
         )
-        self._step()
-        return metrics
 
     @torch.no_grad()
     def _target(self, batch: Batch, noise: Tensor) -> Tensor:
@@ -181,4 +180,3 @@ class AWAC(Algorithm[AWACConfig, AWACMetrics]):
         if self.updates >= self.config.critic_warmup_updates:
             self._policy_adam.step()
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
-        self.updates += 1

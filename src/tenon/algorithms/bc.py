@@ -13,8 +13,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from tenon.algorithms.base import Algorithm, Metrics
+from tenon.algorithms.base import Metrics
+from tenon.algorithms.compiled import Losses
 from tenon.algorithms.gaussian import GaussianPolicyConfig, gaussian_policy
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.losses import likelihood_loss
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
@@ -52,10 +54,11 @@ def squared_error(chosen: Tensor, demonstrated: Tensor) -> Tensor:
     return (chosen - demonstrated).square().sum(dim=1).mean()
 
 
-class BC(Algorithm[BCConfig, BCMetrics]):
+class BC(GradientAlgorithm[BCConfig, BCMetrics]):
     """A policy, and, where images are encoded by convolutions, the encoder that its loss trains."""
 
     name: ClassVar[str] = "bc"
+    metrics = BCMetrics
     policy: GaussianPolicy | DeterministicPolicy
 
     def __init__(self, config: BCConfig, spec: EnvironmentSpec, seed: int, device: torch.device):
@@ -64,7 +67,9 @@ class BC(Algorithm[BCConfig, BCMetrics]):
             self.policy = self.build_policy(config, spec)
         self._vector = ParameterVector(self.policy, self.encoder)
         self._adam = Adam(self._vector, config.actor_learning_rate, weight_decay=config.weight_decay)
-        self._register(modules={"policy": self.policy}, optimizers={"policy": self._adam})
+        self._register_vectors(
+            modules={"policy": self.policy}, optimizers={"policy": self._adam}, vectors={"actor": self._vector}
+        )
 
     @staticmethod
     def build_policy(config: BCConfig, spec: EnvironmentSpec) -> GaussianPolicy | DeterministicPolicy:
@@ -78,23 +83,13 @@ class BC(Algorithm[BCConfig, BCMetrics]):
             last_layer_scale=config.last_layer_scale,
         )
 
-    def update(self, batch: Batch) -> BCMetrics:
-        batch = self._prepared(batch)
+    def _losses(self, batch: Batch, noise: Tensor) -> Losses:
         features = self.encoder(batch.observation)
         chosen = self.policy.action(features, None)
         of_policy = of_squares = squared_error(chosen, batch.action)
         if isinstance(self.policy, GaussianPolicy):
             of_policy = likelihood_loss(normal_log_density(chosen, self.policy.log_std(), batch.action))
+        return Losses(of_policy, ("actor",), {"actor_loss": of_policy, "squared_error": of_squares})
 
-        self._vector.zero_gradients()
-        torch.autograd.backward(of_policy)
-        metrics = self._checked(
-            BCMetrics,
-            batch,
-            actor_loss=of_policy,
-            actor_gradient_norm=self._vector.gradient_norm(),
-            squared_error=of_squares,
-        )
+    def _step(self) -> None:
         self._adam.step()
-        self.updates += 1
-        return metrics

@@ -1,8 +1,7 @@
 """DDPG with hindsight goals and demonstrations (Nair et al., 2018), in the form of demos-her.md section 2.
 
 Relabelling and the share of demonstrations in a batch are the sampler's work; here demonstrations are the rows that
-``Batch.prior`` marks. Deviations from the reference code: the losses of an update are taken at the same parameters,
-before any of them takes its step, so that a diverged loss changes nothing; the target policy acts (``acting``).
+``Batch.prior`` marks. Deviation from the reference code: the target policy acts (``acting``).
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from tenon.algorithms.actor import ActorNetwork
-from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
+from tenon.algorithms.base import ActorCriticConfig, Metrics
+from tenon.algorithms.compiled import Losses
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.losses import (
     Cloning,
     bellman_target,
@@ -107,10 +108,11 @@ class DDPGHERMetrics(Metrics):
     filter_pass_share: float
 
 
-class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
+class DDPGHER(GradientAlgorithm[DDPGHERConfig, DDPGHERMetrics]):
     """A critic and a deterministic policy, each with a target."""
 
     name: ClassVar[str] = "ddpg_her"
+    metrics = DDPGHERMetrics
     policy: DeterministicPolicy
 
     def __init__(self, config: DDPGHERConfig, spec: EnvironmentSpec, seed: int, device: torch.device):
@@ -127,7 +129,7 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
         self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
         self._return_range = config.return_range or return_bounds(spec, config.discount)
-        self._register(
+        self._register_vectors(
             modules={
                 "policy": self.policy,
                 "critic": self.critic,
@@ -135,6 +137,7 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
                 "target_critic": self.target_critic,
             },
             optimizers={"policy": self._policy_adam, "critic": self._critic_adam},
+            vectors={"critic": self._critic_vector, "actor": self._policy_vector},
         )
 
     @staticmethod
@@ -157,8 +160,7 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
         """
         return ActorNetwork(self.encoder, self.target_policy if self.config.acting == "averaged" else self.policy)
 
-    def update(self, batch: Batch) -> DDPGHERMetrics:
-        batch = self._prepared(batch)
+    def _losses(self, batch: Batch, noise: Tensor) -> Losses:
         features = self.encoder(batch.observation)
 
         target = self._target(batch)
@@ -176,25 +178,22 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
         (value_pull,) = torch.autograd.grad(of_value, chosen)
         (cloning_pull,) = torch.autograd.grad(of_cloning, chosen)
 
-        self._critic_vector.zero_gradients()
-        self._policy_vector.zero_gradients()
-        torch.autograd.backward((of_critic, action), (None, value_pull + cloning_pull))
-        metrics = self._checked(
-            DDPGHERMetrics,
-            batch,
-            critic_loss=of_critic,
-            critic_gradient_norm=self._critic_vector.gradient_norm(),
-            q_mean=values.mean(),
-            target_mean=target.mean(),
-            actor_loss=of_value + of_cloning,
-            actor_gradient_norm=self._policy_vector.gradient_norm(),
-            cloning_loss=of_cloning,
-            value_pull=torch.linalg.vector_norm(value_pull),
-            cloning_pull=torch.linalg.vector_norm(cloning_pull),
-            filter_pass_share=cloned.to(torch.float32).sum() / demonstrations.clamp(min=1.0),
+        # The slope of this sum in the policy's parameters is that of its loss.
+        pulled = (action * (value_pull + cloning_pull)).sum()
+        return Losses(
+            of_critic + pulled,
+            ("critic", "actor"),
+            {
+                "critic_loss": of_critic,
+                "q_mean": values.mean(),
+                "target_mean": target.mean(),
+                "actor_loss": of_value + of_cloning,
+                "cloning_loss": of_cloning,
+                "value_pull": torch.linalg.vector_norm(value_pull),
+                "cloning_pull": torch.linalg.vector_norm(cloning_pull),
+                "filter_pass_share": cloned.to(torch.float32).sum() / demonstrations.clamp(min=1.0),
+            },
         )
-        self._step()
-        return metrics
 
     @torch.no_grad()
     def _target(self, batch: Batch) -> Tensor:
@@ -207,9 +206,8 @@ class DDPGHER(Algorithm[DDPGHERConfig, DDPGHERMetrics]):
     def _step(self) -> None:
         """Critic and actor (once the critic is warm) every time, the targets every ``target_update_every`` updates."""
         self._critic_adam.step()
-        self.updates += 1
-        if self.updates > self.config.critic_warmup_updates:
+        if self.updates >= self.config.critic_warmup_updates:
             self._policy_adam.step()
-        if self.updates % self.config.target_update_every == 0:
+        if (self.updates + 1) % self.config.target_update_every == 0:
             self._target_policy_vector.move_towards(self._policy_vector, self.config.target_rate)
             self._target_critic_vector.move_towards(self._critic_vector, self.config.target_rate)

@@ -16,8 +16,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
+from tenon.algorithms.base import ActorCriticConfig, Metrics
+from tenon.algorithms.compiled import Losses
 from tenon.algorithms.gaussian import GaussianPolicyConfig, gaussian_policy
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.losses import (
     bellman_target,
     critic_loss,
@@ -114,10 +116,11 @@ def largest_value(config: IQLConfig, spec: EnvironmentSpec) -> float:
     return known if config.value_maximum is None else config.value_maximum
 
 
-class IQL(Algorithm[IQLConfig, IQLMetrics]):
+class IQL(GradientAlgorithm[IQLConfig, IQLMetrics]):
     """A value of states, two critics with their targets, and a Gaussian policy that nothing else depends on."""
 
     name: ClassVar[str] = "iql"
+    metrics = IQLMetrics
     policy: GaussianPolicy
 
     def __init__(self, config: IQLConfig, spec: EnvironmentSpec, seed: int, device: torch.device):
@@ -134,7 +137,7 @@ class IQL(Algorithm[IQLConfig, IQLMetrics]):
         self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
         self._value_maximum = largest_value(config, spec)
-        self._register(
+        self._register_vectors(
             modules={
                 "policy": self.policy,
                 "critic": self.critic,
@@ -142,14 +145,14 @@ class IQL(Algorithm[IQLConfig, IQLMetrics]):
                 "target_critic": self.target_critic,
             },
             optimizers={"policy": self._policy_adam, "critic": self._critic_adam},
+            vectors={"critic": self._critic_vector, "actor": self._policy_vector},
         )
 
     @staticmethod
     def build_policy(config: IQLConfig, spec: EnvironmentSpec) -> GaussianPolicy:
         return gaussian_policy(config, spec)
 
-    def update(self, batch: Batch) -> IQLMetrics:
-        batch = self._prepared(batch)
+    def _losses(self, batch: Batch, noise: Tensor) -> Losses:
         features = self.encoder(batch.observation)
         seen = features.detach()  # the values alone train the encoder
 
@@ -162,28 +165,23 @@ class IQL(Algorithm[IQLConfig, IQLMetrics]):
         weight = exponential_weights(difference, self.config.inverse_temperature, self.config.weight_cap)
         of_actor = weighted_likelihood_loss(weight, self.policy.log_density(seen, batch.action))
 
-        self._critic_vector.zero_gradients()
-        self._policy_vector.zero_gradients()
-        torch.autograd.backward(of_value + of_critic + of_actor)
-        metrics = self._checked(
-            IQLMetrics,
-            batch,
-            value_loss=of_value,
-            critic_loss=of_critic,
-            critic_gradient_norm=self._critic_vector.gradient_norm(),
-            value_mean=value.mean(),
-            q_mean=values.mean(),
-            target_mean=target.mean(),
-            impossible_share=(value > self._value_maximum).to(torch.float32).mean(),
-            actor_loss=of_actor,
-            actor_gradient_norm=self._policy_vector.gradient_norm(),
-            weight_mean=weight.mean(),
-            weight_max=weight.max(),
-            capped_share=(weight >= self.config.weight_cap).to(torch.float32).mean(),
-            log_std=self.policy.log_std().mean(),
+        return Losses(
+            of_value + of_critic + of_actor,
+            ("critic", "actor"),
+            {
+                "value_loss": of_value,
+                "critic_loss": of_critic,
+                "value_mean": value.mean(),
+                "q_mean": values.mean(),
+                "target_mean": target.mean(),
+                "impossible_share": (value > self._value_maximum).to(torch.float32).mean(),
+                "actor_loss": of_actor,
+                "weight_mean": weight.mean(),
+                "weight_max": weight.max(),
+                "capped_share": (weight >= self.config.weight_cap).to(torch.float32).mean(),
+                "log_std": self.policy.log_std().mean(),
+            },
         )
-        self._step()
-        return metrics
 
     @torch.no_grad()
     def _target_value(self, features: Tensor, action: Tensor) -> Tensor:
@@ -204,4 +202,3 @@ class IQL(Algorithm[IQLConfig, IQLMetrics]):
             self._policy_adam.learning_rate = factor * self.config.actor_learning_rate
             self._policy_adam.step()
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
-        self.updates += 1

@@ -1,8 +1,5 @@
 """Soft actor-critic (Haarnoja et al., 2018, with learnt temperature), in the form of insertion.md section 2.4.
 
-Deviation from the paper: the three losses are taken at the same parameters, before any of them takes its step, so that
-a diverged loss changes nothing.
-
 With ``cloning_updates`` and prior data it is SAC from demonstrations, a baseline of awac.md section 5 (SACfD): the
 policy starts from behaviour cloning, the critics from the same data.
 """
@@ -16,7 +13,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
+from tenon.algorithms.base import ActorCriticConfig, Metrics
+from tenon.algorithms.compiled import Losses
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.losses import bellman_target, critic_loss, likelihood_loss
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
@@ -71,6 +70,7 @@ class SACMetrics(Metrics):
     actor_gradient_norm: float
     entropy: float
     temperature: float
+    temperature_gradient_norm: float
 
 
 def actor_loss(log_density: Tensor, values: Tensor, temperature: Tensor) -> Tensor:
@@ -91,10 +91,12 @@ class Temperature(nn.Module):
         self.log_value = nn.Parameter(torch.tensor(initial).log())
 
 
-class SAC(Algorithm[SACConfig, SACMetrics]):
+class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
     """Two critics with their targets, a tanh-Gaussian policy, a learnt temperature."""
 
     name: ClassVar[str] = "sac"
+    metrics = SACMetrics
+    noise_draws = 2
     policy: TanhGaussianPolicy
 
     def __init__(self, config: SACConfig, spec: EnvironmentSpec, seed: int, device: torch.device):
@@ -114,7 +116,7 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
         self._temperature_adam = Adam(self._temperature_vector, config.temperature_learning_rate)
         self._target_entropy = config.target_entropy_per_action * spec.action_size
-        self._register(
+        self._register_vectors(
             modules={
                 "policy": self.policy,
                 "critic": self.critic,
@@ -125,6 +127,11 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
                 "policy": self._policy_adam,
                 "critic": self._critic_adam,
                 "temperature": self._temperature_adam,
+            },
+            vectors={
+                "critic": self._critic_vector,
+                "actor": self._policy_vector,
+                "temperature": self._temperature_vector,
             },
         )
 
@@ -139,9 +146,8 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
             last_layer_scale=config.last_layer_scale,
         )
 
-    def update(self, batch: Batch) -> SACMetrics:
-        batch = self._prepared(batch)
-        next_noise, noise = self._noise(2, batch)
+    def _losses(self, batch: Batch, noise: Tensor) -> Losses:
+        next_noise, own_noise = noise
         features = self.encoder(batch.observation)
         temperature = self.temperature.log_value.detach().exp()
 
@@ -149,30 +155,25 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         values = self.critic(features, batch.action)
         of_critic = critic_loss(values, target)
         seen = features.detach()  # the critic alone trains the encoder
-        action, log_density = self.policy.sample(seen, noise)
+        action, log_density = self.policy.sample(seen, own_noise)
         if self._cloning:
             of_actor = likelihood_loss(self.policy.log_density(seen, batch.action))
         else:
             of_actor = actor_loss(log_density, self._frozen_critic(seen, action), temperature)
         of_temperature = temperature_loss(self.temperature.log_value, log_density, self._target_entropy)
 
-        for vector in (self._critic_vector, self._policy_vector, self._temperature_vector):
-            vector.zero_gradients()
-        torch.autograd.backward(of_critic + of_actor + of_temperature)
-        metrics = self._checked(
-            SACMetrics,
-            batch,
-            critic_loss=of_critic,
-            critic_gradient_norm=self._critic_vector.gradient_norm(),
-            q_mean=values.mean(),
-            target_mean=target.mean(),
-            actor_loss=of_actor,
-            actor_gradient_norm=self._policy_vector.gradient_norm(),
-            entropy=-log_density.mean(),
-            temperature=temperature,
+        return Losses(
+            of_critic + of_actor + of_temperature,
+            ("critic", "actor", "temperature"),
+            {
+                "critic_loss": of_critic,
+                "q_mean": values.mean(),
+                "target_mean": target.mean(),
+                "actor_loss": of_actor,
+                "entropy": -log_density.mean(),
+                "temperature": temperature,
+            },
         )
-        self._step()
-        return metrics
 
     @torch.no_grad()
     def _target(self, batch: Batch, noise: Tensor, temperature: Tensor) -> Tensor:
@@ -181,6 +182,9 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         action, log_density = self.policy.sample(features, noise)
         value = self.target_critic(features, action).amin(dim=0) - temperature * log_density
         return bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
+
+    def _phase(self) -> bool:
+        return self._cloning
 
     @property
     def _cloning(self) -> bool:
@@ -196,4 +200,3 @@ class SAC(Algorithm[SACConfig, SACMetrics]):
         if warm and not self._cloning:
             self._temperature_adam.step()
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
-        self.updates += 1

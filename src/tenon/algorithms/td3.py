@@ -1,7 +1,6 @@
 """Twin delayed DDPG (Fujimoto et al., 2018), in the form of residual-rl.md section 2.6.
 
-Deviations from rlkit: the smoothed target action is clipped to the action box, and the losses of an update are taken at
-the same parameters, before any of them takes its step, so that a diverged loss changes nothing.
+Deviation from rlkit: the smoothed target action is clipped to the action box.
 
 With ``cloning`` it is the baseline RL + LfD of insertion.md 2.4: the demonstrations, which ``Batch.prior`` marks, are
 also cloned.
@@ -16,7 +15,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from tenon.algorithms.base import ActorCriticConfig, Algorithm, Metrics
+from tenon.algorithms.base import ActorCriticConfig, Metrics
+from tenon.algorithms.compiled import Losses
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.losses import Cloning, bellman_target, cloned_rows, cloning_loss, critic_loss, value_loss
 from tenon.data.batch import Batch
 from tenon.data.transitions import EnvironmentSpec
@@ -74,6 +75,7 @@ class TD3Metrics(Metrics):
 
 
 _SATURATED_FROM = 0.95
+_OF_ACTOR = ("actor_loss", "actor_gradient_norm", "cloning_loss", "saturation")
 
 
 def smoothed_action(action: Tensor, noise: Tensor, std: float, clip: float) -> Tensor:
@@ -86,10 +88,12 @@ def actor_loss(values: Tensor, action: Tensor, action_penalty: float) -> Tensor:
     return value_loss(values[0], action, action_penalty)
 
 
-class TD3(Algorithm[TD3Config, TD3Metrics]):
+class TD3(GradientAlgorithm[TD3Config, TD3Metrics]):
     """Two critics and a deterministic policy, each with a target."""
 
     name: ClassVar[str] = "td3"
+    metrics = TD3Metrics
+    noise_draws = 1
     policy: DeterministicPolicy
 
     def __init__(self, config: TD3Config, spec: EnvironmentSpec, seed: int, device: torch.device):
@@ -106,9 +110,8 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         self._frozen_critic = frozen_view(self.critic, self._critic_vector)
         self._policy_adam = Adam(self._policy_vector, config.actor_learning_rate)
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
-        numbers = ("actor_loss", "actor_gradient_norm", "cloning_loss", "saturation")
-        self._of_actor = dict.fromkeys(numbers, torch.zeros((), device=device))
-        self._register(
+        self._of_actor = dict.fromkeys(_OF_ACTOR, torch.zeros((), device=device))
+        self._register_vectors(
             modules={
                 "policy": self.policy,
                 "critic": self.critic,
@@ -116,6 +119,7 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
                 "target_critic": self.target_critic,
             },
             optimizers={"policy": self._policy_adam, "critic": self._critic_adam},
+            vectors={"critic": self._critic_vector, "actor": self._policy_vector},
         )
 
     @staticmethod
@@ -129,29 +133,24 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         )
 
     def update(self, batch: Batch) -> TD3Metrics:
-        batch = self._prepared(batch)
-        features = self.encoder(batch.observation)
+        metrics = super().update(batch)
+        if self._is_due(self.updates):
+            self._of_actor = {name: torch.tensor(getattr(metrics, name), device=self.device) for name in _OF_ACTOR}
+        return metrics
 
-        target = self._target(batch, self._noise(1, batch)[0])
+    def _losses(self, batch: Batch, noise: Tensor) -> Losses:
+        features = self.encoder(batch.observation)
+        target = self._target(batch, noise[0])
         values = self.critic(features, batch.action)
         of_critic = critic_loss(values, target)
-        self._critic_vector.zero_gradients()
-        torch.autograd.backward(of_critic)
-        of_actor = self._of_actor
-        if self._is_due(self.updates + 1):
-            of_actor = self._derive_actor(batch, features.detach(), values.detach())
-        metrics = self._checked(
-            TD3Metrics,
-            batch,
-            critic_loss=of_critic,
-            critic_gradient_norm=self._critic_vector.gradient_norm(),
-            q_mean=values.mean(),
-            target_mean=target.mean(),
-            **of_actor,
-        )
-        self._of_actor = of_actor
-        self._step()
-        return metrics
+        numbers = {"critic_loss": of_critic, "q_mean": values.mean(), "target_mean": target.mean()}
+        if not self._phase():
+            return Losses(of_critic, ("critic",), numbers)
+        of_actor, own_numbers = self._of_actor_at(batch, features.detach(), values.detach())
+        return Losses(of_critic + of_actor, ("critic", "actor"), {**numbers, **own_numbers})
+
+    def _derived(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
+        return {**self._of_actor, **super()._derived(batch, noise)}
 
     @torch.no_grad()
     def _target(self, batch: Batch, noise: Tensor) -> Tensor:
@@ -163,12 +162,16 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         value = self.target_critic(features, action).amin(dim=0)
         return bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
 
+    def _phase(self) -> bool:
+        """Whether the next update derives the actor's loss."""
+        return self._is_due(self.updates + 1)
+
     def _is_due(self, update: int) -> bool:
         """Whether update number ``update`` (from 1) moves the actor and the targets."""
         return update % self.config.policy_delay == 0
 
-    def _derive_actor(self, batch: Batch, features: Tensor, values: Tensor) -> dict[str, Tensor]:
-        """Puts the gradient of the actor's loss into its vector; its numbers for the metrics.
+    def _of_actor_at(self, batch: Batch, features: Tensor, values: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The actor's loss and its numbers for the metrics.
 
         features: detached, as the critic alone trains the encoder. values: of the data's actions, (members, batch).
         """
@@ -177,14 +180,8 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
         of_cloning = self._cloning_loss(batch, action, values, own_values)
         of_value = actor_loss(own_values, action, self.config.action_penalty)
         loss = self.config.value_weight * of_value + of_cloning
-        self._policy_vector.zero_gradients()
-        torch.autograd.backward(loss)
-        return {
-            "actor_loss": loss.detach(),
-            "actor_gradient_norm": self._policy_vector.gradient_norm(),
-            "cloning_loss": of_cloning.detach(),
-            "saturation": (action.detach().abs() > _SATURATED_FROM).to(torch.float32).mean(),
-        }
+        saturation = (action.detach().abs() > _SATURATED_FROM).to(torch.float32).mean()
+        return loss, {"actor_loss": loss, "cloning_loss": of_cloning, "saturation": saturation}
 
     def _cloning_loss(self, batch: Batch, action: Tensor, values: Tensor, own_values: Tensor) -> Tensor:
         """l2 sum_demo |pi(s) - a|^2 with l2 = 1 / demonstrations, insertion.md 2.4. values: of demonstrated actions."""
@@ -196,9 +193,8 @@ class TD3(Algorithm[TD3Config, TD3Metrics]):
     def _step(self) -> None:
         """The critics every time; the actor (once they are warm) and the targets every ``policy_delay`` updates."""
         self._critic_adam.step()
-        self.updates += 1
-        if self._is_due(self.updates):
-            if self.updates > self.config.critic_warmup_updates:
+        if self._is_due(self.updates + 1):
+            if self.updates >= self.config.critic_warmup_updates:
                 self._policy_adam.step()
             self._target_policy_vector.move_towards(self._policy_vector, self.config.target_rate)
             self._target_critic_vector.move_towards(self._critic_vector, self.config.target_rate)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -87,6 +89,22 @@ class Batch:
             success_state=None if self.success_state is None else self.success_state[start:stop],
         )
 
+    def columns(self) -> tuple[Tensor | None, ...]:
+        """All contents side by side, None for what is not there; ``of_columns`` makes the batch of them."""
+        seen = (self.observation, self.next_observation)
+        own = (getattr(self, name) for name in _own_columns())
+        return (*(column for each in seen for column in (each.state, each.image)), *own)
+
+    @classmethod
+    def of_columns(cls, columns: Sequence[Any]) -> Batch:
+        """The inverse of ``columns``."""
+        state, image, next_state, next_image, *own = columns
+        return cls(
+            observation=ObservationBatch(state, image),
+            next_observation=ObservationBatch(next_state, next_image),
+            **dict(zip(_own_columns(), own, strict=True)),
+        )
+
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """The floating-point contents with the names that errors use."""
         yield "state", self.observation.state
@@ -111,6 +129,12 @@ class Batch:
             session=None if self.session is None else self.session.to(device, non_blocking=True),
             success_state=None if self.success_state is None else self.success_state.to(device, non_blocking=True),
         )
+
+
+def _own_columns() -> list[str]:
+    """Fields that are no observations."""
+    fields = (field.name for field in dataclasses.fields(Batch))
+    return [name for name in fields if name not in ("observation", "next_observation")]
 
 
 def _observation_part(observation: ObservationBatch, start: int, stop: int) -> ObservationBatch:

@@ -21,7 +21,7 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class ParameterVector:
-    """Moves the parameters of ``modules`` into ``values`` and their gradients into ``gradients``, both (size,).
+    """Moves the ``parameters`` of ``modules`` into ``values`` and their gradients into ``gradients``, both (size,).
 
     The modules are used as before: their parameters are views of ``values``, one module behind the other. ``backward``
     adds to ``gradients``; call ``zero_gradients`` before it. ``load_state_dict`` writes through; ``module.to`` and
@@ -29,12 +29,13 @@ class ParameterVector:
     """
 
     def __init__(self, *modules: nn.Module):
-        parameters = [parameter for module in modules for parameter in module.parameters()]
-        size = sum(_padded(p.numel()) for p in parameters)
-        self.values = torch.zeros(size, device=parameters[0].device)
+        self.parameters = tuple(parameter for module in modules for parameter in module.parameters())
+        size = sum(_padded(p.numel()) for p in self.parameters)
+        self.values = torch.zeros(size, device=self.parameters[0].device)
         self.gradients = torch.zeros_like(self.values)
+        self.gradient_views = _views(self.gradients, self.parameters)
         for parameter, value, gradient in zip(
-            parameters, _views(self.values, parameters), _views(self.gradients, parameters), strict=True
+            self.parameters, _views(self.values, self.parameters), self.gradient_views, strict=True
         ):
             value.copy_(parameter.detach())
             parameter.data = value

@@ -37,6 +37,11 @@ class TrainerConfig(Config):
     threads: int = Field(
         default=1, ge=1, description="torch's threads in this process; results are bit-equal for equal numbers only"
     )
+    compiled: bool = Field(
+        default=False,
+        description="whether torch.compile makes one graph of an update's losses and gradients: more updates a second "
+        "(docs/results/learners.md), half a minute at the start; needs a C++ compiler, and rounds differently",
+    )
     device: str = Field(default="cpu", description="where the networks live; exact resume is promised on the CPU")
 
     @model_validator(mode="after")

@@ -84,7 +84,9 @@ class Trainer:
         # More threads than free cores make small networks many times slower, and another number rounds differently.
         torch.set_num_threads(config.threads)
         keep_freed_memory()
-        self.learner = create(config.method, config.algorithm, spec, seed, device=config.device)
+        self.learner = create(
+            config.method, config.algorithm, spec, seed, device=config.device, compiled=config.compiled
+        )
         self.replay = Replay(directory / "replay", spec, config.replay)
         self.prior = _open_prior(directory / _PRIOR, spec, prior_transitions)
         if self.prior is not None:
