@@ -57,10 +57,10 @@ def main() -> None:
     except (UnsupportedError, ImportError) as reason:
         _answer(answers, {"missing": str(reason)})
         return
-    _answer(answers, {"versions": dict(learner.versions), "replay_bytes": learner.replay_bytes})
-    for _ in range(WARMUP_CALLS):  # what is compiled at first use is compiled then
+    for _ in range(WARMUP_CALLS):  # what is compiled at first use is compiled before another one is started
         learner.update()
         learner.sample()
+    _answer(answers, {"versions": dict(learner.versions), "replay_bytes": learner.replay_bytes})
     for line in sys.stdin:
         order = json.loads(line)
         if order["what"] == "update":

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -13,6 +19,11 @@ from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 
 SPEC = EnvironmentSpec(observation=ObservationSpec(state_size=3), action_size=2)
 SMALL = {"hidden_sizes": [8, 8]}
+
+needs_compiler = pytest.mark.skipif(
+    shutil.which("g++") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
+    reason="no compiler: sudo apt-get install g++ python3-dev",
+)
 
 
 def _learner(name: str, *, compiled: bool, **config: object) -> GradientAlgorithm:
@@ -31,6 +42,7 @@ def _batch(seed: int) -> Batch:
     return batch
 
 
+@needs_compiler
 def test_machine_code_learns_the_same() -> None:
     eager, compiled = (_learner("td3", compiled=choice, policy_delay=1) for choice in (False, True))
     for update in range(4):
@@ -41,6 +53,7 @@ def test_machine_code_learns_the_same() -> None:
         torch.testing.assert_close(tensor, weights[name], rtol=1e-3, atol=1e-5)
 
 
+@needs_compiler
 def test_goes_on_exactly_from_a_checkpoint() -> None:
     through, before = _learner("bc", compiled=True), _learner("bc", compiled=True)
     for update in range(4):
@@ -53,6 +66,12 @@ def test_goes_on_exactly_from_a_checkpoint() -> None:
         after.update(_batch(update))
     for name, tensor in through.state().tensors.items():
         assert torch.equal(tensor, after.state().tensors[name]), name
+
+
+def test_who_does_not_compile_does_not_load_the_compiler() -> None:
+    code = "import sys, tenon.training.trainer; print('torch._dynamo' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
 
 
 def test_without_a_compiler_it_is_refused_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,6 +263,7 @@ def test_held_key_keeps_the_labels_once_and_nothing_is_kept_that_has_not_changed
         press(user, "s")
         await asyncio.sleep(SETTLE_S)
         assert kept(root) == first
+        await until(lambda: user.notify.messages, "the word that it is kept")
         assert user.notify.messages == ["anna, episode_000001: version 1 is kept"]
         press(user, " ")
         press(user, " ", repeat=True)

@@ -142,7 +142,7 @@ def test_nan_in_an_observation_moves_nothing_and_is_latched(stage: Stage) -> Non
     assert not any(stamp in answered for _, stamp in spoilt)
     probe.wait_for(lambda: probe.trigger(contract.CLEAR_FAULT_SERVICE).success, "clearing")
     probe.wait_for(lambda: probe.safety.state == SafetyState.OK, "an OK of the supervisor")
-    assert probe.trigger(contract.RESUME_SERVICE).success
+    probe.wait_for(lambda: probe.trigger(contract.RESUME_SERVICE).success, "resuming")
     resumed = probe.session.episode
     probe.wait_for(lambda: probe.session.episode > resumed or _running(stage), "the next episode")
 

@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.session, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A graph that needs images, at the pace of a real arm, without lockstep."""
+    """A graph that needs images, without lockstep, at half the pace of a real arm: two cores are busy with it."""
     directory = tmp_path_factory.mktemp("faults")
-    with Stage(fault_session(directory, real_time_factor=1.0), directory).open() as opened:
+    with Stage(fault_session(directory, real_time_factor=0.5), directory).open() as opened:
         yield opened
 
 

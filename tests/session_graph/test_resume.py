@@ -45,6 +45,7 @@ def test_stopped_and_resumed_session_trains_to_the_weights_of_an_uninterrupted_s
         run = again.probe.start_run(training_goal(EPISODES + 2, resume=True))
         result = again.probe.finish_run(run, RUN_TIMEOUT_S)
         assert result.episodes == 2, "four of the six were done before"
+        again.probe.wait_for(lambda: not again.probe.trainer_state().behind, "training")
     _assert_trained_as_without_interruption(again.run_directory, tmp_path / "offline")
 
 
@@ -67,6 +68,7 @@ def test_offline_training_is_continued_by_the_trainer_node_bit_equal(tmp_path: P
     trainer.close()
     with stage.open():
         stage.probe.finish_run(stage.probe.start_run(training_goal(EPISODES)), RUN_TIMEOUT_S)
+        stage.probe.wait_for(lambda: not stage.probe.trainer_state().behind, "training")
     trained = Trainer.resume(stage.run_directory / "trainer")
     assert trained.updates > OFFLINE_UPDATES
     versions = trained.replay.rows(torch.arange(trained.replay.transitions))["policy_version"]

@@ -25,6 +25,8 @@ STEP_LIMIT_RAD = 0.2
 """A joint that would have to turn further than this in one period cannot: the set point is out of reach."""
 FIRST_READING_S = 0.2
 """For the first reading of a robot that is back; it may still tell them at its own slow rate."""
+NEWS_S = 0.5
+"""For the robot's word of its state, once its joints' states come again; it tells that 100 times a second."""
 LONG_PERIOD_S = 0.05
 """A turn that was later than this counts as one of this length: the integral must not leap."""
 NETWORK_FAULTS = (ArmFaultKind.CONNECTION_LOST, ArmFaultKind.BAD_DATA)
@@ -151,7 +153,7 @@ class SawyerDriver:
         link, asked_s = self.link, time.monotonic()
         link.settle()
         reading = link.readings.wait(max(self._settings.stale_s, FIRST_READING_S))
-        unheard = link.await_news(asked_s, FIRST_READING_S) if reading is not None else None
+        unheard = link.await_news(asked_s, NEWS_S) if reading is not None else None
         fault = link.fault() or unheard
         restarted = link.connects != self._connects
         if fault is not None and restarted and fault.kind is ArmFaultKind.NOT_READY:

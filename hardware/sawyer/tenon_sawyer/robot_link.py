@@ -153,7 +153,7 @@ class RobotLink:
         return None
 
     def await_news(self, since_s: float, timeout_s: float) -> ArmFaultError | None:
-        """Waits until all that ``fault`` judges by was told after ``since_s``; a fault where it was not.
+        """Waits until the robot's state and its force were told after ``since_s``; a fault where they were not.
 
         A robot that is back tells where its joints are before it tells that it is disabled.
         """

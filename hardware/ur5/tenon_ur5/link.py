@@ -198,6 +198,8 @@ class UrLink:
             raise self._lost(f"it did not take digital output {pin}")
 
     def _reading(self, receive: Any, timestamp_s: float) -> Reading:
+        # Each value is of the newest packet. A stop ends the program: read before, so that no stop is taken for an end.
+        status_bits = int(receive.getRobotStatus())
         return Reading(
             timestamp_s=timestamp_s,
             position_rad=np.array(receive.getActualQ()),
@@ -207,7 +209,7 @@ class UrLink:
             tcp_force=np.array(receive.getActualTCPForce()),
             robot_mode=int(receive.getRobotMode()),
             safety_bits=int(receive.getSafetyStatusBits()),
-            status_bits=int(receive.getRobotStatus()),
+            status_bits=status_bits,
             inputs=int(receive.getActualDigitalInputBits()),
         )
 

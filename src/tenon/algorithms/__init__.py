@@ -13,6 +13,7 @@ from tenon.algorithms.awac import AWAC, AWACConfig
 from tenon.algorithms.base import Algorithm, AlgorithmConfig, DivergenceError, LearnerState, Metrics, StateError
 from tenon.algorithms.bc import BC, BCConfig
 from tenon.algorithms.ddpg_her import DDPGHER, DDPGHERConfig
+from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.iql import IQL, IQLConfig
 from tenon.algorithms.iql_daib import IQLDAIB, IQLDAIBConfig
 from tenon.algorithms.sac import SAC, SACConfig
@@ -29,6 +30,7 @@ __all__ = [
     "Method",
     "Metrics",
     "StateError",
+    "check_compiled",
     "create",
     "method_named",
     "parse_config",
@@ -80,8 +82,17 @@ def create(
     """A learner with fresh weights, which depend on ``seed`` alone. Raises ConfigurationError."""
     learner = method_named(name).learner(parse_config(name, config), spec, seed, _device(device))
     if compiled:
+        check_compiled(name)
+        assert isinstance(learner, GradientAlgorithm)
         learner.compile()
     return learner
+
+
+def check_compiled(name: str) -> None:
+    """Raises ConfigurationError for a method whose updates cannot be compiled."""
+    if not issubclass(method_named(name).learner, GradientAlgorithm):
+        can = ", ".join(key for key, method in METHODS.items() if issubclass(method.learner, GradientAlgorithm))
+        raise ConfigurationError(f"compiled: updates of {name} cannot be compiled, those of {can} can: set it to false")
 
 
 def _device(name: str) -> torch.device:

@@ -1,8 +1,7 @@
 """Advantage weighted actor-critic (Nair et al., 2020), in the form of awac.md section 2.2.
 
-Deviations from the released code: where returns have an upper bound, the target is clamped to it and not the critic's
-output, whose gradient would vanish above; and the losses of an update are taken at the same parameters, before any of
-them takes its step, so that a diverged loss changes nothing.
+Deviation from the released code: where returns have an upper bound, the target is clamped to it and not the critic's
+output, whose gradient would vanish above.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tenon.algorithms.actor import Actor, ActorNetwork
 from tenon.algorithms.randomness import derived_seed, reseed
-from tenon.configuration import Config, ConfigurationError
+from tenon.configuration import Config
 from tenon.data.batch import Batch, ObservationBatch
 from tenon.data.transitions import EnvironmentSpec, FloatArray, Observation
 from tenon.networks.encoders import Encoder, EncoderConfig
@@ -138,10 +138,6 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
     def build_actor_network(cls, config: Any, spec: EnvironmentSpec) -> ActorNetwork:
         """Encoder and policy with fresh weights, as the policy node needs them."""
         return ActorNetwork(cls.build_encoder(config, spec), cls.build_policy(config, spec))
-
-    def compile(self) -> None:
-        """From now on updates run compiled, where the method can. Raises ConfigurationError where it cannot."""
-        raise ConfigurationError(f"compiled: {self.name} has updates that cannot be compiled: set compiled: false")
 
     def on_prior(self, sessions: int) -> None:
         """Before the first update: of how many sessions the prior data are. To most methods it does not matter."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch._inductor.exc
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -41,7 +40,7 @@ class _Graph:
 class CompiledLosses:
     """Called instead of ``losses``; leaves the gradients in ``vectors`` itself.
 
-    A graph is made for each phase and each shape of batch. It reads the parameters where they lie.
+    A graph is made for each phase and each layout of batch. It reads the parameters where they lie.
     """
 
     def __init__(self, losses: Callable[[Batch, Tensor], Losses], vectors: Mapping[str, ParameterVector]):
@@ -49,29 +48,24 @@ class CompiledLosses:
         self._losses = losses
         self._vectors = vectors
         self._graphs: dict[Hashable, _Graph] = {}
-        device = next(iter(vectors.values())).values.device
-        try:
-            machine_code(torch.sin)(torch.ones(1, device=device))
-        except torch._inductor.exc.InductorError as error:
-            reason = str(error).partition("\n")[0]
-            raise ConfigurationError(
-                f"compiled: torch.compile makes no code here ({reason}): install a C++ compiler and Python's headers "
-                f"(sudo apt-get install g++ python3-dev), or set compiled: false"
-            ) from error
+        probe = torch.ones(1, device=next(iter(vectors.values())).values.device)
+        _run_first(machine_code(make_fx(torch.sin)(probe), probe.device), probe)
 
-    def __call__(self, batch: Batch, noise: Tensor, phase: Hashable) -> Losses:
-        """Of ``batch`` and ``noise``, with no total."""
+    def __call__(self, batch: Batch, noise: Tensor, phase: Hashable) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+        """The vectors that the losses of ``batch`` and ``noise`` have gradients for, and the numbers to report.
+
+        Raises ConfigurationError where a graph cannot be compiled, with the vectors as they were.
+        """
         columns = batch.columns()
-        key = (phase, *(None if column is None else column.shape for column in columns))
+        key = (phase, *(None if each is None else (each.shape, each.dtype, each.stride()) for each in columns))
         graph = self._graphs.get(key)
         if graph is None:
             graph = self._graphs[key] = self._made(columns, noise)
         with torch.no_grad():
             numbers, gradients = graph.run(_present(columns), noise)
-            torch._foreach_copy_(
-                [view for name in graph.vectors for view in self._vectors[name].gradient_views], gradients
-            )
-        return Losses(numbers.new_empty(0), graph.vectors, dict(zip(graph.names, numbers.unbind(), strict=True)))
+            places = [view for name in graph.vectors for view in self._vectors[name].gradient_views]
+            torch._foreach_copy_(places, gradients)
+        return graph.vectors, dict(zip(graph.names, numbers.unbind(), strict=True))
 
     def _made(self, columns: Sequence[Tensor | None], noise: Tensor) -> _Graph:
         told: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
@@ -85,8 +79,10 @@ class CompiledLosses:
             gradients = torch.autograd.grad(losses.total, parameters, allow_unused=True, materialize_grads=True)
             return torch.stack([number.detach() for number in losses.numbers.values()]), list(gradients)
 
-        graph = make_fx(derived, REWRITTEN)(_present(columns), noise)
-        return _Graph(machine_code(graph), *told[-1])
+        tensors = _present(columns)
+        run = machine_code(make_fx(derived, REWRITTEN)(tensors, noise), noise.device)
+        _run_first(run, tensors, noise)
+        return _Graph(run, *told[-1])
 
 
 def _rewritten_product(bias: Tensor, left: Tensor, right: Tensor) -> Any:
@@ -104,11 +100,24 @@ def _present(columns: Sequence[Tensor | None]) -> list[Tensor]:
     return [column for column in columns if column is not None]
 
 
-def machine_code(graph: Callable[..., Any]) -> Callable[..., Any]:
-    """What ``graph`` does, compiled, for tensors of the shapes that it is called with first and no others."""
+def machine_code(graph: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    """What ``graph`` does, compiled at its first call, for tensors laid out as then and no others."""
     options: dict[str, Any] = {
-        "cpp_wrapper": True,  # calls between kernels without Python
-        "guard_filter_fn": torch.compiler.skip_all_guards_unsafe,  # CompiledLosses itself asks for each shape's graph
+        "cpp_wrapper": device.type == "cpu",  # calls between kernels without Python
+        "guard_filter_fn": torch.compiler.skip_all_guards_unsafe,  # CompiledLosses itself asks for each layout's graph
     }
     code: Callable[..., Any] = torch.compile(graph, fullgraph=True, dynamic=False, options=options)
     return code
+
+
+def _run_first(code: Callable[..., Any], *arguments: Any) -> None:
+    """Has it compiled. Raises ConfigurationError with what the compiler lacks."""
+    try:
+        with torch.no_grad():
+            code(*arguments)
+    except RuntimeError as error:  # all that torch.compile raises
+        reason = str(error).partition("\n")[0]
+        raise ConfigurationError(
+            f"compiled: torch.compile makes no code here ({reason}): install a C++ compiler and Python's headers "
+            f"(sudo apt-get install g++ python3-dev), or set compiled: false"
+        ) from error

@@ -67,14 +67,14 @@ class GradientAlgorithm(Algorithm[ConfigT, MetricsT]):
     def _derived(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
         """Leaves the gradients in the vectors; the numbers that the metrics hold."""
         if self._compiled is not None:
-            losses = self._compiled(batch, noise, self._phase())
+            vectors, numbers = self._compiled(batch, noise, self._phase())
         else:
             losses = self._losses(batch, noise)
-            for name in losses.vectors:
+            vectors, numbers = losses.vectors, losses.numbers
+            for name in vectors:
                 self._vectors[name].zero_gradients()
             torch.autograd.backward(losses.total)
-        norms = {f"{name}_gradient_norm": self._vectors[name].gradient_norm() for name in losses.vectors}
-        return {**losses.numbers, **norms}
+        return {**numbers, **{f"{name}_gradient_norm": self._vectors[name].gradient_norm() for name in vectors}}
 
     def _register_vectors(
         self, modules: Mapping[str, nn.Module], optimizers: Mapping[str, Adam], vectors: Mapping[str, ParameterVector]

@@ -1,9 +1,8 @@
 """Implicit Q-learning (Kostrikov et al., 2022), in the form of iql.md section 2.
 
-Deviation from the paper's code: all losses of an update are taken at the same parameters, before any of them takes its
-step, so that a diverged loss changes nothing. The code steps V first and gives Q and the policy the new V (iql.md 2.3);
-rlkit's port does as we do, and the two are equivalent in practice. Baseline: with ``expectile`` 0.5 the value is that
-of the data's own policy, and this is one-step policy improvement.
+Deviation from the paper's code: all losses of an update are taken at the same parameters. The code steps V first and
+gives Q and the policy the new V (iql.md 2.3); rlkit's port does as we do, and the two are equivalent in practice.
+Baseline: with ``expectile`` 0.5 the value is that of the data's own policy, and this is one-step policy improvement.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ class StartPoint:
         return {
             **self.trainer,
             "offline_updates": 0,
+            "compiled": False,  # a robot would wait for the compiler
             "warmup_transitions": practice.warmup_transitions,
             "updates_per_transition": practice.updates_per_transition,
             "sampling": {**self.trainer["sampling"], "prior_share": practice.prior_share},

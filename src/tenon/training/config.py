@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from tenon.algorithms import parse_config
+from tenon.algorithms import check_compiled, parse_config
 from tenon.configuration import Config
 from tenon.data.replay import ReplayConfig
 from tenon.data.sampling import SamplingConfig
@@ -40,13 +40,16 @@ class TrainerConfig(Config):
     compiled: bool = Field(
         default=False,
         description="whether torch.compile makes one graph of an update's losses and gradients: more updates a second "
-        "(docs/results/learners.md), half a minute at the start; needs a C++ compiler, and rounds differently",
+        "(docs/results/learners.md), after half a minute at the start, so not for sessions with a robot; needs a C++ "
+        "compiler, and rounds differently",
     )
     device: str = Field(default="cpu", description="where the networks live; exact resume is promised on the CPU")
 
     @model_validator(mode="after")
     def _check_algorithm(self) -> TrainerConfig:
         parse_config(self.method, self.algorithm)
+        if self.compiled:
+            check_compiled(self.method)
         if self.replay.capacity < self.batch_size:
             raise ValueError(f"replay.capacity {self.replay.capacity} is below batch_size {self.batch_size}")
         return self

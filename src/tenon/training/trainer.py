@@ -152,7 +152,8 @@ class Trainer:
     def resume(cls, directory: Path) -> Trainer:
         """The training in ``directory`` as its last whole checkpoint and its replay left it.
 
-        Updates done after that checkpoint are due again, with the same result. Raises StorageError or CheckpointError.
+        Updates done after that checkpoint are due again, with the same result. Raises StorageError or CheckpointError;
+        ConfigurationError where this machine lacks the device, or the compiler, that it was begun with.
         """
         description = _read_description(directory)
         trainer = cls(

@@ -19,11 +19,14 @@ from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import tcp_in_flange
 from tenon_sawyer.config import DriverSettings
 from tenon_sawyer.driver import SawyerDriver
+from tenon_sawyer.emulated_arm import Mode
 from tenon_sawyer.emulator import EmulatorSettings
 from tenon_sawyer.ros1.definitions import message
 from tenon_sawyer.ros1.time import Time
 from tenon_sawyer.ros1.xmlrpc import call
 
+PATIENT = {"rate_share": 0.01, "missed_cycles": 1000, "silence_s": 60.0}
+"""A test machine may be busy, or stand still for seconds."""
 STILL_M = 1e-3
 """What an arm under an impedance may sink in while it is taken over."""
 
@@ -35,9 +38,7 @@ def settings():
 
 def driver_settings(lab, **changes):
     given = load_named(RobotConfig, ConfigKind.ROBOTS, "sawyer-emulated").driver.settings
-    return DriverSettings.model_validate(
-        {**given, "master_uri": lab.emulator.uri, "rate_share": 0.01, "silence_s": 10.0, **changes}
-    )
+    return DriverSettings.model_validate({**given, "master_uri": lab.emulator.uri, **PATIENT, **changes})
 
 
 @contextmanager
@@ -131,7 +132,7 @@ def test_reading_is_that_of_the_arm(lab, driver):
 def test_impedance_reaches_a_pose_and_gives_way_to_a_push(lab, driver, wait_for):
     target = shifted(driver.read().tcp_in_base, (0.005, 0.0, 0.01))
     wait_for(lambda: distance(keep(driver, target, 0.1).tcp_in_base, target)[0] < 1e-3, "the pose")
-    assert lab.emulator.arm.mode.name == "TORQUE"
+    wait_for(lambda: keep(driver, target, 0.05) and lab.emulator.arm.mode is Mode.TORQUE, "torque mode")
     lab.plant.push(np.array((0.0, 12.0, 0.0)), 1.0)
     wait_for(lambda: keep(driver, target, 0.05).tcp_in_base.position_m[1] > target.position_m[1] + 0.003, "giving way")
     wait_for(lambda: distance(keep(driver, target, 0.1).tcp_in_base, target)[0] < 2e-3, "coming back")
@@ -140,13 +141,13 @@ def test_impedance_reaches_a_pose_and_gives_way_to_a_push(lab, driver, wait_for)
 def test_guided_arm_is_sent_nothing_and_is_held_where_the_hand_leaves_it(lab, driver, wait_for):
     above = shifted(keep(driver, driver.read().tcp_in_base).tcp_in_base, (0.0, 0.0, 0.05))
     driver.guide(by_hand=True)
-    wait_for(lambda: lab.emulator.arm.mode is None or lab.emulator.arm.mode.name == "POSITION", "the robot's own hold")
+    wait_for(lambda: lab.emulator.arm.mode in (None, Mode.POSITION), "the robot's own hold")
     here = driver.read().tcp_in_base
     assert distance(keep(driver, above, 0.5).tcp_in_base, here)[0] < STILL_M
     driver.guide(by_hand=False)
     here = driver.read().tcp_in_base
     assert distance(keep(driver, here, 0.5).tcp_in_base, here)[0] < STILL_M
-    assert lab.emulator.arm.mode.name == "TORQUE"
+    wait_for(lambda: keep(driver, here, 0.05) and lab.emulator.arm.mode is Mode.TORQUE, "torque mode")
 
 
 def test_force_at_the_tool_is_told(lab, driver, wait_for):

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 
+from tenon_sawyer.emulated_arm import Mode
 from tenon_sawyer.emulator import EmulatorSettings
 from tenon_sawyer.shim import FACADE, SHIM
 
@@ -29,7 +30,7 @@ def test_joint_position_wobbler(lab):
     assert left_over_rad < 0.01
 
 
-def test_joint_torque_springs_hold_against_a_push(lab):
+def test_joint_torque_springs_hold_against_a_push(lab, wait_for):
     start_rad = lab.plant.reading().joint_position_rad
     pushed = threading.Event()
 
@@ -46,7 +47,7 @@ def test_joint_torque_springs_hold_against_a_push(lab):
     helper.join()
     assert "exited torque mode" in result.stdout, result.stderr
     assert numbers(result)[0] < 0.1
-    assert lab.emulator.arm.mode.name == "POSITION"
+    wait_for(lambda: lab.emulator.arm.mode is Mode.POSITION, "the robot's own hold")
     assert np.abs(lab.plant.reading().joint_position_rad - start_rad).max() < 0.15
 
 

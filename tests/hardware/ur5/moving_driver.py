@@ -28,7 +28,7 @@ HANG_S = 5.0
 def main(host: str, after: str = "") -> int:
     arm = load_named(ArmConfig, ConfigKind.ARMS, "ur5")
     connector = load_named(ConnectorConfig, ConfigKind.CONNECTORS, "easy")
-    settings = DriverSettings(host=host, series="cb3", watchdog_hz=4.0, silence_timeout_s=0.6)
+    settings = DriverSettings(host=host, series="cb3", watchdog_hz=0.5, silence_timeout_s=0.6)
     driver = Ur5Driver(settings, arm, tcp_in_flange(connector))
     driver.configure()
     driver.activate()
@@ -42,9 +42,9 @@ def main(host: str, after: str = "") -> int:
             if turn == 20:
                 print("moving", flush=True)  # noqa: T201 - what the test waits for
     except ArmFaultError:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
         driver.let_go()
         if after == "stays":
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
             print("dropped", flush=True)  # noqa: T201 - what the test waits for
             signal.pause()
         try:

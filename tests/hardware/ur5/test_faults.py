@@ -163,9 +163,11 @@ def test_link_that_was_dropped_does_not_come_back_by_itself(device: EmulatorProc
         assert process.stdout is not None
         assert any("moving" in line for line in process.stdout), "the driver did not come up"
         device.call("pull_cable")
-        assert any("dropped" in line for line in process.stdout), "the driver did not notice"
-        wait_until_stopped(device)
-        device.call("plug_cable")
+        try:
+            assert any("dropped" in line for line in process.stdout), "the driver did not notice"
+            wait_until_stopped(device)
+        finally:
+            device.call("plug_cable")
         time.sleep(1.0)
         assert not device.get("plays"), "nobody has asked for the control program"
         process.kill()

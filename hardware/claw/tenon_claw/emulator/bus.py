@@ -119,14 +119,13 @@ class EmulatedBus:
         """rate: at which the client talks; a servo of another rate hears only noise."""
         begin_s = time.perf_counter()
         with self._lock:
-            now_s = time.monotonic()
             self._hearing = [
                 servo
                 for servo in self.servos
                 if servo.servo_id not in self.absent and table.BAUD_RATES[servo.value(table.BAUD_RATE)] == rate
             ]
             for servo in self._hearing:
-                servo.last_packet_s = now_s
+                servo.silent_s = 0.0
             answers = list(self._handled(request))
         if not answers:
             return

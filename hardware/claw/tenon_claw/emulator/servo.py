@@ -64,7 +64,7 @@ class EmulatedServo:
     """servo_id: as it answers. The motor reads ``has_torque``, ``torque_current_a`` and the goal, and reports back."""
 
     servo_id: int
-    last_packet_s: float = 0.0
+    silent_s: float = 0.0
     _data: bytearray = field(default_factory=lambda: bytearray(TABLE_SIZE))
 
     def __post_init__(self) -> None:
@@ -135,12 +135,16 @@ class EmulatedServo:
         if self.value(table.SHUTDOWN) & error:
             self.put(table.TORQUE_ENABLE, 0)
 
-    def watch(self, now_s: float) -> None:
-        """Once a turn: the temperature, and how long the bus has been silent."""
+    def watch(self, period_s: float) -> None:
+        """Once a turn, which is of ``period_s``: the temperature, and how long the bus has been silent.
+
+        By turns and not by the clock: a computer that stands still for a moment is no silent bus.
+        """
+        self.silent_s += period_s
         if self.value(table.PRESENT_TEMPERATURE) > self.value(table.TEMPERATURE_LIMIT):
             self.raise_error(HardwareError.OVERHEATING)
         watchdog = self.value(table.BUS_WATCHDOG)
-        if watchdog > 0 and now_s - self.last_packet_s > watchdog * table.S_PER_WATCHDOG_UNIT:
+        if watchdog > 0 and self.silent_s > watchdog * table.S_PER_WATCHDOG_UNIT:
             self.put(table.BUS_WATCHDOG, table.WATCHDOG_TRIPPED)
 
     def read(self, address: int, size: int) -> tuple[int, bytes]:

@@ -125,9 +125,9 @@ class EmulatedClaw:
 
     def _drive(self) -> None:
         """From the registers to the motors."""
-        now_s, settings = time.monotonic(), self.settings
+        settings = self.settings
         for servo in self.bus.servos:
-            servo.watch(now_s)
+            servo.watch(TURN_S)
         limits_nm = [
             servo.torque_current_a * settings.torque_constant_nm_a if servo.has_torque else 0.0
             for servo in self._servos

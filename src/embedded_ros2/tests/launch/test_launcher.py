@@ -133,8 +133,8 @@ def test_stop_interrupts_every_process(start):
 
 
 def test_stop_escalates_to_sigterm_and_sigkill(start):
-    options = ", sigterm_timeout: 0.05, sigkill_timeout: 0.05"
-    launch = "launch:\n" + node("polite", options) + node("stubborn", options)
+    patient, impatient = (f", sigterm_timeout: 0.05, sigkill_timeout: {seconds}" for seconds in (60.0, 0.05))
+    launch = "launch:\n" + node("polite", patient) + node("stubborn", impatient)
     polite = f"trap '' INT; trap 'exit 5' TERM; {RUN_FOREVER}"
     launcher, screen, result = start(launch, polite=polite, stubborn=f"trap '' INT TERM; {RUN_FOREVER}")
     pid_on(screen, "polite-1"), pid_on(screen, "stubborn-2")
