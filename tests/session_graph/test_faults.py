@@ -13,7 +13,7 @@ from tenon_session.testing.faults import FAULTS, Fault, FaultBench
 from tenon_session.testing.sessions import fault_session
 from tenon_session.testing.stage import Stage
 
-CASES = 3
+CASES = 2
 SEED = 0
 
 pytestmark = [pytest.mark.session, pytest.mark.timeout(900)]
