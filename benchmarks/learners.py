@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from learners_data import Case, write
+from learners_data import COMPILED, OWN, Case, write
 from learners_table import Measured, bars, to_markdown, write_tables
 
 WORKER = Path(__file__).with_name("learners_worker.py")
-OWN = ("tenon", "tenon-compiled")
-LIBRARIES = (*OWN, "sb3", "sbx", "d3rlpy")
+LIBRARIES = (OWN, COMPILED, "sb3", "sbx", "d3rlpy")
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -151,7 +150,7 @@ def main(
     counts = Counts(rounds or counts.rounds, seconds or counts.seconds)
     cases = [replace(case, episodes=QUICK_EPISODES) for case in CASES] if quick else list(CASES)
     theirs = str(peers_python or sys.executable)
-    pythons = {library: sys.executable if library in OWN else theirs for library in libraries}
+    pythons = {library: sys.executable if library in (OWN, COMPILED) else theirs for library in libraries}
     cores = {max(os.sched_getaffinity(0))}
     machine = {
         "cores": os.cpu_count(),

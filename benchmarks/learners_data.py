@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+OWN, COMPILED = "tenon", "tenon-compiled"
 STATE_SIZE, ACTION_SIZE, HIDDEN_SIZES = 17, 6, (256, 256)
 IMAGE_SHAPE = (64, 64, 3)
 CHANNELS, STRIDES, EMBEDDING_SIZE = (32, 32, 32, 32), (2, 1, 1, 1), 50

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from learners_data import Case
+from learners_data import COMPILED, OWN, Case
 from rich.console import Console
 from rich.table import Table
 
 WIDTH = 150
 MS_PER_S = 1e3
-OWN, COMPILED = "tenon", "tenon-compiled"
 NAMES = {OWN: "Tenon", COMPILED: "Tenon, compiled", "sb3": "Stable-Baselines3", "sbx": "SBX", "d3rlpy": "d3rlpy"}
 UPDATES_OVER_SB3, UPDATES_OVER_FASTEST, IMAGES_OVER_FASTEST, REPLAY_OVER_FRAMES = 1.3, 1.0, 3.0, 1.05
 HEAD = """# The learners

@@ -11,6 +11,7 @@ import torch
 from learners_data import (
     ACTION_SIZE,
     CHANNELS,
+    COMPILED,
     DISCOUNT,
     EMBEDDING_SIZE,
     HIDDEN_SIZES,
@@ -37,7 +38,7 @@ BLOCK_BYTES = 512
 
 
 def build(library: str, case: Case, data: Data, scratch: Path, device: str) -> TenonLearner:
-    compiled = library.endswith("-compiled")
+    compiled = library == COMPILED
     if compiled and case.observation == "image":
         raise UnsupportedError("convolutions gain nothing by it")
     return TenonLearner(case, data, scratch, device, compiled=compiled)

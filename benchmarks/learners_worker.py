@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import numpy as np
-from learners_data import Case, UnsupportedError, read
+from learners_data import COMPILED, OWN, Case, UnsupportedError, read
 
 ADAPTERS = {
-    "tenon": "learners_tenon",
-    "tenon-compiled": "learners_tenon",
+    OWN: "learners_tenon",
+    COMPILED: "learners_tenon",
     "sb3": "learners_peers",
     "sbx": "learners_peers",
     "d3rlpy": "learners_peers",

@@ -13,7 +13,7 @@ from tenon_session.testing.faults import FAULTS, Fault, FaultBench
 from tenon_session.testing.sessions import fault_session
 from tenon_session.testing.stage import Stage
 
-CASES = 2
+CASES = 3
 SEED = 0
 
 pytestmark = [pytest.mark.session, pytest.mark.timeout(900)]
@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.session, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A graph that needs images, without lockstep, at half the pace of a real arm: two cores are busy with it."""
+    """A graph that needs images, at the pace of a real arm, without lockstep."""
     directory = tmp_path_factory.mktemp("faults")
-    with Stage(fault_session(directory, real_time_factor=0.5), directory).open() as opened:
+    with Stage(fault_session(directory, real_time_factor=1.0), directory).open() as opened:
         yield opened
 
 

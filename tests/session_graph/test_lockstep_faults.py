@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.session, pytest.mark.timeout(600)]
 
 
 def test_killed_policy_is_found_under_lockstep(tmp_path: Path) -> None:
-    session = fault_session(tmp_path, real_time_factor=1.0, lockstep_timeout_s=1.0)
+    session = fault_session(tmp_path, real_time_factor=2.0, lockstep_timeout_s=1.0)
     with Stage(session, tmp_path).open() as stage:
         bench = FaultBench(stage)
         bench.begin()

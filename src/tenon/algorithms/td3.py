@@ -133,8 +133,9 @@ class TD3(GradientAlgorithm[TD3Config, TD3Metrics]):
         )
 
     def update(self, batch: Batch) -> TD3Metrics:
+        due = self._phase()
         metrics = super().update(batch)
-        if self._is_due(self.updates):
+        if due:
             self._of_actor = {name: torch.tensor(getattr(metrics, name), device=self.device) for name in _OF_ACTOR}
         return metrics
 
@@ -163,12 +164,8 @@ class TD3(GradientAlgorithm[TD3Config, TD3Metrics]):
         return bellman_target(batch.reward, batch.terminated, value, self.config.discount, batch.steps)
 
     def _phase(self) -> bool:
-        """Whether the next update derives the actor's loss."""
-        return self._is_due(self.updates + 1)
-
-    def _is_due(self, update: int) -> bool:
-        """Whether update number ``update`` (from 1) moves the actor and the targets."""
-        return update % self.config.policy_delay == 0
+        """Whether the next update moves the actor and the targets."""
+        return (self.updates + 1) % self.config.policy_delay == 0
 
     def _of_actor_at(self, batch: Batch, features: Tensor, values: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The actor's loss and its numbers for the metrics.
@@ -193,7 +190,7 @@ class TD3(GradientAlgorithm[TD3Config, TD3Metrics]):
     def _step(self) -> None:
         """The critics every time; the actor (once they are warm) and the targets every ``policy_delay`` updates."""
         self._critic_adam.step()
-        if self._is_due(self.updates + 1):
+        if self._phase():
             if self.updates >= self.config.critic_warmup_updates:
                 self._policy_adam.step()
             self._target_policy_vector.move_towards(self._policy_vector, self.config.target_rate)

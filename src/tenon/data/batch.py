@@ -76,23 +76,12 @@ class Batch:
 
     def part(self, start: int, stop: int) -> Batch:
         """Rows ``start`` to ``stop`` as views: what is written there is written here."""
-        return Batch(
-            observation=_observation_part(self.observation, start, stop),
-            action=self.action[start:stop],
-            reward=self.reward[start:stop],
-            next_observation=_observation_part(self.next_observation, start, stop),
-            terminated=self.terminated[start:stop],
-            number=self.number[start:stop],
-            prior=self.prior[start:stop],
-            steps=None if self.steps is None else self.steps[start:stop],
-            session=None if self.session is None else self.session[start:stop],
-            success_state=None if self.success_state is None else self.success_state[start:stop],
-        )
+        return Batch.of_columns([None if column is None else column[start:stop] for column in self.columns()])
 
     def columns(self) -> tuple[Tensor | None, ...]:
         """All contents side by side, None for what is not there; ``of_columns`` makes the batch of them."""
         seen = (self.observation, self.next_observation)
-        own = (getattr(self, name) for name in _own_columns())
+        own = (getattr(self, name) for name in _OWN_COLUMNS)
         return (*(column for each in seen for column in (each.state, each.image)), *own)
 
     @classmethod
@@ -102,7 +91,7 @@ class Batch:
         return cls(
             observation=ObservationBatch(state, image),
             next_observation=ObservationBatch(next_state, next_image),
-            **dict(zip(_own_columns(), own, strict=True)),
+            **dict(zip(_OWN_COLUMNS, own, strict=True)),
         )
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -131,15 +120,10 @@ class Batch:
         )
 
 
-def _own_columns() -> list[str]:
-    """Fields that are no observations."""
-    fields = (field.name for field in dataclasses.fields(Batch))
-    return [name for name in fields if name not in ("observation", "next_observation")]
-
-
-def _observation_part(observation: ObservationBatch, start: int, stop: int) -> ObservationBatch:
-    image = observation.image
-    return ObservationBatch(observation.state[start:stop], None if image is None else image[start:stop])
+_OWN_COLUMNS = tuple(
+    field.name for field in dataclasses.fields(Batch) if field.name not in ("observation", "next_observation")
+)
+"""Fields that are no observations."""
 
 
 def _observation_to(observation: ObservationBatch, device: torch.device) -> ObservationBatch:

@@ -40,8 +40,8 @@ class TrainerConfig(Config):
     compiled: bool = Field(
         default=False,
         description="whether torch.compile makes one graph of an update's losses and gradients: more updates a second "
-        "(docs/results/learners.md), after half a minute at the start, so not for sessions with a robot; needs a C++ "
-        "compiler, and rounds differently",
+        "(docs/results/learners.md), but the first ones wait for the compiler, so not for sessions with a robot; needs "
+        "a C++ compiler, and rounds differently",
     )
     device: str = Field(default="cpu", description="where the networks live; exact resume is promised on the CPU")
 

@@ -106,6 +106,25 @@ def recover(driver, wait_for):
     return told
 
 
+def refusal(driver):
+    """What ``recover`` says; it must not succeed."""
+    with pytest.raises(ArmFaultError) as fault:
+        driver.recover()
+    return fault.value
+
+
+def assert_is_known_as_restarted(driver, wait_for):
+    """It is named at last, and what a person has to do with it."""
+    told = []
+
+    def is_named():
+        told.append(refusal(driver))
+        return told[-1].kind is ArmFaultKind.CONTROLLER_RESTARTED
+
+    wait_for(is_named, "the restart to be named")
+    assert "robot enable" in str(told[-1])
+
+
 def assert_comes_back_without_moving(lab, driver, wait_for, moved_m=STILL_M):
     """It recovers where it is; nothing moves before somebody says so, and then it moves as before."""
     wait_for(lambda: lab.emulator.arm.mode is None, "the robot's own hold")
@@ -307,16 +326,7 @@ def test_robot_rebooted(lab, driver, wait_for):
     restarts = (ArmFaultKind.CONNECTION_LOST, ArmFaultKind.NOT_READY, ArmFaultKind.CONTROLLER_RESTARTED)
     assert fault_of(driver).kind in restarts
     assert not lab.emulator.arm.state.enabled
-    told = []
-
-    def is_known_as_restarted():
-        with pytest.raises(ArmFaultError) as fault:
-            driver.recover()
-        told.append(fault.value)
-        return fault.value.kind is ArmFaultKind.CONTROLLER_RESTARTED
-
-    wait_for(is_known_as_restarted, "the restart to be named")
-    assert "robot enable" in str(told[-1])
+    assert_is_known_as_restarted(driver, wait_for)
     lab.emulator.arm.enable(True)
     assert_comes_back_without_moving(lab, driver, wait_for)
 
@@ -327,24 +337,10 @@ def test_robot_that_is_back_is_not_believed_before_it_tells_its_state(lab, drive
     monkeypatch.setattr(type(lab.emulator.robot), "_publish_slow", lambda robot, stamp: None)
     lab.emulator.reboot()
     fault_of(driver)
-
-    def is_waited_for():
-        with pytest.raises(ArmFaultError) as fault:
-            driver.recover()
-        return "joint states come, but not /robot/state" in str(fault.value)
-
-    wait_for(is_waited_for, "joint states without the robot's state")
+    waiting = "joint states come, but not /robot/state"
+    wait_for(lambda: waiting in str(refusal(driver)), "joint states without the robot's state")
     monkeypatch.undo()
-    told = []
-
-    def is_known_as_disabled():
-        with pytest.raises(ArmFaultError) as fault:
-            driver.recover()
-        told.append(str(fault.value))
-        return fault.value.kind is ArmFaultKind.CONTROLLER_RESTARTED
-
-    wait_for(is_known_as_disabled, "the restart to be named")
-    assert "robot enable" in told[-1]
+    assert_is_known_as_restarted(driver, wait_for)
 
 
 def test_garbage_on_the_wire(lab, driver, wait_for):
