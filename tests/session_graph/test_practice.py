@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tenon.cli.checkpoints import policy_of
+from tenon.data.store import EpisodeStore
 from tenon.session.setup import load_setup
 from tenon.training.trainer import Trainer
 from tenon_session.testing.sessions import constant_classifier, offline_training, picture_session
@@ -87,7 +88,11 @@ def test_killed_practice_is_resumed_and_hands_over_the_start_that_nothing_beat(t
     assert report["handed_over"] == "start"
     assert policy_of(tmp_path / "run" / "best").version == OFFLINE_UPDATES
     trainer = Trainer.resume(tmp_path / "run" / "trainer")
-    assert trainer.replay.transitions == TRIALS * HORIZON_STEPS
+    contracts = [episode.contract for episode in EpisodeStore(tmp_path / "run" / "episodes").episodes()]
+    assert len(contracts) == TRIALS
+    assert all(trainer.has_episode(contract.session, contract.session_episode) for contract in contracts)
+    # The trial that the kill cut has no episode, and its steps, none to all of them, are experience all the same.
+    assert 0 <= trainer.replay.transitions - TRIALS * HORIZON_STEPS <= HORIZON_STEPS
     assert trainer.updates > 0 and report["looks"][-1]["version"] == OFFLINE_UPDATES + trainer.updates
     assert trainer.prior is not None
     trainer.replay.close()
