@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,34 @@ def test_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, interrupt
     whole, whole_curve = train(tmp_path / "whole", stop_at=None)
     assert torch.equal(resumed, whole)
     assert resumed_curve == whole_curve
+
+
+@pytest.mark.parametrize("killed_at", [3, 9, 10, 18])
+def test_training_that_was_killed_within_an_episode_is_looked_at_as_often(tmp_path: Path, killed_at: int) -> None:
+    plan = Plan(steps=32, evaluate_every=8)
+    looks: list[int] = []
+
+    class Killed(Walk):
+        taken = 0
+
+        def step(self, action: Any, /) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            Killed.taken += 1
+            if Killed.taken == killed_at:
+                raise InterruptedError
+            return super().step(action)
+
+    def look(trainer: Trainer, step: int) -> dict[str, float]:
+        looks.append(step)
+        return {"success": 1.0}
+
+    def train() -> None:
+        with practised(JobContext(JOB, tmp_path), config(), SPEC, plan, look, env=Killed()):
+            pass
+
+    with suppress(InterruptedError):
+        train()
+    train()
+    assert [step // 8 for step in looks] == [1, 2, 3, 4]
 
 
 def test_finished_training_does_nothing_more(tmp_path: Path) -> None:

@@ -27,8 +27,6 @@ from tenon.training.trainer import Trainer
 AWAC, SACFD, BC = "AWAC", "SACfD", "BC"
 VALVE = "claw-valve"
 _SCRIPT_STREAM, _CLONE_STREAM = 5, 6
-_CLONE_EPISODES = 1_000_000_000
-"""Seeds of the clone's roll-outs lie apart from those of the script."""
 
 
 class AWACValveSize(Config):
@@ -131,8 +129,9 @@ class AWACValve(Experiment[AWACValveSize]):
             while clone.updates < clone.config.offline_updates:
                 clone.update()
             choose = policy_chooser(clone, deterministic=False, step=_CLONE_STREAM)
+            rng = np.random.default_rng((seed, _CLONE_STREAM))
             for number in range(self.size.cloned):
-                draw = _CLONE_EPISODES * (seed + 1) + number
+                draw = int(rng.integers(episodes.EVALUATION_SEED))  # below the draws that judge
                 yield from run_script(env, choose, session="clone", episode=number, seed=draw).transitions
         finally:
             clone.close()

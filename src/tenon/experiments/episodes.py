@@ -14,6 +14,9 @@ from tenon.training.loop import observation_from_gym
 EVALUATION_SEED = 1_000_000_000
 """Seed of the first evaluation draw, as in ``tenon evaluate``; training draws from other seeds."""
 
+CHOICE_SEED = EVALUATION_SEED + 500_000_000
+"""Seed of the first draw on which a practice chooses its best policy: others than those that judge the chosen one."""
+
 _DITHER_STREAM = 3
 
 Chooser = Callable[[Observation], FloatArray]

@@ -203,7 +203,8 @@ class InsertionTable(Experiment[InsertionTableSize]):
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:
             choose = policy_chooser(trainer, deterministic=False, step=step)
-            count = draws if step == self.size.steps else self.size.draws_on_the_way
+            judged = self.size.steps <= step < self.size.steps + self.size.evaluate_every
+            count = draws if judged else self.size.draws_on_the_way
             return {"success_noisy": episodes.success_rate(_roll_out(env, choose, count))}
 
         config, plan = _trainer(arm, steps, self.size.warmup), Plan(steps, self.size.evaluate_every)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tenon.configuration.session import PracticeConfig
 from tenon.environments.insertion import InsertionEnv
-from tenon.experiments.episodes import EVALUATION_SEED
+from tenon.experiments.episodes import CHOICE_SEED, EVALUATION_SEED
 from tenon.rewards import Reward, RewardObservation, RewardResult
 from tenon.session.finetune import StartPoint
 from tenon.session.practice import Judgement, Look, PracticeRecord
@@ -26,8 +26,6 @@ from tenon.training.loop import Acts, evaluate_gym, observation_from_gym, train_
 from tenon.training.snapshot import PolicySnapshot, load_actor
 from tenon.training.trainer import Trainer
 
-CHOICE_SEED = EVALUATION_SEED + 500_000_000
-"""Seed of the first draw that chooses the weights: not those of before and after, as in a session."""
 SUCCESS_TICKS = 3
 """As ``success_ticks`` of a session."""
 _SESSION = "practice"

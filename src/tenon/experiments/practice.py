@@ -103,10 +103,14 @@ class Practice:
     def _online(self, env: ResettableEnvironment) -> None:
         trainer, plan = self._trainer, self._plan
         self._catch_up()
-        if self._is_due_after_last_episode():
+        begun, cut_off = self._last_episode()
+        done = trainer.replay.transitions
+        if not cut_off and self._is_due(begun, done):
             self._look()
+        # The look that an episode was cut off before comes after the next one.
+        before = begun if cut_off else done
         episode = _first_free_episode(trainer)
-        while (before := trainer.replay.transitions) < plan.steps:
+        while done < plan.steps:
             rng = np.random.default_rng((trainer.seed, _EPISODE_STREAM, episode))
             train_gym(
                 env,
@@ -123,6 +127,7 @@ class Practice:
             self._tell()
             if self._is_due(before, done):
                 self._look()
+            before = done
         if plan.steps:
             self._look()
 
@@ -135,13 +140,16 @@ class Practice:
         """Whether an episode from transition ``before`` to ``done`` is one after which it is looked at."""
         return done // self._plan.evaluate_every > before // self._plan.evaluate_every
 
-    def _is_due_after_last_episode(self) -> bool:
-        """The same of the last one that is stored: an interruption may have come while it was looked at."""
+    def _last_episode(self) -> tuple[int, bool]:
+        """The transition that the last stored episode began at, and whether an interruption cut it off.
+
+        One that was not may have been interrupted while it was looked at.
+        """
         done = self._trainer.replay.transitions
         if not done:
-            return False
+            return 0, False
         last = self._trainer.replay.rows(torch.tensor([done - 1]))[0]
-        return bool(last["ended"]) and self._is_due(done - 1 - int(last["step"]), done)
+        return done - 1 - int(last["step"]), not last["ended"]
 
     def _look(self) -> None:
         if self._looked_at != self.step:
