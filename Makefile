@@ -28,20 +28,22 @@ ros2: setup
 
 # What runs graphs, devices or consoles in real time is given the machine to itself; all else runs side by side.
 ONE_BY_ONE = tests/session_graph tests/hardware tests/nodes tests/console tests/benchmarks src/embedded_ros2/tests
-UNIT = $(PY) -m pytest -n auto --dist loadfile -m "not browser and not devices and not session" tests $(addprefix --ignore=,$(ONE_BY_ONE))
-SESSIONS = $(PY) -m pytest -m "not browser and not devices" $(ONE_BY_ONE)
-COMMANDS = $(PY) -m pytest -m "session and not browser and not devices" tests/cli
+# Tests are of the embedded ROS 2, whatever is sourced.
+PYTEST = env -u PYTHONPATH -u AMENT_PREFIX_PATH $(PY) -m pytest
+UNIT = $(PYTEST) -n auto --dist loadfile -m "not browser and not devices and not session" tests $(addprefix --ignore=,$(ONE_BY_ONE))
+SESSIONS = $(PYTEST) -m "not browser and not devices" $(ONE_BY_ONE)
+COMMANDS = $(PYTEST) -m "session and not browser and not devices" tests/cli
 
 test: setup
 	status=0; $(UNIT) || status=1; $(SESSIONS) || status=1; $(COMMANDS) || status=1; exit $$status
 
 # The web console in headless Chromium, against a session that runs: minutes, and sensitive to other load.
 browser: setup
-	$(PY) -m pytest -m browser
+	$(PYTEST) -m browser
 
 # Sessions on emulated arms in real time whose devices fail: false faults of timing (stale_command) come up on two cores.
 devices: setup
-	$(PY) -m pytest -m devices
+	$(PYTEST) -m devices
 
 demo: setup
 	$(VENV)/bin/tenon demo --seed $(SEED)

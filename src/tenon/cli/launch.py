@@ -39,19 +39,23 @@ class Launch:
 
 
 def _run(command: list[str]) -> int:
-    """Runs the launcher in the foreground; Ctrl-C in the terminal reaches it by itself, SIGTERM is passed on as the
-    same, at which ros2 launch ends its nodes."""
+    """Runs the launcher in the foreground, away from the terminal: so ros2 launch passes SIGINT on to its nodes, once,
+    whether it comes from Ctrl-C, from SIGTERM or from this process's death."""
     import signal
     import subprocess
 
     from tenon_session.graph import die_with_parent
 
     process = subprocess.Popen(
-        command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=die_with_parent(signal.SIGINT)
+        command,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=die_with_parent(signal.SIGINT),
     )
     previous = {
-        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT)),
+        number: signal.signal(number, lambda *_: process.send_signal(signal.SIGINT))
+        for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         status = process.wait()

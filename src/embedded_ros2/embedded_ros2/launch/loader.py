@@ -146,7 +146,7 @@ class _Loader:
 
     def _timer(self, entity: Entity) -> None:
         before_s = self.start_delay_s
-        self.start_delay_s += self.state.seconds(entity, "period", default=None)
+        self.start_delay_s += self.state.seconds(entity, "period")
         try:
             self.run(entity)
         finally:

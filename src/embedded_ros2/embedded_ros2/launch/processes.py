@@ -89,8 +89,8 @@ def _process(entity: Entity, state: State, name: str, command: tuple[str | Inlin
         output=_output(entity, state),
         respawn=_respawn(entity, state),
         shutdown_on_exit=_shutdown_on_exit(entity),
-        sigterm_timeout_s=state.seconds(entity, "sigterm_timeout", default=DEFAULT_STOP_TIMEOUT_S),
-        sigkill_timeout_s=state.seconds(entity, "sigkill_timeout", default=DEFAULT_STOP_TIMEOUT_S),
+        sigterm_timeout_s=state.real_seconds(entity, "sigterm_timeout", default=DEFAULT_STOP_TIMEOUT_S),
+        sigkill_timeout_s=state.real_seconds(entity, "sigkill_timeout", default=DEFAULT_STOP_TIMEOUT_S),
     )
 
 
@@ -104,7 +104,7 @@ def _output(entity: Entity, state: State) -> str:
 
 def _respawn(entity: Entity, state: State) -> Respawn | None:
     is_on = state.flag(entity, "respawn", default=False)
-    delay_s = state.seconds(entity, "respawn_delay", default=0.0)
+    delay_s = state.real_seconds(entity, "respawn_delay", default=0.0)
     text = entity.scalar("respawn_max_retries")
     try:
         retries = None if text is None else int(state.substitute(entity, text))

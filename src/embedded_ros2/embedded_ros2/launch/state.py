@@ -61,13 +61,11 @@ class State:
             raise entity.error(f"'{key}' is '{value}', it must be true, 1, false or 0")
         return value in _TRUE
 
-    def seconds(self, entity: Entity, key: str, *, default: float | None) -> float:
-        """Takes a duration in seconds that is not negative; without default it must be there."""
+    def seconds(self, entity: Entity, key: str) -> float:
+        """Takes a duration in seconds that is not negative, also as the result of substitutions."""
         text = entity.scalar(key)
         if text is None:
-            if default is None:
-                raise entity.error(f"'{key}' is missing")
-            return default
+            raise entity.error(f"'{key}' is missing")
         value = self.substitute(entity, text)
         try:
             seconds = float(value)
@@ -76,6 +74,17 @@ class State:
         if not 0 <= seconds < float("inf"):
             raise entity.error(f"'{key}' is '{value}', it must be a number of seconds, 0 or more")
         return seconds
+
+    def real_seconds(self, entity: Entity, key: str, *, default: float) -> float:
+        """Takes a duration that ``ros2 launch`` compares as it stands: a YAML number with a point, 0 or more."""
+        value = entity.value(key)
+        if value is None:
+            return default
+        if not isinstance(value, float) or not 0 <= value < float("inf"):
+            raise entity.error(
+                f"'{key}' is {value!r}, it must be seconds with a point, 0.0 or more, as ros2 launch needs it"
+            )
+        return value
 
     def condition_holds(self, entity: Entity) -> bool:
         """Decides 'if' and 'unless'; both at once are refused."""

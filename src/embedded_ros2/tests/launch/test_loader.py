@@ -249,7 +249,7 @@ def test_respawn_and_stopping(write):
     file = write(f"""
         launch:
           - node: {{{NODE}, respawn: true, respawn_delay: 0.5, respawn_max_retries: 3}}
-          - node: {{{NODE}, respawn: "true", respawn_max_retries: -1, sigterm_timeout: 1, sigkill_timeout: "2.5"}}
+          - node: {{{NODE}, respawn: "true", respawn_max_retries: -1, sigterm_timeout: 1.0, sigkill_timeout: 2.5}}
           - node: {{{NODE}, on_exit: shutdown}}
         """)
     limited, endless, required = load(file)
@@ -289,7 +289,9 @@ def test_anchors_can_be_used(write):
         (f"launch: [node: {{{NODE}, remap: [{{from: a}}]}}]", "'to' is missing"),
         (f"launch: [node: {{{NODE}, output: full}}]", "'full', supported are screen, log, both"),
         (f"launch: [node: {{{NODE}, on_exit: restart}}]", "knows 'shutdown' only"),
-        (f"launch: [node: {{{NODE}, respawn_delay: -1}}]", "0 or more"),
+        (f"launch: [node: {{{NODE}, respawn_delay: -1.0}}]", "0.0 or more"),
+        (f"launch: [node: {{{NODE}, sigterm_timeout: 35}}]", "'sigterm_timeout' is 35, it must be seconds with a point"),
+        (f'launch: [node: {{{NODE}, sigkill_timeout: "2.5"}}]', "'sigkill_timeout' is '2.5', it must be seconds with a point"),
         (f"launch: [node: {{{NODE}, args: $(var x)}}]", "variable 'x' is not set"),
         ("launch: [arg: {name: a, default: 1}]", "'default' must be a text, not 1: quote it"),
         ("launch: [let: {name: a}]", "'value' is missing"),
