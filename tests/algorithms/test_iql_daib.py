@@ -313,6 +313,14 @@ def test_in_practice_own_pictures_stay_raw_and_prior_ones_are_augmented() -> Non
         assert offsets[6:].tolist() == [0.0] * (ROWS - 6)
 
 
+def test_practice_draws_no_prior_pictures_now_and_then_and_goes_on() -> None:
+    learner, batch = _learner(augment=CHANGED, encoder_updates=0), _batch(prior=0)
+    seen = _Pictures(learner)
+    learner.update(batch)
+    assert batch.observation.image is not None
+    assert not _offsets(seen.policy[0], batch.observation.image).any()
+
+
 def test_augmentation_differs_from_update_to_update() -> None:
     learner = _learner(augment=CHANGED)
     seen = _Pictures(learner)

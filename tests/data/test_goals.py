@@ -9,7 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from tenon.data.goals import goal_reward, reward_bounds
+from tenon.data.goals import goal_reward
 from tenon.data.transitions import (
     EnvironmentSpec,
     GoalSpec,
@@ -47,7 +47,7 @@ def test_reward_is_that_of_the_paper_and_within_its_bounds(reward: str, size: in
     expected = [_by_hand(a, b, goal) for a, b in zip(achieved, desired, strict=True)]
     assert found.shape == (400,)
     assert found.tolist() == expected
-    low, high = reward_bounds(goal)
+    low, high = goal.reward_bounds
     assert (min(expected), max(expected)) == (low, high), "both bounds are met, and nothing lies beyond them"
 
 

@@ -59,7 +59,7 @@ def steps_of(kind: str, count: int, *, length: int = 5, session: str = "s") -> l
                 step=step,
                 observation=seen(frame),
                 action=np.full(1, 0.1 * step, np.float32),
-                reward=float(np.float32(0.3 * number)),
+                reward=float(np.float32(number / count)),
                 next_observation=seen(frame + 1),
                 terminated=step == length - 1 and episode % 2 == 0,
                 truncated=step == length - 1 and episode % 2 == 1,

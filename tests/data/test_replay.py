@@ -200,6 +200,26 @@ def test_episodes_that_the_ring_dropped_are_remembered(tmp_path: Path) -> None:
     assert replay.complete_episodes == 400 // EPISODE
 
 
+def test_steps_of_a_broken_off_episode_that_the_ring_dropped_never_come_in_again(tmp_path: Path) -> None:
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    broken_off = dataclasses.replace(transition_number(0), session="broken off")
+    for step in range(3):
+        replay.add(dataclasses.replace(broken_off, step=step))
+    slots = CONFIG.slots
+    for number in range(slots):
+        replay.add(transition_number(number))
+        assert replay.has_step("broken off", 0, 2)
+    replay.close()
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    for number in range(slots, slots + 3):
+        replay.add(transition_number(number))
+    replay.close()
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    assert replay.has_step("broken off", 0, 2)
+    assert not replay.has_episode("broken off", 0)
+    assert replay.complete_episodes == (slots + 3) // EPISODE
+
+
 def test_episode_that_cannot_be_written_down_is_told_and_stands(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -272,6 +292,27 @@ def test_row_that_a_power_cut_tore_is_cut_off(tmp_path: Path, caplog: pytest.Log
     _fill(replay, 27, 60)
     _assert_holds(replay, 0, 60)
     assert replay.has_episode("s", 3)
+
+
+def test_what_a_power_cut_took_from_a_ring_that_had_come_round_is_not_believed_to_be_there(tmp_path: Path) -> None:
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    _fill(replay, 0, 300)
+    replay.flush()
+    for number in range(300, 315):
+        replay.add(dataclasses.replace(transition_number(number), human=True))
+    replay._fields["state"].array[303 % CONFIG.slots, 1] += 1.0
+    replay._lock.close()  # as a crash leaves it: neither flushed nor closed
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    assert replay.transitions == 303
+    lost = [divmod(number, EPISODE) for number in range(303, 315)]
+    assert not any(replay.has_step("s", episode, step) for episode, step in lost)
+    assert not replay.has_episode("s", 303 // EPISODE)
+    window = replay.window(303)
+    assert replay.human(range(400)).tolist() == [300, 301, 302]
+    assert len(window) == CONFIG.capacity
+    _assert_holds(replay, window.start, 300)
+    _fill(replay, 303, 400)
+    _assert_holds(replay, 303, 400)
 
 
 WRITER = """

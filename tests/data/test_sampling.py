@@ -16,7 +16,7 @@ from tenon.data.goals import goal_reward
 from tenon.data.mapped_array import StorageError
 from tenon.data.prior import write_prior
 from tenon.data.replay import Replay, ReplayConfig
-from tenon.data.sampling import RelabelConfig, Sampler, SamplingConfig
+from tenon.data.sampling import RelabelConfig, Sampler, SamplingConfig, _approach
 from tenon.data.transitions import (
     EnvironmentSpec,
     GoalSpec,
@@ -48,7 +48,7 @@ def episode_of(number: int, length: int, *, terminates: bool = False, session: s
                 step=step,
                 observation=Observation(before),
                 action=rng.uniform(-1, 1, 1).astype(np.float32),
-                reward=float(rng.normal()),
+                reward=float(rng.uniform(-1.0, 0.0)),
                 next_observation=Observation(after, achieved_goal=rng.uniform(0, 1, 2).astype(np.float32)),
                 terminated=terminates and step == length - 1,
                 truncated=not terminates and step == length - 1,
@@ -154,7 +154,7 @@ def test_relabelled_reward_is_that_of_the_next_achieved_goal(tmp_path: Path, str
     task = TASK.model_copy(update={"reward": reward})
     spec = EnvironmentSpec(observation=ObservationSpec(state_size=3, goal=task), action_size=1)
     replay = Replay(tmp_path, spec, ReplayConfig(capacity=100, reserve=10))
-    steps = stream([7, 4, 9])
+    steps = [dataclasses.replace(step, reward=task.reward_bounds[0]) for step in stream([7, 4, 9])]
     for step in steps:
         replay.add(step)
     batch = draw(Case(replay, steps), 500, relabel=relabel(strategy))
@@ -328,6 +328,12 @@ def test_replay_of_another_goal_is_refused_by_the_name_of_the_difference(tmp_pat
         Replay(tmp_path / "own", spec, ReplayConfig(capacity=1000, reserve=100))
 
 
+def test_reward_that_reaching_a_goal_cannot_pay_never_comes_in(tmp_path: Path) -> None:
+    case = case_of(tmp_path, [])
+    with pytest.raises(TransitionError, match=r"reward is 1: .*\(miss_penalty\) pays from -1 to 0 a step"):
+        case.replay.add(dataclasses.replace(episode_of(9, 2)[0], reward=1.0))
+
+
 def test_reward_that_is_not_a_number_never_comes_in(tmp_path: Path) -> None:
     case = case_of(tmp_path, stream([3]))
     with pytest.raises(TransitionError, match="reward is nan"):
@@ -410,6 +416,16 @@ def test_demonstrated_steps_stand_in_the_share_of_the_prior_data(with_interventi
     assert not torch.isin(before.reward[:2000], with_interventions.values("reward", np.array(sorted(HUMAN)))).any()
 
 
+def test_demonstrated_steps_have_their_share_without_prior_data_too(with_interventions: Replay) -> None:
+    config = SamplingConfig(interventions="demonstration", prior_share=0.5)
+    batch = drawn(Sampler(with_interventions, None, config, DISCOUNT))
+    half = len(batch) // 2
+    assert set(batch.number[:half].tolist()) == HUMAN and batch.prior[:half].all()
+    assert set(batch.number[half:].tolist()) == set(range(20))
+    before = drawn(Sampler(with_interventions, None, config, DISCOUNT), until=2)
+    assert not before.prior.any()
+
+
 def test_who_acted_is_known_after_a_restart(with_interventions: Replay, tmp_path: Path) -> None:
     with_interventions.close()
     again = Replay.open(tmp_path / "replay", SPEC)
@@ -458,6 +474,18 @@ def test_approach_share_draws_what_stands_before_the_first_success(tmp_path: Pat
     assert bool(drawn.prior.all())
     share = np.isin(drawn.number.numpy(), sorted(before)).mean()
     assert share == pytest.approx(0.75 + 0.25 * len(before) / len(steps), abs=0.03)
+
+
+def test_approach_ends_with_the_first_success_of_each_span_whatever_the_episodes_lengths(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for case_number in range(20):
+        lengths = rng.integers(1, 9, 30).tolist()
+        steps = [dataclasses.replace(step, success=rng.random() < 0.15) for step in stream(lengths)]
+        case = case_of(tmp_path / str(case_number), steps)
+        window = range(int(rng.integers(0, 10)), len(steps) - int(rng.integers(0, 5)))
+        numbers = np.arange(window.start, window.stop)
+        found = case.replay.first_success(*case.replay.spans(numbers, window))
+        assert _approach(case.replay, window).tolist() == numbers[numbers < found].tolist()
 
 
 def test_prior_data_without_success_are_drawn_uniformly_and_that_is_told(

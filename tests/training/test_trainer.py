@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -27,7 +28,7 @@ from tenon.data.checkpoint import (
 )
 from tenon.data.mapped_array import MappedArray, StorageError
 from tenon.data.replay import ReplayConfig
-from tenon.data.transitions import EnvironmentSpec, Observation, ObservationSpec, Transition, TransitionError
+from tenon.data.transitions import EnvironmentSpec, ImageSpec, Observation, ObservationSpec, Transition, TransitionError
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer, TrainerError
 
@@ -194,6 +195,41 @@ def test_training_that_lags_beyond_the_ring_catches_up_and_stays_bit_equal(tmp_p
     while resumed.update_due():
         resumed.update()
     _assert_equal(synchronous, resumed)
+
+
+def test_training_that_lags_beyond_the_frames_of_its_ring_catches_up_and_stays_bit_equal(tmp_path: Path) -> None:
+    """Episodes of one step take two frames a transition: frames come round long before rows."""
+    spec = EnvironmentSpec(
+        observation=ObservationSpec(state_size=3, image=ImageSpec(height=8, width=8, channels=1)), action_size=2
+    )
+    algorithm = {"hidden_sizes": [16], "encoder": {"channels": [4], "strides": [2], "embedding_size": 8}}
+    config = config_of(
+        algorithm=algorithm, replay=ReplayConfig(capacity=100, reserve=8), checkpoint_every_updates=1_000
+    )
+
+    def step_of_one(number: int) -> Transition:
+        step = transition_number(number)
+        images = np.random.default_rng(number).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
+        return dataclasses.replace(
+            step,
+            episode=number,
+            step=0,
+            observation=dataclasses.replace(step.observation, image=images[0]),
+            next_observation=dataclasses.replace(step.next_observation, image=images[1]),
+            terminated=True,
+            truncated=False,
+        )
+
+    synchronous = Trainer.create(config, spec, tmp_path / "a", seed=4)
+    lagging = Trainer.create(config, spec, tmp_path / "b", seed=4)
+    for number in range(90):
+        for trainer in (synchronous, lagging):
+            trainer.add(step_of_one(number))
+        while synchronous.update_due():
+            synchronous.update()
+    while lagging.update_due():
+        lagging.update()
+    _assert_equal(synchronous, lagging)
 
 
 def test_update_waits_for_its_transitions(tmp_path: Path) -> None:

@@ -266,6 +266,8 @@ class IQLDAIB(Algorithm[IQLDAIBConfig, IQLDAIBMetrics]):
         if image is None or next_image is None:
             return batch
         rows = torch.arange(len(batch), device=self.device) if self.encoders_learn else batch.prior.nonzero()[:, 0]
+        if not len(rows):
+            return batch
         generator = reseed(self._shift_generator, self.seed, "augment", self.updates + 1)
         change = draw_augmentation(len(rows), self.config.augment, generator, channels=image.shape[-1])
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tenon.data.goals import reward_bounds
 from tenon.data.transitions import EnvironmentSpec
 
 Cloning = Literal["filtered", "plain", "off"]
@@ -91,5 +90,5 @@ def return_bounds(spec: EnvironmentSpec, discount: float) -> tuple[float, float]
     goal = spec.observation.goal
     if goal is None:
         return None
-    lowest, highest = reward_bounds(goal)
+    lowest, highest = goal.reward_bounds
     return lowest / (1.0 - discount), highest / (1.0 - discount)

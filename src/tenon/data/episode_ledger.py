@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 _log = logging.getLogger(__name__)
 
 _RECORD = np.dtype([("session", "<u4"), ("episode", "<u4"), ("transitions", "<u8"), ("mark", "<u8")])
-# Distinguishes a record from zeros that a power cut may have left at the end of the file.
-_MARK = 0x5445_4E4F
+# What a record says of its episode; told apart from zeros that a power cut may have left at the end of the file.
+_COMPLETE, _DROPPED = 0x5445_4E4F, 0x5445_4E44
 
 
 @dataclass
 class _Progress:
+    """newest: what the replay held once the newest of the steps was in."""
+
     steps: set[int] = field(default_factory=set)
     last: int | None = None
+    newest: int = 0
 
     @property
     def complete(self) -> bool:
@@ -30,17 +33,18 @@ class _Progress:
 class EpisodeLedger:
     """Complete episodes are on disk, one record each, also after the ring has dropped them; open ones in memory.
 
-    An episode is complete when its last step and all steps before it are held, in whatever order they came.
+    An episode is complete when its last step and all steps before it are held, in whatever order they came. One that
+    was broken off stays open; once the ring has dropped all of it there is a record of that, and none of its steps
+    comes in again.
     Keys are (number of the session, number of the episode). ``transitions`` counts what the replay held at that moment:
     a record of more than it holds is of rows that a power cut took, and is dropped.
     """
 
     def __init__(self, path: Path, transitions: int):
         self._path = path
-        self._complete: set[tuple[int, int]] = set()
         self._open: dict[tuple[int, int], _Progress] = {}
         records = self._read(transitions)
-        self._complete.update(zip(records["session"].tolist(), records["episode"].tolist(), strict=True))
+        self._complete, self._dropped = (_keys(records[records["mark"] == mark]) for mark in (_COMPLETE, _DROPPED))
 
     @property
     def complete_episodes(self) -> int:
@@ -51,19 +55,31 @@ class EpisodeLedger:
 
     def holds(self, session: int, episode: int, step: int) -> bool:
         key = (session, episode)
-        return key in self._complete or (key in self._open and step in self._open[key].steps)
+        if key in self._complete or key in self._dropped:
+            return True
+        return key in self._open and step in self._open[key].steps
 
     def add(self, session: int, episode: int, step: int, *, ended: bool, transitions: int) -> None:
         """Notes one step, the last of ``transitions``; writes the episode down once it is complete."""
         key = (session, episode)
         progress = self._open.setdefault(key, _Progress())
         progress.steps.add(step)
+        progress.newest = transitions
         if ended:
             progress.last = step
         if progress.complete:
             self._complete.add(key)
             del self._open[key]
-            self._append(session, episode, transitions)
+            self._append(session, episode, transitions, _COMPLETE)
+
+    def drop(self, session: int, episode: int, number: int, transitions: int) -> None:
+        """Notes that transition ``number``, a step of this episode, has left the ring, which now counts
+        ``transitions``."""
+        key = (session, episode)
+        if key in self._open and self._open[key].newest == number + 1:
+            del self._open[key]
+            self._dropped.add(key)
+            self._append(session, episode, transitions, _DROPPED)
 
     def restore(self, rows: NDArray[np.void]) -> None:
         """After a restart: notes the steps of ``rows`` (the ring's own) that no record covers."""
@@ -80,15 +96,15 @@ class EpisodeLedger:
         content = self._path.read_bytes() if self._path.exists() else b""
         whole = len(content) // _RECORD.itemsize
         records = np.frombuffer(content[: whole * _RECORD.itemsize], dtype=_RECORD)
-        valid = (records["mark"] == _MARK) & (records["transitions"] <= transitions)
+        valid = np.isin(records["mark"], (_COMPLETE, _DROPPED)) & (records["transitions"] <= transitions)
         good = whole if valid.all() else int(np.argmin(valid))
         if good * _RECORD.itemsize != len(content):
             os.truncate(self._path, good * _RECORD.itemsize)
         return records[:good]
 
-    def _append(self, session: int, episode: int, transitions: int) -> None:
+    def _append(self, session: int, episode: int, transitions: int, mark: int) -> None:
         """A full disk does no harm here: the next start finds the episode's steps in the ring, and tries again."""
-        record = np.array([(session, episode, transitions, _MARK)], dtype=_RECORD)
+        record = np.array([(session, episode, transitions, mark)], dtype=_RECORD)
         size = self._path.stat().st_size if self._path.exists() else 0
         try:
             with self._path.open("ab") as file:
@@ -97,3 +113,7 @@ class EpisodeLedger:
             _log.warning("%s: episode %d is not written down: %s", self._path, episode, error)
             if self._path.exists():
                 os.truncate(self._path, size)
+
+
+def _keys(records: NDArray[np.void]) -> set[tuple[int, int]]:
+    return set(zip(records["session"].tolist(), records["episode"].tolist(), strict=True))

@@ -15,10 +15,3 @@ def goal_reward(achieved: Tensor, desired: Tensor, goal: GoalSpec) -> Tensor:
         return reached.sum(dim=-1).to(achieved.dtype) - 1.0
     of_all = reached.all(dim=-1).to(achieved.dtype)
     return of_all - 1.0 if goal.reward == "miss_penalty" else of_all
-
-
-def reward_bounds(goal: GoalSpec) -> tuple[float, float]:
-    """The least and the greatest reward of a step; values lie between these, each divided by 1 - discount."""
-    if goal.reward == "per_part":
-        return -1.0, goal.parts - 1.0
-    return (-1.0, 0.0) if goal.reward == "miss_penalty" else (0.0, 1.0)

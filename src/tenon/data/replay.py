@@ -135,6 +135,15 @@ class Replay:
         return int(self._counters.array[_COMMITTED])
 
     @property
+    def overwrites(self) -> bool:
+        """Whether the next transition takes the place of an earlier one, or its frames that of earlier frames."""
+        if self.transitions + 1 >= self._slots:
+            return True
+        if self._frames is None or not self.transitions:
+            return False
+        return int(self._row(self.transitions - 1)["next_frame"]) + 2 >= self._frame_slots
+
+    @property
     def complete_episodes(self) -> int:
         """Episodes whose steps all came in, from the first to the last, dropped ones included."""
         return self._ledger.complete_episodes
@@ -177,6 +186,7 @@ class Replay:
         for name, field in self._fields.items():
             field.array[slot] = values[name]
         row = self._rows.array[slot]
+        leaves = row.copy() if number >= self._slots else None
         row["number"], row["frame"], row["next_frame"] = number, *frames
         fill_row(row, transition, session=session, reward_version=reward_version)
         row["checksum"] = self._checksum(slot)
@@ -186,6 +196,8 @@ class Replay:
             self._human.append(number)
         self._counters.array[_COMMITTED] = number + 1
         self._ledger.add(*key, ended=transition.ended, transitions=number + 1)
+        if leaves is not None:
+            self._ledger.drop(*(int(leaves[name]) for name in ("session", "episode", "number")), number + 1)
         if number + 1 - int(self._counters.array[_FLUSHED]) >= self.config.reserve:
             self.flush()
         return number
@@ -424,8 +436,11 @@ class Replay:
         return range(max(0, self.transitions - self._slots + 1), self.transitions)
 
     def _held_rows(self) -> NDArray[np.void]:
-        rows: NDArray[np.void] = self._rows.array[np.array(self._held, dtype=np.int64) % self._slots]
-        return rows
+        """In order of their numbers. What a power cut took has overwritten some of a ring that had come round."""
+        numbers = np.array(self._held, dtype=np.int64)
+        rows = self._rows.array[numbers % self._slots]
+        held: NDArray[np.void] = rows[rows["number"] == numbers]
+        return held
 
 
 def _read_header(path: Path) -> _Header:

@@ -130,7 +130,9 @@ class Sampler:
         prior = range(0) if self._prior is None else self._prior.window(self._prior.transitions)
         mode = self._config.interventions
         human = np.empty(0, np.int64) if mode == "on_policy" else self._replay.human(own)
-        shown = human if mode == "demonstration" and prior else human[:0]
+        # Without prior data only a share makes prior ones of them: uniformly drawn, they would count twice.
+        is_source = bool(prior) or self._config.prior_share is not None
+        shown = human if mode == "demonstration" and is_source else human[:0]
         left_out = human if mode == "ignore" else human[:0]
         of_prior, of_own = len(prior) + len(shown), len(own) - len(left_out)
         if not of_own and not of_prior:
@@ -175,9 +177,10 @@ class Sampler:
     def _approach_in(self, own: range, left_out: NDArray[np.int64]) -> Tensor:
         """Kept until the window moves: several updates follow a step."""
         if self._own_approach[0] != own:
-            approach = _approach(self._replay, own)
             if self._config.success_state == "session" and len(reached := self._replay.successes(own)):
                 approach = torch.from_numpy(np.setdiff1d(np.arange(own.start, own.stop), reached))
+            else:
+                approach = _approach(self._replay, own)
             self._own_approach = (own, approach[~torch.isin(approach, torch.from_numpy(left_out))])
         return self._own_approach[1]
 
@@ -234,9 +237,13 @@ class Sampler:
 
 def _approach(replay: Replay, window: range) -> Tensor:
     """Numbers of the transitions of ``window`` that stand before the first success of their episode."""
-    numbers = np.arange(window.start, window.stop)
-    found = replay.first_success(*replay.spans(numbers, window))
-    return torch.from_numpy(numbers[numbers < found])
+    numbers, reached = np.arange(window.start, window.stop), replay.successes(window)
+    if not len(reached):
+        return torch.empty(0, dtype=torch.int64)
+    first, last = replay.spans(numbers, window)
+    place = np.searchsorted(reached, first)
+    found = reached[np.minimum(place, len(reached) - 1)]
+    return torch.from_numpy(numbers[(place < len(reached)) & (numbers < found) & (found <= last)])
 
 
 def _of_session(success_state: Tensor, replay: Replay, numbers: NDArray[np.int64], window: range) -> None:
@@ -273,10 +280,10 @@ def check_sampling(config: SamplingConfig, spec: EnvironmentSpec, *, has_prior: 
         raise ConfigurationError(
             "sampling.relabel: the task has no goals to replace (goal is null in its observation): remove relabel"
         )
-    if config.prior_share is not None and not has_prior:
+    if config.prior_share is not None and not has_prior and config.interventions != "demonstration":
         raise ConfigurationError(
             f"sampling.prior_share: is {config.prior_share}, but there are no prior data: hand in demonstrations or "
-            f"logs, or remove prior_share"
+            f"logs, count a person's steps as such (interventions: demonstration), or remove prior_share"
         )
 
 

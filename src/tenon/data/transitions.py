@@ -66,6 +66,13 @@ class GoalSpec(Config):
         if self.size % self.parts:
             raise ValueError(f"a goal of size {self.size} cannot be {self.parts} equal parts")
 
+    @property
+    def reward_bounds(self) -> tuple[float, float]:
+        """The least and the greatest reward of a step; values lie between these, each divided by 1 - discount."""
+        if self.reward == "per_part":
+            return -1.0, self.parts - 1.0
+        return (-1.0, 0.0) if self.reward == "miss_penalty" else (0.0, 1.0)
+
 
 class ObservationSpec(Config):
     """What an observation holds.
@@ -164,6 +171,8 @@ def check_transition(transition: Transition, spec: EnvironmentSpec) -> None:
         _check_vector(transition.next_tcp_in_base_m, POSITION_SIZE, f"{where}: next_tcp_in_base_m")
     if not abs(transition.reward) <= _REWARD_LIMIT:
         raise TransitionError(f"{where}: reward is {transition.reward}: a finite number of 32 bits is needed")
+    if spec.observation.goal is not None:
+        _check_goal_reward(transition.reward, spec.observation.goal, where)
 
 
 def check_observation(observation: Observation, spec: ObservationSpec, where: str) -> None:
@@ -185,6 +194,16 @@ def check_observation(observation: Observation, spec: ObservationSpec, where: st
     if observation.image.shape != spec.image.shape or observation.image.dtype != np.uint8:
         seen = f"{observation.image.shape} of {observation.image.dtype}"
         raise TransitionError(f"{where}: image is {seen}, {spec.image.shape} of uint8 is needed")
+
+
+def _check_goal_reward(reward: float, goal: GoalSpec, where: str) -> None:
+    """One batch holds what was paid and what a relabelled goal pays, and values are clamped to what goals can pay."""
+    least, most = goal.reward_bounds
+    if not least <= reward <= most:
+        raise TransitionError(
+            f"{where}: reward is {reward:g}: reaching the task's goals ({goal.reward}) pays from {least:g} to {most:g} "
+            f"a step: pay the data anew by that, or record them as a task with another reward"
+        )
 
 
 def _check_vector(values: FloatArray, size: int, where: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tenon.configuration import Config
-from tenon.data.goals import goal_reward, reward_bounds
+from tenon.data.goals import goal_reward
 from tenon.data.transitions import EnvironmentSpec, GoalSpec, ObservationSpec
 from tenon.simulation.fetch import Fetch, FetchReading, FetchTask
 from tenon.simulation.fetch_stack import MOST_BLOCKS
@@ -109,7 +109,7 @@ class FetchEnv(gymnasium.Env[GoalObservation, Array]):  # type: ignore[misc]
         achieved, desired = observation["achieved_goal"], observation["state"][-self.goal.size :]
         reward = float(goal_reward(torch.from_numpy(achieved), torch.from_numpy(desired), self.goal))
         self._steps += 1
-        success = reward == reward_bounds(self.goal)[1]
+        success = reward == self.goal.reward_bounds[1]
         truncated = self._steps >= self.horizon_steps
         return observation, reward, False, truncated, {"success": success, "in_air": self._in_air(reading)}
 

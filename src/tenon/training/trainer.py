@@ -315,11 +315,9 @@ class Trainer:
 
     def _make_room(self) -> None:
         """Keeps what the updates after the last checkpoint draw from, so that resuming from it is always possible."""
-        incoming = self.replay.transitions + 1
         limits = self.config.replay
-        if incoming <= limits.capacity + limits.reserve:
-            return
-        if incoming - self.config.transitions_needed(self.durable_updates + 1) <= limits.reserve:
+        ahead = self.replay.transitions + 1 - self.config.transitions_needed(self.durable_updates + 1)
+        if not self.replay.overwrites or ahead <= limits.reserve:
             return
         _log.info("training is %d transitions behind its replay: catching up", limits.reserve)
         with self._training:
