@@ -14,6 +14,7 @@ from torch import Tensor
 from tenon.algorithms import create, sac
 from tenon.algorithms.randomness import derived_seed
 from tenon.algorithms.sac import SAC
+from tenon.configuration import ConfigurationError
 from tenon.data.batch import Batch, ObservationBatch
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
 
@@ -274,3 +275,8 @@ def test_warmup_trains_the_critic_and_leaves_the_actor() -> None:
         assert torch.equal(before[name], warm[name])
         assert not torch.equal(warm[name], after[name])
     assert not torch.equal(before["critic.network.weights.0"], warm["critic.network.weights.0"])
+
+
+def test_entropy_that_no_policy_has_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="target_entropy_per_action"):
+        create("sac", {**CONFIG, "target_entropy_per_action": 0.7}, SPEC, seed=0)

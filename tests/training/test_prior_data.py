@@ -54,7 +54,7 @@ def transition_number(number: int, session: str = "own") -> Transition:
         step=step,
         observation=Observation(rng.normal(size=3).astype(np.float32)),
         action=rng.uniform(-1, 1, 2).astype(np.float32),
-        reward=float(rng.normal()),
+        reward=float(rng.uniform(-1.0, 0.0)),
         next_observation=Observation(rng.normal(size=3).astype(np.float32), achieved_goal=rng.random(1, np.float32)),
         terminated=False,
         truncated=step == LENGTH - 1,

@@ -258,8 +258,10 @@ def test_fine_tuning_starts_from_the_weights_of_a_checkpoint(tmp_path: Path, ref
     before = reference.learner.state().tensors
     assert all(torch.equal(before[name], tensor) for name, tensor in tuned.learner.state().tensors.items())
     assert (tuned.updates, tuned.snapshot().version, tuned.replay.transitions) == (0, 50, 0)
+    assert tuned.learner.seed == 9, "the noise of its updates is its own"
     tuned.replay.close()
     resumed = Trainer.resume(tmp_path / "tuned")
+    assert resumed.learner.seed == 9
     assert all(torch.equal(before[name], tensor) for name, tensor in resumed.learner.state().tensors.items())
 
 

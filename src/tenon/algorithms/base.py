@@ -252,8 +252,9 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
                     f"transition {number}: repair or remove it. No parameter was changed ({seen})"
                 )
         return (
-            f"{where}: the data are finite but the losses are not ({seen}): the learner has diverged. Lower the "
-            f"learning rates or the scale of the reward and resume from a checkpoint. No parameter was changed"
+            f"{where}: the data are finite but the losses are not ({seen}): the learner has diverged. This training "
+            f"would come to the same again: begin another one, in another folder, with lower learning rates or a "
+            f"smaller scale of the reward. No parameter was changed"
         )
 
     def _named_tensors(self) -> dict[str, Tensor]:

@@ -116,10 +116,11 @@ def train_localiser(
     Raises StorageError where no picture's place is known.
     """
     rows = usable_rows(data, config, names)
-    torch.manual_seed(seed)
     generator, sampler = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     height, width, channels = data.image.shape[1:]
-    localiser = Localiser(ImageSpec(height=height, width=width, channels=channels), config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        localiser = Localiser(ImageSpec(height=height, width=width, channels=channels), config)
     vector = ParameterVector(localiser.network)
     optimizer = Adam(vector, config.learning_rate)
     for update in range(config.updates):

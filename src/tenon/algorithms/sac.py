@@ -6,6 +6,7 @@ policy starts from behaviour cloning, the critics from the same data.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -32,7 +33,10 @@ class SACConfig(ActorCriticConfig):
     temperature_learning_rate: float = Field(default=3e-4, gt=0.0, description="Adam's step size for log alpha; rlkit")
     initial_temperature: float = Field(default=1.0, gt=0.0, description="alpha at the start; 1 in rlkit")
     target_entropy_per_action: float = Field(
-        default=-1.0, description="Hbar / dim(A) in nats; insertion.md 2.4 (Haarnoja et al., 2018b, table 1)"
+        default=-1.0,
+        lt=math.log(2.0),
+        description="Hbar / dim(A) in nats; insertion.md 2.4 (Haarnoja et al., 2018b, table 1). Below ln 2, that of an "
+        "even draw from [-1, 1] has: alpha would rise without end",
     )
     initial_std: float = Field(
         default=1.0, gt=0.0, description="the policy's standard deviation at the start, before the tanh"

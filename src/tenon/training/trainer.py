@@ -137,6 +137,7 @@ class Trainer:
         write_beside(directory / _BEGUN, description.model_dump_json(indent=2).encode())
         if state is not None:
             trainer.learner.load_state(state)
+            trainer.learner.seed = seed  # else trainings of several seeds would share the noise of their updates
             trainer.save()
         # The description gets its name last: a folder that has one can be resumed.
         (directory / _BEGUN).rename(directory / _DESCRIPTION)
