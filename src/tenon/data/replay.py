@@ -197,7 +197,7 @@ class Replay:
         self._counters.array[_COMMITTED] = number + 1
         self._ledger.add(*key, ended=transition.ended, transitions=number + 1)
         if leaves is not None:
-            self._ledger.drop(*(int(leaves[name]) for name in ("session", "episode", "number")), number + 1)
+            self._ledger.drop(int(leaves["session"]), int(leaves["episode"]), int(leaves["number"]), number + 1)
         if number + 1 - int(self._counters.array[_FLUSHED]) >= self.config.reserve:
             self.flush()
         return number
