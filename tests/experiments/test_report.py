@@ -106,3 +106,13 @@ def test_band_of_one_seed_is_its_line() -> None:
     steps, means, low, high = band([point for point in CURVE if point.seed == 1])
     assert list(steps) == [10, 20]
     assert list(means) == list(low) == list(high)
+
+
+def test_seeds_that_were_looked_at_elsewhere_are_taken_on_the_line_between_their_looks() -> None:
+    looks = {0: {10: 0.0, 20: 1.0}, 1: {12: 0.5, 22: 0.5}}
+    points = [
+        CurvePoint("ours", "easy", s, "success", step, v) for s, seen in looks.items() for step, v in seen.items()
+    ]
+    steps, means, _, _ = band(points)
+    assert steps.tolist() == [10, 12, 20, 22]
+    assert means.tolist() == pytest.approx([0.0, (0.2 + 0.5) / 2, (1.0 + 0.5) / 2, 0.5])

@@ -61,12 +61,22 @@ def _draw(panel: Any, summaries: list[Summary], results: Results, colours: dict[
 
 
 def band(points: list[CurvePoint]) -> tuple[Any, ...]:
-    """Steps, means, lower and upper ends of the interval, each (n,); ends equal the mean where there is one seed."""
-    by_step: dict[int, list[float]] = {}
+    """Steps, means, lower and upper ends of the interval, each (n,); ends equal the mean where there is one seed.
+
+    Seeds are looked at where their episodes end, not all at the same steps: between its looks a curve is a line.
+    """
+    curves: dict[int, dict[int, float]] = {}
     for point in points:
-        by_step.setdefault(point.step, []).append(point.value)
-    steps = sorted(by_step)
-    intervals = [mean_interval(by_step[step]) for step in steps]
+        curves.setdefault(point.seed, {})[point.step] = point.value
+    by_step: dict[int, list[float]] = {step: [] for step in sorted({point.step for point in points})}
+    for curve in curves.values():
+        looks = sorted(curve)
+        values = [curve[step] for step in looks]
+        for step, seen in by_step.items():
+            if looks[0] <= step <= looks[-1]:
+                seen.append(float(np.interp(step, looks, values)))
+    steps = list(by_step)
+    intervals = [mean_interval(seen) for seen in by_step.values()]
     means = np.array([interval.mean for interval in intervals])
     low = np.array([interval.mean if interval.low is None else interval.low for interval in intervals])
     high = np.array([interval.mean if interval.high is None else interval.high for interval in intervals])
