@@ -61,7 +61,7 @@ class Chain:
 
     def __init__(self, broken: str, broken_ns: int, latency_ns: int) -> None:
         self._broken, self._broken_ns, self._latency_ns = broken, broken_ns, latency_ns
-        self.supervisor = SafetySupervisor(CONFIG, control_period_ns=PERIOD_NS, image_needed=True)
+        self.supervisor = SafetySupervisor(CONFIG, name="test", control_period_ns=PERIOD_NS, image_needed=True)
         self._mux = CommandMux(teleop_timeout_ns=None)
         self._mux.on_phase(SessionPhase.RUNNING, START_NS)
         self._loop = InnerLoop(InnerLoopConfig(period_s=0.002, ramp_s=0.1, heartbeat_timeout_s=0.15))

@@ -66,7 +66,7 @@ def joints(stamp_ns: int, *angles_rad: float) -> Reference:
 
 
 def supervisor(**options: object) -> SafetySupervisor:
-    settings = {"control_period_ns": PERIOD_NS, "image_needed": False, **options}
+    settings = {"name": "by-the-window", "control_period_ns": PERIOD_NS, "image_needed": False, **options}
     return SafetySupervisor(CONFIG, **settings)  # type: ignore[arg-type]
 
 
@@ -130,6 +130,7 @@ def test_hold_passes_and_disarms(ready: SafetySupervisor) -> None:
     [
         (pose(x=0.61), "workspace", "x = 0.6100"),
         (pose(z=0.04), "workspace", "z = 0.0400"),
+        (pose(z=0.04), "workspace", "or at workspace in safety 'by-the-window'"),
         (pose(x=0.46), "jump", "60.0 mm"),
         (pose(z=0.23), "tcp_speed", "0.300 m/s"),
         (pose(x=np.nan), "not_finite", "nan"),

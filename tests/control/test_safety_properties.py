@@ -52,7 +52,7 @@ class Judged(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.judge = SafetySupervisor(CONFIG, control_period_ns=PERIOD_NS, image_needed=False)
+        self.judge = SafetySupervisor(CONFIG, name="test", control_period_ns=PERIOD_NS, image_needed=False)
         self.now_ns = 1000 * PERIOD_NS
         self.tcp = Pose(CORNER_M, np.array((1.0, 0.0, 0.0, 0.0)))
         self.faulted = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ def test_what_fits_passes() -> None:
         ({}, {"robot": "ur5"}, "taken on robot 'sim', the session runs 'ur5'"),
         ({"goal": goal()}, {"task": "usb"}, "goal is of task 'hard'.*the session has 'usb'"),
         ({"goal": goal()}, {"connector": "usb"}, "with connector 'hard', the session has 'hard' with 'usb'"),
+        (
+            {"goal": goal()},
+            {"connector": "mine", "connector_file": "own/mine.yaml"},
+            r"\(tenon calibrate goal --robot sim --task hard --connector own/mine.yaml --name sim-hard-mine\)",
+        ),
         ({"goal": goal(tcp_in_base=frame((0.995, 0.0, 0.0998, 0.0)))}, {}, "leans 11.5 degrees from straight down"),
         (
             {"reset": TaughtReset(**taken(joint_position_rad=(0.0,) * 7, spread_rad=0.0))},
@@ -108,7 +114,7 @@ def test_what_fits_passes() -> None:
             "hand_eye is of camera 'wrist', the session has none",
         ),
     ],
-    ids=["robot", "task", "connector", "tilt", "joints", "camera"],
+    ids=["robot", "task", "connector", "connector of one's own", "tilt", "joints", "camera"],
 )
 def test_what_is_of_another_stand_is_refused(parts: dict[str, Any], wanted: dict[str, Any], says: str) -> None:
     asked = Wanted(**{**{key: getattr(WANTED, key) for key in Wanted.__dataclass_fields__}, **wanted})
@@ -121,6 +127,13 @@ def test_what_is_too_old_is_refused_with_the_command_that_takes_it_anew() -> Non
     old = calibration(goal=goal(), tare=tare.model_copy(update={"at": NOW - timedelta(days=40)}))
     with pytest.raises(ConfigurationError, match=r"tare was taken 40 days ago.*tenon calibrate tare --robot sim"):
         check(old, WANTED, NOW)
+
+
+def test_goal_that_is_taught_anew_does_not_take_the_place_of_another_connectors() -> None:
+    """Where the task now has another connector, the usual name is that of the calibration at hand."""
+    asked = replace(WANTED, connector="usb")
+    with pytest.raises(ConfigurationError, match="--task hard --name sim-hard-usb"):
+        check(calibration(goal=goal()).model_copy(update={"name": "sim-hard"}), asked, NOW)
 
 
 def test_a_goal_image_that_was_changed_is_refused(tmp_path: Path) -> None:

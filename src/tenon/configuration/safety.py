@@ -44,6 +44,7 @@ class JointLimitConfig(Config):
 class SafetyConfig(Config):
     """All limits of the supervisor. What ends in ``_periods`` counts in control periods of the session.
 
+    robot: the arm or hand whose limits these are.
     tcp_speed_max_m_s, tcp_acceleration_max_m_s2, tcp_turn_max_rad_s: of the motion that the references ask for, mean
     over the control period that each is meant for.
     jump_max_m, jump_max_rad, joint_jump_max_rad: a target may be this far from the measured pose.

@@ -61,9 +61,10 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """A SafetyConfig as arrays and nanoseconds, for one control period."""
+    """A SafetyConfig as arrays and nanoseconds, for one control period. name: of its file, as the session has it."""
 
     config: SafetyConfig
+    name: str
     period_s: float
     workspace_min_m: Vector
     workspace_max_m: Vector
@@ -78,11 +79,12 @@ class Limits:
     future_tolerance_ns: int
 
     @classmethod
-    def of(cls, config: SafetyConfig, control_period_ns: int) -> Limits:
+    def of(cls, config: SafetyConfig, name: str, control_period_ns: int) -> Limits:
         if control_period_ns <= 0:
             raise ValueError(f"control period of {control_period_ns} ns: it must be positive")
         return cls(
             config=config,
+            name=name,
             period_s=control_period_ns / NS_PER_S,
             workspace_min_m=np.array(config.workspace.min_m),
             workspace_max_m=np.array(config.workspace.max_m),
@@ -235,7 +237,7 @@ def check_workspace(pose: Pose, limits: Limits, what: str) -> Violation | None:
         Check.WORKSPACE,
         f"{what} asks for {'xyz'[axis]} = {pose.position_m[axis]:.4f} m, the workspace goes from "
         f"{limits.workspace_min_m[axis]} to {limits.workspace_max_m[axis]} m: look at goal and controller, or at "
-        f"workspace in config/safety/{limits.config.robot}.yaml",
+        f"workspace in safety {limits.name!r}",
     )
 
 

@@ -80,22 +80,23 @@ class _Motion:
 class SafetySupervisor:
     """Judges every reference and every reading against a SafetyConfig.
 
-    control_period_ns: of the session's outer loop. image_needed: the session declares that it cannot run blind.
-    kinematics: joint angles (n,) -> pose of the TCP in base; without it references in joint mode are refused, since the
-    workspace could not be checked. overtaken: whether readings may have overtaken the newest picture, as they may in a
-    fast simulation on a busy machine; it is not lost then.
+    name: of its file, for the words of a fault. control_period_ns: of the session's outer loop. image_needed: the
+    session declares that it cannot run blind. kinematics: joint angles (n,) -> pose of the TCP in base; without it
+    references in joint mode are refused, since the workspace could not be checked. overtaken: whether readings may have
+    overtaken the newest picture, as they may in a fast simulation on a busy machine; it is not lost then.
     """
 
     def __init__(
         self,
         config: SafetyConfig,
         *,
+        name: str,
         control_period_ns: int,
         image_needed: bool,
         kinematics: ForwardKinematics | None = None,
         overtaken: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._limits = Limits.of(config, control_period_ns)
+        self._limits = Limits.of(config, name, control_period_ns)
         self._period_ns = control_period_ns
         self._image_needed = image_needed
         self._kinematics = kinematics

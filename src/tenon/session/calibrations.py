@@ -23,18 +23,32 @@ TILT_MAX_RAD = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a session asks of its calibration."""
+    """What a session asks of its calibration. connector_file: as the session names it, None where it is the task's."""
 
     robot: str
     joints: int
     task: str
     connector: str
     cameras: Sequence[str]
+    connector_file: str | None = None
 
 
-def name_of(robot: str, task: str) -> str:
-    """What a calibration is called where nobody has named it. robot, task: names of files, or their paths."""
-    return f"{Path(robot).stem}-{Path(task).stem}".lower().replace("_", "-")
+def name_of(robot: str, task: str, connector: str | None = None) -> str:
+    """What a calibration is called where nobody has named it. All are names of files, or their paths.
+
+    connector: where it is not the task's, so that its goal does not take the place of that one's.
+    """
+    files = [robot, task, *([] if connector is None else [connector])]
+    return "-".join(Path(file).stem for file in files).lower().replace("_", "-")
+
+
+def calibrate_command(
+    part: str, robot: str, task: str, *, connector: str | None = None, name: str | None = None
+) -> str:
+    """What to type to take a part of a calibration. connector: where it is not the task's. name: of the calibration."""
+    options = {"robot": robot, "task": task, "connector": connector, "name": name}
+    typed = " ".join(f"--{option} {value}" for option, value in options.items() if value is not None)
+    return f"tenon calibrate {part.replace('_', '-')} {typed}"
 
 
 def path_of(name: str, *, root: Path | None = None) -> Path:
@@ -98,9 +112,12 @@ def check(calibration: CalibrationConfig, wanted: Wanted, now: datetime) -> None
         if now - part.at > timedelta(days=calibration.valid_days):
             raise ConfigurationError(
                 f"{where}: its {name} was taken {(now - part.at).days} days ago, valid_days allows "
-                f"{calibration.valid_days:g}: take it anew (tenon calibrate {name.replace('_', '-')} --robot "
-                f"{wanted.robot} --task {wanted.task} --name {calibration.name})"
+                f"{calibration.valid_days:g}: take it anew ({_command(name, wanted, calibration.name)})"
             )
+
+
+def _command(part: str, wanted: Wanted, name: str) -> str:
+    return calibrate_command(part, wanted.robot, wanted.task, connector=wanted.connector_file, name=name)
 
 
 def _check_goal(calibration: CalibrationConfig, wanted: Wanted, where: str) -> None:
@@ -110,7 +127,8 @@ def _check_goal(calibration: CalibrationConfig, wanted: Wanted, where: str) -> N
     if (goal.task, goal.connector) != (wanted.task, wanted.connector):
         raise ConfigurationError(
             f"{where}: its goal is of task {goal.task!r} with connector {goal.connector!r}, the session has "
-            f"{wanted.task!r} with {wanted.connector!r}: teach this one (tenon calibrate goal), under a name of its own"
+            f"{wanted.task!r} with {wanted.connector!r}: teach this one under a name of its own "
+            f"({_command('goal', wanted, _another_name(wanted, calibration.name))}), and name that by `calibration:`"
         )
     tilt = tilt_of(goal.tcp_in_base.quaternion_xyzw)
     if tilt > TILT_MAX_RAD:
@@ -118,6 +136,12 @@ def _check_goal(calibration: CalibrationConfig, wanted: Wanted, where: str) -> N
             f"{where}: its goal leans {np.degrees(tilt):.1f} degrees from straight down, allowed are "
             f"{np.degrees(TILT_MAX_RAD):.1f}: level the socket, or hold the plug straight, and teach it anew"
         )
+
+
+def _another_name(wanted: Wanted, taken: str) -> str:
+    """The usual one; where that is the one that is taken, it says of which connector it is."""
+    usual = name_of(wanted.robot, wanted.task, wanted.connector_file)
+    return usual if usual != taken else name_of(wanted.robot, wanted.task, wanted.connector)
 
 
 def _check_joints(calibration: CalibrationConfig, wanted: Wanted, where: str) -> None:

@@ -67,7 +67,7 @@ def _check(stand: ClawStand) -> None:
             f"session {session.name!r}: a claw's session has no cameras, teleop, calibration or connector: leave them "
             "out; `--session valve` has none"
         )
-    check_limits(safety, stand.safety_name, session.robot, stand.hand.joint_names)
+    check_limits(safety, stand.safety_name, session.robot, stand.hand)
     check_patience(safety, stand.safety_name, session)
     check_period(session, task.control_period_s)
     slowest_rad_s = min(joint.speed_max_rad_s for joint in safety.joints)

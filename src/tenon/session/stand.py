@@ -17,7 +17,7 @@ from tenon.configuration.session import SEARCHES, ControllerName, SessionConfig
 from tenon.configuration.teleop import TeleopConfig
 from tenon.control.residual import ResidualConfig
 from tenon.session.calibrations import Wanted, check
-from tenon.session.stand_checks import check_limits, check_patience, check_period
+from tenon.session.stand_checks import check_cameras, check_limits, check_patience, check_period
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.fits import check_fits
 from tenon.simulation.tasks import InsertionTaskConfig
@@ -88,6 +88,7 @@ def _calibrated(stand: Stand, name: str, root: Path | None) -> Stand:
         task=stand.session.task,
         connector=stand.connector.name,
         cameras=[camera.name for camera in stand.cameras],
+        connector_file=stand.session.connector,
     )
     check(calibration, wanted, datetime.now(UTC))
     arm = stand.arm
@@ -119,7 +120,8 @@ def _check(stand: Stand) -> None:
             f"controller {session.controller!r} cannot act in task {session.task!r}, which {what} hand-written "
             f"controller (residual.base): choose one of {', '.join(controllers_of(task))}"
         )
-    check_limits(safety, stand.safety_name, session.robot, stand.arm.joint_names)
+    check_limits(safety, stand.safety_name, session.robot, stand.arm)
+    check_cameras(session.robot, stand.cameras)
     check_patience(safety, stand.safety_name, session)
     check_period(session, task.control_period_s)
     if task.force_limit_n > safety.force_max_n:

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tenon.configuration.arm import ArmConfig
 from tenon.configuration.base import ConfigurationError
+from tenon.configuration.camera import CameraConfig
+from tenon.configuration.hand import HandConfig
 from tenon.configuration.safety import SafetyConfig
 from tenon.configuration.session import SessionConfig
+from tenon.simulation.scene import WRIST_CAMERA
 
 PERIOD_TOLERANCE_S = 1e-9
 COMMAND_LOST_MAX_S = 1.0
 """A driver's process that ended is started anew after a second: by then the supervisor must hold a fault."""
 
 
-def check_limits(safety: SafetyConfig, safety_name: str, robot: str, joint_names: Sequence[str]) -> None:
-    """The limits must be those of this robot's joints. Raises ConfigurationError."""
+def check_limits(safety: SafetyConfig, safety_name: str, robot: str, arm: ArmConfig | HandConfig) -> None:
+    """The limits must be those of this robot's arm and joints. Raises ConfigurationError."""
     limited = tuple(joint.name for joint in safety.joints)
-    if limited != tuple(joint_names):
+    if limited != tuple(arm.joint_names):
         raise ConfigurationError(
             f"safety {safety_name!r} limits the joints {', '.join(limited)}, but robot {robot!r} has "
-            f"{', '.join(joint_names)}: name the safety file of this robot"
+            f"{', '.join(arm.joint_names)}: name the safety file of this robot"
+        )
+    if safety.robot != arm.name:
+        raise ConfigurationError(
+            f"safety {safety_name!r} has the limits of a {safety.robot!r} (robot in its file), but the arm of robot "
+            f"{robot!r} is {arm.name!r}: name a safety file of this arm, or correct the one of them that is wrong"
+        )
+
+
+def check_cameras(robot: str, cameras: Sequence[CameraConfig]) -> None:
+    """Of several real cameras one is started with a session, the first; what it sees is what policies see.
+
+    Raises ConfigurationError where that is another camera than theirs.
+    """
+    real = next((camera.name for camera in cameras if camera.source != "simulation"), None)
+    if real not in (None, WRIST_CAMERA):
+        raise ConfigurationError(
+            f"the first real camera of robot {robot!r} is {real!r}, and its pictures would go to policies and rewards, "
+            f"which look through {WRIST_CAMERA!r}: give this robot a {WRIST_CAMERA!r} of its own (cameras in its file) "
+            f"and name it before {real!r} in the session's cameras, or leave {real!r} out of them and start it in a "
+            "namespace of its own (launch/camera.launch.yaml)"
         )
 
 

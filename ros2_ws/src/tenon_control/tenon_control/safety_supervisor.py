@@ -27,6 +27,7 @@ class SafetySupervisorNode(GraphNode):
         setup, session = self.setup, self.setup.config
         self._supervisor = SafetySupervisor(
             setup.safety,
+            name=setup.stand.safety_name,
             control_period_ns=session.control_period_ns,
             image_needed=session.image_needed,
             kinematics=setup.job.kinematics(),
