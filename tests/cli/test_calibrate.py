@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tenon.cli.calibrate import Goal
+from tenon.cli.checks.files import check_configuration
 from tenon.cli.checks.finding import Severity
 from tenon.cli.checks.robot import check_calibration, check_cameras, check_robot, check_stand
 from tenon.cli.doctor import Doctor
@@ -21,11 +25,14 @@ from tenon.configuration.base import load
 from tenon.configuration.calibration import CalibrationConfig, TaughtGoal
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.resolve import ROOT_VARIABLE, config_root
+from tenon.configuration.session import SessionConfig
 from tenon.control.geometry import distance
 from tenon.control.kinematics import frame_pose
 from tenon.session.calibrations import add
 from tenon.session.frames import mounted_cameras
-from tenon.session.setup import load_setup
+from tenon.session.setup import SessionSetup, load_setup
+from tenon_session.teaching import StandError
+from tenon_session.testing.sessions import taught_session
 
 GRAPH_TIMEOUT_S = 240.0
 CLEARANCE_M = 0.0006
@@ -57,6 +64,7 @@ def test_hand_eye_finds_where_the_simulation_mounts_the_camera(stand: Path, caps
     folder = next((stand / "sim-hard").glob("hand_eye_*"))
     assert main([*hand_eye, "--samples", str(folder), "--name", "again"]) == 0
     assert load(CalibrationConfig, stand / "again.yaml").hand_eye is not None
+    assert check_configuration(stand.parent)[0].severity is Severity.OK, "pictures of the board are no calibration"
     index = yaml.safe_load((folder / "samples.yaml").read_text())
     index["samples"] = [index["samples"][0]] * 9
     (folder / "samples.yaml").write_text(yaml.safe_dump(index))
@@ -83,6 +91,40 @@ def test_a_goal_is_taught_by_hand(router: None, stand: Path) -> None:
     off_m = np.array(kept.goal.tcp_in_base.position_m) - load_setup("sim").nominal_goal_in_base.position_m
     assert np.abs(off_m).max() < CLEARANCE_M
     assert kept.goal.samples > 20
+
+
+def test_goal_is_taught_for_a_connector_of_ones_own(stand: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under a name of its own: the goal of the task's connector stays."""
+    mine = stand.parent / "mine.yaml"
+    mine.write_text((stand.parent / "connectors" / "usb.yaml").read_text().replace("name: usb", "name: mine"))
+    setup, path, _ = Goal(robot="ur5", task="usb", connector=str(mine))._open()
+    assert (setup.connector.name, path) == ("mine", stand / "ur5-usb-mine.yaml")
+    doctor = Doctor(robot="ur5", task="usb", connector=str(mine))
+    found = {finding.check: finding for finding in doctor._check_stand()}
+    command = f"tenon calibrate goal --robot ur5 --task usb --connector {mine} --name ur5-usb-mine"
+    assert found["calibration"].remedy == command
+    assert f"--connector {mine} --controller" in found["next"].seen
+
+
+def test_nodes_of_a_stand_see_the_connector_and_no_calibration_of_the_session(
+    stand: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the session's own goal, of another connector, would keep this one from being taught."""
+    stand.mkdir()
+    seen: list[SessionSetup] = []
+
+    class Node:
+        def __init__(self, parameters: Mapping[str, str]) -> None:
+            seen.append(load_setup(parameters["session"]))
+            raise StandError("seen")
+
+    monkeypatch.setattr("tenon_session.graph.router", contextlib.nullcontext)
+    monkeypatch.setattr("tenon_session.teaching.TeachingNode", Node)
+    asked = ("--robot", "sim", "--session", "first", "--task", "usb", "--connector", "dsub")
+    shutil.copy(taught_session(stand, "sim"), stand.parent / "sessions" / "first.yaml")
+    assert main(["calibrate", "goal", *asked]) == 1
+    (setup,) = seen
+    assert (setup.config.name, setup.connector.name, setup.stand.calibration) == ("first", "dsub", None)
 
 
 def test_another_robots_calibration_is_not_written_over(stand: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,6 +164,12 @@ def test_doctor_says_that_what_was_taught_is_not_used(stand: Path) -> None:
     assert found["calibration goal-image"].severity is Severity.INFO
 
 
+def test_doctor_says_that_a_real_arm_is_not_moved_without_a_taught_goal(stand: Path) -> None:
+    found = {finding.check: finding for finding in Doctor(robot="ur5", task="usb")._check_stand()}
+    assert "no session moves a real arm without a taught goal" in found["calibration"].seen
+    assert "session 'sim' names no calibration and is refused on a real arm" in found["next"].seen
+
+
 def test_doctor_finds_what_was_taught_for_a_task_of_ones_own(stand: Path) -> None:
     stand.mkdir()
     (stand / "sim-own-task.yaml").write_text("name: sim-own-task\nrobot: sim\n")
@@ -151,10 +199,11 @@ def test_doctor_tells_how_old_a_calibration_is(tmp_path: Path, days: int, severi
         "spread_m": 1e-5,
     }
     add(path, "sim", goal=TaughtGoal.model_validate(goal))
-    found = {finding.check: finding for finding in check_calibration(path, "sim", "hard", now)}
+    sim, other = (SessionConfig(name="here", robot=robot, task="hard", episodes=1) for robot in ("sim", "ur5"))
+    found = {finding.check: finding for finding in check_calibration(path, sim, now, simulated=True)}
     assert found["calibration goal"].severity is severity
     assert found["calibration reset"].severity is Severity.INFO
-    assert check_calibration(path, "ur5", "hard", now)[0].severity is Severity.ERROR
+    assert check_calibration(path, other, now, simulated=False)[0].severity is Severity.ERROR
 
 
 def test_doctor_names_a_camera_that_is_not_there() -> None:

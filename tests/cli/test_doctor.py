@@ -235,6 +235,28 @@ def test_all_configuration_files_load() -> None:
 
 
 @pytest.mark.parametrize(
+    "place",
+    ["console.yaml", "teleop/mine.yaml", "rewards/mine.yaml", "algorithms/mine.yml", "calibrations/a/v0001.yaml"],
+)
+def test_every_file_is_opened(tmp_path: Path, place: str) -> None:
+    file = tmp_path / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("no_such_key: 1\n")
+    finding = only(files.check_configuration(tmp_path))
+    assert finding.severity is Severity.ERROR and "no_such_key: unknown key" in finding.seen
+
+
+@pytest.mark.parametrize("place", ["rewrds/daib.yaml", "mine.yaml"])
+def test_file_that_nothing_reads_is_told(tmp_path: Path, place: str) -> None:
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("variant: erm\n")
+    finding = only(files.check_configuration(tmp_path))
+    assert finding.severity is Severity.WARNING and finding.seen == f"nothing reads {file}"
+    assert "rewards, robots" in finding.remedy
+
+
+@pytest.mark.parametrize(
     ("robot", "reward", "severity"),
     [
         ("sim", "electrical", Severity.OK),

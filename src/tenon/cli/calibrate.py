@@ -35,8 +35,10 @@ class _Calibrate:
     """Session that names task and cameras, where they are not typed."""
     task: str | None = None
     """Task, where not the session's."""
+    connector: str | None = None
+    """Connector, where not the task's: a file in config/connectors, or the path of your own."""
     name: str | None = None
-    """Calibration to add to, a file in config/calibrations; left out, it is called after robot and task."""
+    """Calibration to add to, a file in config/calibrations; left out, it is called after robot, task and connector."""
     by: str | None = None
     """Who does it; left out, who is logged in."""
 
@@ -45,12 +47,14 @@ class _Calibrate:
         from tenon.session.setup import load_setup
 
         # An old calibration of the session must not keep a new one from being taken.
-        return load_setup(self.session, {**typed(robot=self.robot, task=absolute(self.task)), "calibration": None})
+        asked = typed(robot=self.robot, task=absolute(self.task), connector=absolute(self.connector))
+        return load_setup(self.session, {**asked, "calibration": None})
 
     def _path(self, setup: SessionSetup) -> Path:
         from tenon.session.calibrations import name_of, path_of
 
-        return path_of(self.name or name_of(setup.config.robot, setup.config.task))
+        config = setup.config
+        return path_of(self.name or name_of(config.robot, config.task, config.connector))
 
     def _open(self) -> tuple[SessionSetup, Path, CalibrationConfig | None]:
         """What is calibrated, where it goes, and what is there: found out before anybody moves an arm."""
@@ -85,7 +89,7 @@ class Goal(_Calibrate):
         from tenon.session.calibrations import TILT_MAX_RAD, tilt_of
 
         setup, path, _ = self._open()
-        with taught_stand(setup, self.session) as stand:
+        with taught_stand(setup) as stand:
             stand.guide_home()
             taught = stand.pose()
         tcp = taught.tcp_in_base
@@ -129,7 +133,7 @@ class Reset(_Calibrate):
         taught_goal = None if known is None else known.goal
         goal = setup.nominal_goal_in_base if taught_goal is None else frame_pose(taught_goal.tcp_in_base)
         start = start_pose(goal, setup.task.start_height_m)
-        with taught_stand(setup, self.session) as stand:
+        with taught_stand(setup) as stand:
             height_mm = 1e3 * setup.task.start_height_m
             words = f"bring the plug about {height_mm:.0f} mm above the socket, elbow and wrist bent well"
             stand.guide_to(start, words)
@@ -175,7 +179,7 @@ class Tare(_Calibrate):
 
         setup, path, _ = self._open()
         tare = WrenchTare(setup.config.tare)
-        with taught_stand(setup, self.session) as stand:
+        with taught_stand(setup) as stand:
             if not stand.simulated:
                 note("keep hands and parts off the tool")
             try:
@@ -303,7 +307,7 @@ class HandEye(_Calibrate):
         from tenon.session.board_samples import SampleFolder
 
         flange, kept = Kinematics(setup.arm), None
-        with taught_stand(setup, self.session) as stand:
+        with taught_stand(setup) as stand:
             for number in range(1, self.postures + 1):
                 stand.by_hand(f"posture {number} of {self.postures}: look at the board from another side")
                 taught, picture = stand.pose(), stand.node.picture()
@@ -348,7 +352,7 @@ class GoalImage(_Calibrate):
         out = (self.out or path.with_suffix("") / f"goal_{stamp}.png").absolute()
         if out.suffix != ".png" or out.exists():
             raise UsageError(f"--out {out}: name a .png file that is not there yet")
-        with taught_stand(setup, self.session) as stand:
+        with taught_stand(setup) as stand:
             stand.guide_home()
             picture = stand.node.picture()
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -35,6 +35,8 @@ class Doctor:
     """Also look at this robot and its stand: a file in config/robots."""
     task: str | None = None
     """With --robot: the task that it shall do, where not the session's."""
+    connector: str | None = None
+    """With --robot: the connector, where not the task's."""
     session: str | None = None
     """With --robot: the session that names task, cameras and calibration. Default: sim; valve for a claw."""
 
@@ -92,7 +94,7 @@ class Doctor:
         from tenon.cli.settings import absolute, typed
         from tenon.session.setup import load_setup
 
-        asked = typed(robot=self.robot, task=absolute(self.task))
+        asked = typed(robot=self.robot, task=absolute(self.task), connector=absolute(self.connector))
         return load_setup(self._session(), {**asked, "calibration": None})
 
     def _session(self) -> str:

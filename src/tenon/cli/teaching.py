@@ -121,18 +121,22 @@ def operator(name: str | None) -> str:
 
 
 @contextmanager
-def taught_stand(setup: SessionSetup, session: str) -> Iterator[TaughtStand]:
-    """Uses the driver that runs on this domain, else brings up the robot's own. Raises CommandError."""
+def taught_stand(setup: SessionSetup) -> Iterator[TaughtStand]:
+    """Uses the driver that runs on this domain, else brings up the robot's own. Raises CommandError.
+
+    The nodes read the resolved session: what was typed counts, and no calibration that is old or another's.
+    """
     from embedded_ros2.router import RouterError
+    from tenon.cli.run_directory import write_session
     from tenon.session.frames import is_simulated
     from tenon_session.graph import GraphError, SessionGraph, router
     from tenon_session.introspection import settle, spinning_node
     from tenon_session.teaching import StandError, TeachingNode
 
-    config = setup.config
-    parameters = {"session": session, "robot": config.robot, "task": config.task}
     try:
         with ExitStack() as stack:
+            scratch = Path(stack.enter_context(TemporaryDirectory(prefix="tenon_calibrate_")))
+            parameters = {"session": str(write_session(scratch, setup.config))}
             stack.enter_context(router())
             node = stack.enter_context(spinning_node(lambda: TeachingNode(parameters)))
             assert isinstance(node, TeachingNode)
@@ -145,8 +149,7 @@ def taught_stand(setup: SessionSetup, session: str) -> Iterator[TaughtStand]:
                 )
             if ARM_NODE not in there:
                 beside, nodes = beside_the_arm(setup)
-                logs = Path(stack.enter_context(TemporaryDirectory(prefix="tenon_calibrate_")))
-                graph = SessionGraph(_launch_file(), {**parameters, **beside}, logs)
+                graph = SessionGraph(_launch_file(), {**parameters, **beside}, scratch)
                 stack.enter_context(graph)
                 graph.wait_until_ready([ARM_NODE, *nodes], node.nodes)
             yield TaughtStand(setup, node, is_simulated(setup.insertion_stand))

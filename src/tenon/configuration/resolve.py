@@ -16,7 +16,7 @@ from tenon.configuration.session import SessionConfig
 ROOT_VARIABLE = "TENON_CONFIG"
 """Environment variable with the path of the configuration tree, for installations outside a checkout."""
 
-_SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")
 LISTED_FILES = 8
 
 
@@ -78,28 +78,36 @@ def resolve(kind: ConfigKind, name: str | Path, *, root: Path | None = None) -> 
         return (root or config_root()) / kind / f"{found[0]}.yaml"
     if found:
         raise ConfigurationError(f"{kind}: {text!r} could be any of {', '.join(found)}: say which")
-    if os.sep in text or text.endswith(_SUFFIXES):
+    if os.sep in text or text.endswith(SUFFIXES):
         path = Path(text).expanduser()
         if not path.is_file():
             named = nearest(text, known)
             why = f"no such file{named}" if named else _absent(path, nearest(path.stem, known))
             raise ConfigurationError(f"{kind}: {path}: {why}")
         return path
-    hint = nearest(text, [*known, *(other.rpartition("/")[2] for other in known)])
+    hint = _as_a_robot(kind, text, root) or nearest(text, [*known, *(other.rpartition("/")[2] for other in known)])
     raise ConfigurationError(f"{kind}: {text!r} is unknown. There are: {_listed(known) or 'none'}{hint}")
+
+
+def _as_a_robot(kind: ConfigKind, name: str, root: Path | None) -> str:
+    """Where an arm is asked for and a robot is named: which arm that robot has."""
+    if kind is not ConfigKind.ARMS or name not in names(ConfigKind.ROBOTS, root=root):
+        return ""
+    arm = load_yaml(resolve(ConfigKind.ROBOTS, name, root=root)).get("arm")
+    return f"; {name!r} is a robot, its arm is {arm!r}" if arm in names(kind, root=root) else ""
 
 
 def _absent(path: Path, otherwise: str) -> str:
     """Why there is no file there, with what is there instead; otherwise: what to say where nothing is near."""
     if path.is_dir():
-        files = sorted(file.name for suffix in _SUFFIXES for file in path.glob(f"*{suffix}"))
+        files = sorted(file.name for suffix in SUFFIXES for file in path.glob(f"*{suffix}"))
         return f"a folder; name one of its files: {', '.join(files[:LISTED_FILES]) or 'it has no .yaml'}"
-    beside = [path.with_suffix(suffix) for suffix in _SUFFIXES if path.with_suffix(suffix).is_file()]
+    beside = [path.with_suffix(suffix) for suffix in SUFFIXES if path.with_suffix(suffix).is_file()]
     if beside:
         return f"no such file; did you mean {str(beside[0])!r}?"
     if not path.parent.is_dir():
         return f"no such file: there is no folder {str(path.parent)!r} here, in {Path.cwd()}{otherwise}"
-    near = nearest(path.name, [file.name for suffix in _SUFFIXES for file in path.parent.glob(f"*{suffix}")])
+    near = nearest(path.name, [file.name for suffix in SUFFIXES for file in path.parent.glob(f"*{suffix}")])
     return f"no such file{near or otherwise}"
 
 

@@ -58,7 +58,7 @@ class TeachingNode(GraphNode):
     """Its callbacks run on an executor that the caller spins; the methods wait, on any other thread."""
 
     def __init__(self, parameters: Mapping[str, str]) -> None:
-        """parameters: of a GraphNode: session, robot, task."""
+        """parameters: of a GraphNode."""
         overrides = [Parameter(name, Parameter.Type.STRING, value) for name, value in parameters.items()]
         super().__init__(NODE_NAME, parameter_overrides=overrides, start_parameter_services=False, enable_rosout=False)
         self._lock = threading.Lock()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tenon.cli.checks.finding import Finding, error, ok, warning
-from tenon.configuration import Config, ConfigurationError, load, parse
+from tenon.configuration import Config, ConfigurationError, load
 from tenon.configuration.arm import ArmConfig
-from tenon.configuration.base import load_yaml
 from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.hand import HandConfig
-from tenon.configuration.resolve import ConfigKind, config_root
+from tenon.configuration.resolve import SUFFIXES, ConfigKind, config_root
 from tenon.configuration.robot import RobotConfig
 from tenon.configuration.safety import SafetyConfig
+from tenon.configuration.teleop import TeleopConfig
 from tenon.data.episode_lock import is_being_written
 from tenon.data.episodes import layout_from_name
 from tenon.simulation.connectors import ConnectorConfig
@@ -30,6 +30,7 @@ MODELS: dict[str, type[Config]] = {
     ConfigKind.HANDS: HandConfig,
     ConfigKind.ROBOTS: RobotConfig,
     ConfigKind.SAFETY: SafetyConfig,
+    ConfigKind.TELEOP: TeleopConfig,
 }
 
 
@@ -37,30 +38,49 @@ def check_configuration(root: Path | None = None) -> list[Finding]:
     """Loads every file of the configuration tree with the model of its folder; a session with all that it names."""
     try:
         tree = root or config_root()
-        files = sorted(tree.rglob("*.yaml"))
+        files = sorted(path for suffix in SUFFIXES for path in tree.rglob(f"*{suffix}"))
     except ConfigurationError as failure:
         return [error("configuration", str(failure), "run in a checkout of Tenon")]
     findings = []
     for path in files:
         try:
-            _load(path, path.relative_to(tree).parts[0])
+            if not _load(path, path.relative_to(tree)):
+                remedy = f"move it into the folder of its kind: {', '.join(ConfigKind)}"
+                findings.append(warning("configuration", f"nothing reads {path}", remedy))
         except ConfigurationError as failure:
             findings.append(error("configuration", str(failure), f"correct {path}"))
     return findings or [ok("configuration", f"{len(files)} files load")]
 
 
-def _load(path: Path, kind: str) -> None:
+def _load(path: Path, place: Path) -> bool:
+    """Whether anything reads a file at this place of the tree. Raises ConfigurationError where it does not load."""
     from tenon.session.setup import load_setup
+
+    if place.parts[0] == ConfigKind.SESSIONS:
+        load_setup(path)
+        return True
+    model = _model_of(path, place)
+    if model is not None:
+        load(model, path)
+    return model is not None
+
+
+def _model_of(path: Path, place: Path) -> type[Config] | None:
+    from tenon.console.config import FILE as CONSOLE_FILE
+    from tenon.console.config import ConsoleConfig
+    from tenon.rewards.daib.config import ClassifierConfig
+    from tenon.session.board_samples import INDEX, SamplesConfig
     from tenon.training.config import TrainerConfig
 
-    if kind == ConfigKind.SESSIONS:
-        load_setup(path)
-    elif kind == ConfigKind.ALGORITHMS:
-        parse(TrainerConfig, load_yaml(path), where=str(path))
-    elif kind == ConfigKind.TASKS:
-        load(model_of_task(path), path)
-    elif kind in MODELS:
-        load(MODELS[kind], path)
+    kind = place.parts[0]
+    if place == Path(CONSOLE_FILE):
+        return ConsoleConfig
+    if kind == ConfigKind.TASKS:
+        return model_of_task(path)
+    if kind == ConfigKind.CALIBRATIONS and path.name == INDEX:  # the pictures that a hand-eye calibration was made of
+        return SamplesConfig
+    with_torch: dict[str, type[Config]] = {ConfigKind.ALGORITHMS: TrainerConfig, ConfigKind.REWARDS: ClassifierConfig}
+    return {**MODELS, **with_torch}.get(kind)
 
 
 def check_partial_episodes(runs: Path) -> Finding:

@@ -16,6 +16,8 @@ from tenon.configuration.base import ConfigurationError, load, parse
 from tenon.configuration.calibration import CalibrationConfig
 from tenon.configuration.camera import CameraConfig
 from tenon.configuration.robot import DeviceConfig, RobotConfig
+from tenon.configuration.session import SessionConfig
+from tenon.session.calibrations import calibrate_command
 from tenon.session.claw_stand import ClawStand
 from tenon.session.rewards import lacks_detector
 from tenon.session.setup import SessionSetup
@@ -142,17 +144,20 @@ def _check_camera(config: CameraConfig, *, simulated: bool) -> Finding:
     return ok(check, f"{seen}, focal length {lens.fx:.0f} px")
 
 
-def check_calibration(path: Path, robot: str, task: str, now: datetime) -> list[Finding]:
-    """What was taught at the stand, and how old it is. path: where the calibration lies, or will lie."""
+def check_calibration(path: Path, session: SessionConfig, now: datetime, *, simulated: bool) -> list[Finding]:
+    """What was taught at the stand, and how old it is.
+
+    path: where the calibration lies, or will lie. simulated: whether the stand is, which then goes to the task's goal.
+    """
+    robot, how = session.robot, _command("goal", session, path)
     if not path.is_file():
-        how = _command("goal", robot, task, path)
-        return [warning("calibration", f"{path.name}: nothing was taught yet; the task's own goal counts", how)]
+        so = "the task's own goal counts" if simulated else "no session moves a real arm without a taught goal"
+        return [warning("calibration", f"{path.name}: nothing was taught yet; {so}", how)]
     known = load(CalibrationConfig, path)
     if known.robot != robot:
-        seen = f"{path}: taken on robot {known.robot!r}"
-        return [error("calibration", seen, f"take one of {robot!r}: {_command('goal', robot, task, path)}")]
+        return [error("calibration", f"{path}: taken on robot {known.robot!r}", f"take one of {robot!r}: {how}")]
     findings = [ok("calibration", f"{known.label}; a session uses it by calibration: {known.name}")]
-    return findings + [_check_part(known, part, _command(part, robot, task, path), now) for part in PARTS]
+    return findings + [_check_part(known, part, _command(part, session, path), now) for part in PARTS]
 
 
 def _check_part(known: CalibrationConfig, name: str, command: str, now: datetime) -> Finding:
@@ -177,8 +182,8 @@ def info_with(check: str, seen: str, remedy: str) -> Finding:
     return info(check, f"{seen}; if wanted: {remedy}")
 
 
-def _command(part: str, robot: str, task: str, path: Path) -> str:
-    return f"tenon calibrate {part.replace('_', '-')} --robot {robot} --task {task} --name {path.stem}"
+def _command(part: str, session: SessionConfig, path: Path) -> str:
+    return calibrate_command(part, session.robot, session.task, connector=session.connector, name=path.stem)
 
 
 def check_stand(setup: SessionSetup, session: str, calibration: str | None) -> list[Finding]:
@@ -193,18 +198,28 @@ def check_stand(setup: SessionSetup, session: str, calibration: str | None) -> l
     if isinstance(setup.stand, ClawStand):  # it has no camera, and nothing is taught
         first = f"tenon session run --robot {robot} --task {task} --controller gait --episodes 1"
         return [info("next", f"the first episode: {first}")]
-    path = path_of(calibration or name_of(robot, task))
-    unused = calibration is None and path.is_file()
-    first = f"tenon session run --session {'NAME' if unused else session} --robot {robot} --task {task}"
-    first += " --controller p_controller --episodes 1" + (" --reward dense" if lacks_detector(setup) else "")
-    seen = f"the first insertion: {first}"
-    if unused:
-        seen = (
-            f"session {session!r} names no calibration and goes to the task's own goal: write one with calibration: "
-            f"{path.stem} (docs/first-day.md), then {seen}"
-        )
+    path = path_of(calibration or name_of(robot, task, setup.config.connector))
+    simulated = is_simulated(setup.stand)
     return [
-        *check_cameras(setup.stand.cameras, simulated=is_simulated(setup.stand)),
-        *check_calibration(path, robot, task, datetime.now(UTC)),
-        info("next", seen),
+        *check_cameras(setup.stand.cameras, simulated=simulated),
+        *check_calibration(path, setup.config, datetime.now(UTC), simulated=simulated),
+        info("next", _next(setup, session, path, named=calibration is not None, simulated=simulated)),
     ]
+
+
+def _next(setup: SessionSetup, session: str, path: Path, *, named: bool, simulated: bool) -> str:
+    """What to do for the first insertion. named: whether the session names the calibration at ``path``."""
+    config = setup.config
+    unused = not named and (path.is_file() or not simulated)
+    connector = "" if config.connector is None else f" --connector {config.connector}"
+    first = f"tenon session run --session {'NAME' if unused else session} --robot {config.robot} --task {config.task}"
+    first += f"{connector} --controller p_controller --episodes 1"
+    first += " --reward dense" if lacks_detector(setup) else ""
+    seen = f"the first insertion: {first}"
+    if not unused:
+        return seen
+    goes = "goes to the task's own goal" if simulated else "is refused on a real arm"
+    return (
+        f"session {session!r} names no calibration and {goes}: write one with calibration: {path.stem} "
+        f"(docs/first-day.md), then {seen}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,25 @@ def fault_session(
         "real_time_factor": real_time_factor,
         "lockstep_timeout_s": lockstep_timeout_s,
     }
+
+
+def taught_session(directory: Path, robot: str, **changes: Any) -> Path:
+    """The session of docs/first-day.md, as a file, with the goal that was taught at this robot's stand for task usb."""
+    taught = {
+        "task": "usb",
+        "connector": "usb",
+        "tcp_in_base": {"position_m": [0.4504, -0.0002, 0.0701], "quaternion_xyzw": [1.0, 0.0, 0.0, 0.0]},
+        "spread_m": 1e-5,
+        **{"by": "ada", "at": datetime.now(UTC).isoformat(), "samples": 100},
+    }
+    calibration = directory / f"{robot}-usb.yaml"
+    calibration.write_text(yaml.safe_dump({"name": calibration.stem, "robot": robot, "goal": taught}))
+    session = {"robot": robot, "task": "usb", "cameras": ["wrist"], "goal_error_m": 0.0, "reward": "dense"}
+    file = directory / "first.yaml"
+    file.write_text(
+        yaml.safe_dump({"name": "first", "episodes": 1, "calibration": str(calibration), **session, **changes})
+    )
+    return file
 
 
 def picture_session(directory: Path, method: str = "iql", **changes: Any) -> dict[str, Any]:
