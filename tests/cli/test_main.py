@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tenon.cli.main import main
 
 Tenon = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,6 +55,18 @@ def test_wrong_usage_exits_2_without_traceback(tenon: Tenon, arguments: tuple[st
     assert run.returncode == 2
     assert run.stderr.strip()
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("command", [("session", "run"), ("evaluate",), ("record", "--out", "out")], ids=" ".join)
+def test_none_is_no_choice(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Left out is not typed; 'None' among the choices is Python's word, and no reward's."""
+    for arguments in (("--reward", "generous"), ("--help",)):
+        with pytest.raises(SystemExit):
+            main([*command, *arguments])
+        told = capsys.readouterr()
+        choices = re.search(r"electrical.*?daib|Expected one of.*?\)", told.out + told.err, re.DOTALL)
+        assert choices is not None and "None" not in choices.group()
+        assert "--reward {None" not in told.out and "--controller {None" not in told.out
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from tenon.cli import running
 from tenon.cli.main import main
@@ -101,6 +102,12 @@ def test_demonstration_that_was_not_written_is_told_with_its_reason_and_done_aga
 def test_spans_join_seeds_that_follow_each_other() -> None:
     assert spans([]) == []
     assert spans([3, 4, 7, 9, 10]) == [range(3, 5), range(7, 8), range(9, 11)]
+
+
+@pytest.mark.parametrize("option", ["--by", "--who"])
+def test_recording_says_who_demonstrates(record: Any, tmp_path: Path, option: str) -> None:
+    assert record(option, "ada")[0] == 0
+    assert yaml.safe_load((tmp_path / "run/session.yaml").read_text())["operator"] == "ada"
 
 
 def test_recording_that_is_there_is_not_written_over_and_says_how_to_go_on(

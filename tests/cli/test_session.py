@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tenon.cli.session import Controller, Reward, Run
 from tenon.configuration.session import ControllerName, RewardName
 from tenon.data.transitions import EnvironmentSpec
 from tenon.session.setup import load_setup
-from tenon_session.testing.sessions import constant_classifier, offline_training, picture_session
+from tenon_session.testing.sessions import constant_classifier, offline_training, picture_session, taught_session
 
 CONNECTOR: dict[str, Any] = {
     "name": "mine",
@@ -60,21 +61,68 @@ def test_malformed_connector_is_refused_with_the_reason(
 def test_reward_of_a_detector_is_refused_before_anything_moves_where_there_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = refused(["--robot", "sawyer"], tmp_path / "run", capsys)
+    session = taught_session(tmp_path, "sawyer", reward="electrical")
+    said = refused(["--session", str(session)], tmp_path / "run", capsys)
     assert "reward 'electrical' needs a detector of the connection, and robot 'sawyer' has none" in said
-    assert "choose dense, goal_image or daib" in said
+    assert "run it with `--reward dense`" in said
 
 
 def test_record_is_refused_as_well_and_runs_on_a_reward_that_needs_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed, out = ["record", "--robot", "sawyer", "--task", "usb", "--out", str(tmp_path / "out")], tmp_path / "out"
+    session, out = taught_session(tmp_path, "sawyer", reward="electrical"), tmp_path / "out"
+    typed = ["record", "--session", str(session), "--out", str(out)]
     assert entry.main(typed) == USAGE
     assert "robot 'sawyer' has none" in " ".join(capsys.readouterr().err.split())
     out.mkdir()
     (out / "session.yaml").touch()
     assert entry.main([*typed, "--reward", "dense"]) == USAGE
     assert "detector" not in capsys.readouterr().err, "the folder in use is what is refused now"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["session", "run", "--session", "demo"],
+        ["record", "--out", "out"],
+        ["evaluate", "--controller", "p_controller"],
+        ["replay", "episode", "--session", "sim"],
+    ],
+    ids=lambda typed: typed[0],
+)
+def test_nothing_moves_a_real_arm_to_the_goal_of_a_simulation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    episode = SimpleNamespace(path=tmp_path / "episode", contract=SimpleNamespace(seed=1, task="usb"))
+    monkeypatch.setattr("tenon.cli.dataset_folder.one_episode", lambda _: episode)
+    monkeypatch.setattr("tenon.session.replaying.read_steps", lambda _: [object()])
+    reward = [] if typed[0] == "replay" else ["--reward", "dense"]
+    assert entry.main([*typed, "--robot", "ur5", *reward]) == USAGE
+    assert "robot 'ur5' is a real arm, and session " in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_real_arm_that_was_taught_its_goal_is_not_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    used = tmp_path / "run"
+    used.mkdir()
+    (used / "session.yaml").touch()
+    typed = ["session", "run", "--session", str(taught_session(tmp_path, "ur5")), "--controller", "p_controller"]
+    assert entry.main([*typed, "--run-directory", str(used)]) == USAGE
+    said = " ".join(capsys.readouterr().err.split())
+    assert "holds a session already" in said, "the folder in use is what is refused now"
+
+
+def test_recordings_know_who_runs_the_session_and_who_goes_on_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    setup = Run(by="ada", episodes=3)._setup()
+    assert setup.config.operator == "ada"
+    create(setup.run_directory, setup.config)
+    assert Run(resume=True)._setup().config.operator == "ada"
+    resumed = Run(resume=True, by="grace")._setup().config
+    assert (resumed.operator, resumed.episodes) == ("grace", 3)
 
 
 def test_connector_of_ones_own_takes_the_place_of_the_tasks(tmp_path: Path) -> None:

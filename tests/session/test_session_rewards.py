@@ -44,7 +44,7 @@ def test_classifier_must_be_named_and_be_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("robot", ["ur5", "sawyer"])
 def test_reward_of_a_detector_is_refused_where_the_stand_has_none(robot: str, reward: str) -> None:
     setup = load_setup("sim", {"robot": robot, "reward": reward})
-    told = f"reward '{reward}' needs a detector of the connection, and robot '{robot}' has none .*choose dense, goal_im"
+    told = f"reward '{reward}' needs a detector of the connection, and robot '{robot}' has none .*with `--reward dense`"
     with pytest.raises(ConfigurationError, match=told):
         create_reward(setup)
 

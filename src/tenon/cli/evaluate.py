@@ -12,7 +12,7 @@ import tyro
 
 from tenon.cli.console import OUT, note, write_result
 from tenon.cli.errors import SUCCESS, CommandError, UsageError
-from tenon.cli.session import Controller, Reward
+from tenon.cli.session import Controller, ControllerOption, RewardOption
 from tenon.configuration.session import LEARNED
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 class Evaluate:
     """Evaluate a controller on fixed draws: the same episodes for every controller and every checkpoint.
 
-    Draw number i has the seed 1000000000 + i (tenon.cli.evaluation.EVALUATION_SEED), which no training session uses.
+    Draw number i has the seed 1000000000 + i (tenon.experiments.episodes), which no training session uses.
     With --env, a checkpoint acts in that environment, in this process and without a graph.
     """
 
-    controller: Controller | None = None
+    controller: ControllerOption = None
     """What acts: residual beside a task's hand-written controller; policy alone, such as one learnt from a person.
     Default: the one of these two that acts in the run which the policy is of, else in the session, else residual."""
     session: str | None = None
@@ -46,7 +46,7 @@ class Evaluate:
     """Task, where not the session's."""
     connector: str | None = None
     """Connector, where not the task's: a file in config/connectors, or the path of your own."""
-    reward: Reward | None = None
+    reward: RewardOption = None
     """What counts as a success, where not as the session says."""
     reward_checkpoint: Path | None = None
     """Folder of the classifier, for --reward daib."""
@@ -171,6 +171,7 @@ class Evaluate:
         from tenon.environments.session_searches import create_searches
         from tenon.session.rewards import create_reward
         from tenon.session.setup import load_setup
+        from tenon.session.taught import check_goal_is_taught
 
         session: str | Path = self.session or SESSION
         if self.session is None and self.run_directory is not None:
@@ -187,6 +188,7 @@ class Evaluate:
             goal_error_m=None if self.goal_error_mm is None else self.goal_error_mm * MM,
         )
         setup = load_setup(session, {**wanted, **changes})
+        check_goal_is_taught(setup)
         create_reward(setup)  # what these lack is said here, not by a node while the others come up
         create_searches(setup)
         return setup

@@ -13,7 +13,7 @@ import tyro
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
-from tenon.cli.session import Reward
+from tenon.cli.session import RewardOption
 
 if TYPE_CHECKING:
     from tenon.cli.running import RunningSession
@@ -47,9 +47,9 @@ class Record:
     """Task, where not the session's: a file in config/tasks."""
     connector: str | None = None
     """Connector, where not the task's: a file in config/connectors, or the path of your own."""
-    reward: Reward | None = None
+    reward: RewardOption = None
     """What pays where you leave no mark, where not as the session says; dense at a stand without a detector."""
-    who: str | None = None
+    by: Annotated[str | None, tyro.conf.arg(aliases=["--who"])] = None
     """Who demonstrates, for the recordings. Default: the name that you are logged in by."""
     goal_error_mm: float | None = None
     """The goal is off by up to this on x and y; 0: it is known exactly. Default: as the session or the task says."""
@@ -64,10 +64,12 @@ class Record:
         from tenon.cli import run_directory as runs
         from tenon.session.rewards import create_reward
         from tenon.session.setup import load_setup
+        from tenon.session.taught import check_goal_is_taught
 
         if self.episodes < 1:
             raise UsageError(f"--episodes {self.episodes}: 1 or more are needed")
         setup = load_setup(self.session, self._wanted())
+        check_goal_is_taught(setup)
         create_reward(setup)  # what it lacks is said here, not by a node while the others come up
         path = setup.config.run_directory
         if self.resume:
@@ -92,7 +94,7 @@ class Record:
             **given,
             "controller": "teleop",
             "teleop": absolute(self.teleop),
-            "operator": self.who or getpass.getuser(),
+            "operator": self.by or getpass.getuser(),
             "episodes": self.episodes,
             "train": False,
             "seed": self.seed,

@@ -49,11 +49,13 @@ class Replay:
         from tenon.cli.dataset_folder import explained, one_episode
         from tenon.data.store import EpisodeStore
         from tenon.session.replaying import compare, read_steps
+        from tenon.session.taught import check_goal_is_taught
 
         episode = one_episode(self.episode)
         with explained():
             steps = read_steps(episode)
         setup = self._setup(episode, steps)
+        check_goal_is_taught(setup)
         with runs.locked(setup.run_directory):
             self._play(setup, runs.create(setup.run_directory, setup.config), episode, steps)
         made = EpisodeStore(setup.episodes_directory).episodes()

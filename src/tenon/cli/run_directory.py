@@ -22,8 +22,8 @@ LOG_FOLDER = "log"
 LOCK_FILE = ".lock"
 PROGRESS = ("trainer", "episodes")
 """Folders that a session makes once its nodes work."""
-MAY_CHANGE = frozenset({"episodes", "run_directory"})
-"""What a resumed session may be told anew: to go on for longer, and that its directory was moved."""
+MAY_CHANGE = frozenset({"episodes", "run_directory", "operator"})
+"""What a resumed session may be told anew: to go on for longer, that its directory was moved, and who runs it now."""
 
 
 def session_file_of(episode: Path) -> Path:

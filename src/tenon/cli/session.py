@@ -25,6 +25,9 @@ SESSION_OF_KIND = {"valve": "valve"}
 STEERING_NODE = "_tenon_steer"
 Controller = Literal["residual", "p_controller", "p_dither", "policy", "localise", "down", "random", "spiral", "gait"]
 Reward = Literal["electrical", "completion", "dense", "goal_image", "daib"]
+# The constructor and the hint: left to itself tyro offers 'None' as a choice, to be typed.
+ControllerOption = Annotated[Controller | None, tyro.conf.arg(constructor=Controller, help_behavior_hint="")]
+RewardOption = Annotated[Reward | None, tyro.conf.arg(constructor=Reward, help_behavior_hint="")]
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
@@ -44,13 +47,13 @@ class Run:
     """Number of episodes, those before a resume included. With --finetune: trials of practice at most."""
     algorithm: str | None = None
     """Learner: a file in config/algorithms. With --finetune, the checkpoint's own."""
-    controller: Controller | None = None
+    controller: ControllerOption = None
     """What acts: the residual policy on the P-controller, that alone or with dither; in tasks without one, the policy
     alone or a scripted search."""
     finetune: Path | None = None
     """Practise with the policy of an offline training (its folder, or a checkpoint in it): evaluate, practise, keep the
     best policy, evaluate again."""
-    reward: Reward | None = None
+    reward: RewardOption = None
     """What pays, where not as the session says."""
     reward_checkpoint: Path | None = None
     """Folder of the classifier, for --reward daib."""
@@ -60,6 +63,8 @@ class Run:
     """With --finetune: share of successes with which practice ends."""
     seed: int | None = None
     """Seed of the first episode and of the learner."""
+    by: str | None = None
+    """Who runs it, for the recordings, where not as the session says."""
     teleop: str | None = None
     """Device by which you may take over: a file in config/teleop (spacemouse, gamepad, keyboard, console)."""
     run_directory: Path | None = None
@@ -74,10 +79,12 @@ class Run:
         from tenon.cli import run_directory as runs
         from tenon.environments.session_searches import create_searches
         from tenon.session.rewards import create_reward
+        from tenon.session.taught import check_goal_is_taught
 
         self._check()
         setup = self._setup()
         path = setup.config.run_directory
+        check_goal_is_taught(setup)
         create_reward(setup)  # what these lack is said here, not by a node while the others come up
         create_searches(setup)
         _warn(setup)
@@ -134,7 +141,7 @@ class Run:
             named = load_setup(self._session(), wanted).config
             wanted, path = {"name": named.name, **wanted}, self.run_directory or runs.newest(named.run_directory)
         stored = runs.stored_session(path, wanted)
-        changes: dict[str, Any] = {"episodes": stored["episodes"], "run_directory": path}
+        changes = {**{key: stored[key] for key in runs.MAY_CHANGE if key in stored}, "run_directory": path}
         if (path / ALGORITHM_FILE).is_file():
             changes["algorithm"] = str((path / ALGORITHM_FILE).absolute())
         return load_setup(path / runs.SESSION_FILE, changes)
@@ -153,6 +160,7 @@ class Run:
             reward_checkpoint=absolute_path(self.reward_checkpoint),
             localiser=absolute_path(self.localiser),
             seed=self.seed,
+            operator=self.by,
             teleop=absolute(self.teleop),
             run_directory=self.run_directory,
         )

@@ -29,8 +29,8 @@ def create_reward(setup: SessionSetup) -> Reward:
     if lacks_detector(setup):
         raise ConfigurationError(
             f"session {setup.config.name!r}: reward {name!r} needs a detector of the connection, and robot "
-            f"{setup.config.robot!r} has none (detector in its file): choose dense, goal_image or daib as reward, or "
-            "wire a continuity tester (docs/first-day.md)"
+            f"{setup.config.robot!r} has none (detector in its file): run it with `--reward dense` (goal_image, "
+            "daib), or wire a continuity tester (docs/first-day.md)"
         )
     if name == "electrical":
         return ElectricalReward()

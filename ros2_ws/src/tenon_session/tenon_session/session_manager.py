@@ -30,6 +30,7 @@ from tenon.session.conductor import (
 )
 from tenon.session.machine import Answer
 from tenon.session.plans import configured_plan
+from tenon.session.taught import check_goal_is_taught
 from tenon.session.transitions import ActionSample, ObservationSample, RewardSample
 from tenon_graph import contract
 from tenon_graph.conversions import electrical_from_msg, pose_from_msg, pose_to_msg, reference_to_msg, to_ns, to_stamp
@@ -45,6 +46,7 @@ class SessionManager(GraphNode):
 
     def __init__(self) -> None:
         super().__init__("session_manager")
+        check_goal_is_taught(self.setup)  # a graph may come up without `tenon session run`
         self._conductor = Conductor(self.setup, first_episode=next_number(self.setup.episodes_directory))
         self._name = f"{self.setup.config.name}-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**6:06d}"
         self._outputs = {
