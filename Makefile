@@ -54,7 +54,7 @@ data: setup
 	$(VENV)/bin/tenon collect --out runs/fifty
 
 # All experiments, or NAME=iql-maze; OPTIONS=--seeds=5. Goes on where it was interrupted.
-NAME ?= residual-bias insertion-table demos-her-pick demos-her-stack awac-drawer awac-valve iql-maze intervention $(ON_THE_JOB)
+NAME ?= residual-bias insertion-table demos-her-pick demos-her-stack awac-drawer awac-valve iql-maze intervention residual-blocks $(ON_THE_JOB)
 ON_THE_JOB = daib-classifier on-the-job-far on-the-job-near daib-ablation
 reproduce: $(if $(filter $(ON_THE_JOB),$(NAME)),data,setup)
 	status=0; for name in $(NAME); do $(VENV)/bin/tenon reproduce $$name $(OPTIONS) || status=1; done; exit $$status

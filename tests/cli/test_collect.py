@@ -33,7 +33,8 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("--jobs", "0"), "1 or more"),
         (("--seed", "-1"), "0 or more"),
         (("--family", "sixty"), "fifty"),
-        (("--robot", "ur6"), "ur5"),
+        (("--arm", "ur6"), "ur5"),
+        (("--arm", "sim"), "'sim' is a robot, its arm is 'ur5'"),
     ],
 )
 def test_what_cannot_be_collected_is_refused_before_anything_is_written(

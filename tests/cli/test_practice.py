@@ -15,13 +15,13 @@ import yaml
 from tests.session.test_practice import summary
 
 from tenon.cli.errors import CommandError
-from tenon.cli.evaluation import EVALUATION_SEED
-from tenon.cli.practice import CHOICE_SEED, Practice, basis_of, open_record
+from tenon.cli.practice import Practice, basis_of, open_record
 from tenon.cli.running import RunningSession, RunOutcome
 from tenon.configuration import ConfigurationError
 from tenon.configuration.session import PracticeConfig
 from tenon.data.mapped_array import StorageError
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.experiments.episodes import CHOICE_SEED, EVALUATION_SEED
 from tenon.session.machine import SessionPlan
 from tenon.session.practice import BEST_FOLDER, RECORD_FILE, PracticeRecord
 from tenon.session.recordings import Recordings, Trial

@@ -45,7 +45,7 @@ class Collect:
     """Processes side by side. Default: as many as there are cores."""
     seed: int = 0
     """Of all that is random."""
-    robot: str = "ur5"
+    arm: str = "ur5"
     """Arm that is simulated: a file in config/arms."""
 
     def run(self) -> int:
@@ -54,7 +54,7 @@ class Collect:
         from tenon.environments.collection import CollectionConfig, load_collection
         from tenon.environments.collection_processes import Collection, collect
 
-        config = CollectionConfig(robot=self.robot, episodes=self.episodes_per_connector, seed=self.seed)
+        config = CollectionConfig(robot=self.arm, episodes=self.episodes_per_connector, seed=self.seed)
         plans = self._plans()
         collection = Collection(self.out, load_collection(config, recorded_topics()))
         jobs = self.jobs or len(os.sched_getaffinity(0))

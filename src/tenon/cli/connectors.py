@@ -159,7 +159,7 @@ class ShowConnectors:
     """Only the first so many of each of its series."""
     task: str = "job-far"
     """Task whose start is shown."""
-    robot: str = "ur5"
+    arm: str = "ur5"
     """Arm that holds the plug: a file in config/arms."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Episode whose start is shown."""
@@ -178,7 +178,7 @@ class ShowConnectors:
         from tenon.simulation.portraits import portrait, sheet
         from tenon.simulation.tasks import InsertionTaskConfig
 
-        arm = load_named(ArmConfig, ConfigKind.ARMS, self.robot)
+        arm = load_named(ArmConfig, ConfigKind.ARMS, self.arm)
         task = load_named(InsertionTaskConfig, ConfigKind.TASKS, self.task)
         named = [load_named(ConnectorConfig, ConfigKind.CONNECTORS, name) for name in self.connectors]
         shown = named or _first_of_each(generate(_family(self.family)), self.per_series)

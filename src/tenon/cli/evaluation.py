@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from tenon.cli.errors import CommandError
+from tenon.experiments.episodes import EVALUATION_SEED
 from tenon.session.machine import DONE, SessionPlan
 from tenon.session.report import COLUMNS, Evaluation, evaluate, table_row
 from tenon.session.statistics import EpisodeSummary
@@ -16,8 +17,6 @@ from tenon.session.statistics import EpisodeSummary
 if TYPE_CHECKING:
     from tenon.cli.running import RunningSession
 
-EVALUATION_SEED = 1_000_000_000
-"""Seed of the first evaluation draw; the next ones count up. Training seeds stay below: no policy has seen a draw."""
 REPEATS = 2
 """How often a draw that does not count is run again."""
 NOISY, PERFECT = "noisy", "perfect"

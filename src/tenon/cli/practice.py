@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from tenon.cli.checkpoints import policy_of
 from tenon.cli.console import note, write_json, write_text
 from tenon.cli.errors import CommandError
-from tenon.cli.evaluation import EVALUATION_SEED, EvaluationPlan, run_evaluation
+from tenon.cli.evaluation import EvaluationPlan, run_evaluation
 from tenon.cli.handing_over import hand_over, is_whole
 from tenon.configuration.session import PracticeConfig
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
+from tenon.experiments.episodes import CHOICE_SEED, EVALUATION_SEED
 from tenon.session.machine import DONE
 from tenon.session.plans import configured_plan
 from tenon.session.practice import (
@@ -45,8 +46,6 @@ REPORT_FILE, REPORT_TEXT_FILE = "report.json", "report.md"
 KEPT_FOLDER = "kept"
 KEPT_LOOKS = 2
 """Weights that are kept beside those of the start: the best, and what takes their place should they be lost."""
-CHOICE_SEED = EVALUATION_SEED + 500_000_000
-"""Seed of the first draw that chooses the weights: not those of before and after, which nobody may have chosen by."""
 EVALUATION_ATTEMPTS = 3
 """Weights that are on their way to the policy node as an evaluation begins make it worthless."""
 RECORDER_TIMEOUT_S = 30.0
