@@ -54,7 +54,7 @@ def main() -> int:
 
 def record(arguments: list[str], directory: Path, episodes: int) -> None:
     """`tenon record`, with somebody at the keyboard."""
-    line = ["record", "--robot", "sim", "--task", "usb", "--teleop", "keyboard", "--who", "script", *arguments]
+    line = ["record", "--robot", "sim", "--task", "usb", "--teleop", "keyboard", "--by", "script", *arguments]
     said = directory / "record.log"
     with spinning_node(Probe) as probe, said.open("wb") as log, in_a_terminal(line, log.fileno()) as (process, keys):
         status = play(probe, process, keys, START_S + SECONDS_PER_EPISODE * episodes)
