@@ -12,7 +12,7 @@ from tenon.cli import demo, run_directory
 from tenon.cli.errors import UsageError
 from tenon.cli.evaluation import Evaluated, evaluation_table
 from tenon.cli.plot import plot_learning_curve, recent_success
-from tenon.experiments.episodes import EVALUATION_SEED
+from tenon.session.draws import EVALUATION_SEED
 from tenon.session.report import DemoReport, evaluate
 from tenon.session.setup import load_setup
 from tenon.session.statistics import EpisodeSummary, Outcome

@@ -21,7 +21,7 @@ from tenon.configuration import ConfigurationError
 from tenon.configuration.session import PracticeConfig
 from tenon.data.mapped_array import StorageError
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
-from tenon.experiments.episodes import CHOICE_SEED, EVALUATION_SEED
+from tenon.session.draws import CHOICE_SEED, EVALUATION_SEED
 from tenon.session.machine import SessionPlan
 from tenon.session.practice import BEST_FOLDER, RECORD_FILE, PracticeRecord
 from tenon.session.recordings import Recordings, Trial

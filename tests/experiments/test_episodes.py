@@ -9,6 +9,7 @@ import pytest
 
 from tenon.data.transitions import Observation
 from tenon.experiments import episodes
+from tenon.session.draws import EVALUATION_SEED
 
 
 class Script:
@@ -59,13 +60,7 @@ def test_steps_are_the_mean_over_episodes_with_success() -> None:
 def test_every_reset_has_its_seed_and_the_options() -> None:
     env = Script((True, 0.0))
     episodes.roll_out(env, still, episodes.evaluation_seeds(2), options={"goal_error_scale": 0.0})
-    assert env.resets == [(episodes.EVALUATION_SEED + i, {"goal_error_scale": 0.0}) for i in range(2)]
-
-
-def test_draws_are_those_of_tenon_evaluate() -> None:
-    from tenon.cli.evaluation import EVALUATION_SEED
-
-    assert episodes.EVALUATION_SEED == EVALUATION_SEED
+    assert env.resets == [(EVALUATION_SEED + i, {"goal_error_scale": 0.0}) for i in range(2)]
 
 
 def test_dither_fills_the_box_and_repeats_with_its_seed() -> None:

@@ -17,9 +17,10 @@ from tenon.experiments.experiment import ExperimentError
 from tenon.experiments.on_the_job import OFFLINE, OURS, SUCCESSES, OnTheJob, OnTheJobFar, OnTheJobNear, OnTheJobSize
 from tenon.experiments.on_the_job_ablation import BOTH, COMBINATIONS, NEITHER, POLICY_ALONE, REWARD_ALONE, DAIBAblation
 from tenon.experiments.on_the_job_folder import JobFolder, policy_config
-from tenon.experiments.on_the_job_practice import CHOICE_SEED, JudgedInsertion, Practised, practise
+from tenon.experiments.on_the_job_practice import JudgedInsertion, Practised, practise
 from tenon.experiments.results import Results, Row
 from tenon.rewards import RewardObservation, RewardResult
+from tenon.session.draws import CHOICE_SEED
 from tenon.session.finetune import StartPoint, find_start
 from tenon.session.practice import Look
 from tenon.training.config import TrainerConfig

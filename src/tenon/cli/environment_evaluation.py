@@ -15,6 +15,7 @@ from tenon.cli.console import note
 from tenon.cli.errors import CommandError
 from tenon.environments.registry import make_environment
 from tenon.experiments import episodes
+from tenon.session.draws import EVALUATION_SEED
 from tenon.session.report import wilson_interval
 from tenon.training.snapshot import SnapshotError, load_actor
 
@@ -62,7 +63,7 @@ def evaluate_in_environment(
     note(f"policy: {place}")
     snapshot = policy_of(place)
     try:
-        actor = load_actor(snapshot, spec=env.spec, rng=np.random.default_rng(episodes.EVALUATION_SEED))
+        actor = load_actor(snapshot, spec=env.spec, rng=np.random.default_rng(EVALUATION_SEED))
     except SnapshotError as error:
         raise CommandError(f"{place}: {error}") from error
     seen = episodes.roll_out(

@@ -31,7 +31,7 @@ Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 class Evaluate:
     """Evaluate a controller on fixed draws: the same episodes for every controller and every checkpoint.
 
-    Draw number i has the seed 1000000000 + i (tenon.experiments.episodes), which no training session uses.
+    Draw number i has the seed 1000000000 + i (tenon.session.draws), which no training session uses.
     With --env, a checkpoint acts in that environment, in this process and without a graph.
     """
 

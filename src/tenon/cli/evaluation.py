@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from tenon.cli.errors import CommandError
-from tenon.experiments.episodes import EVALUATION_SEED
+from tenon.session.draws import EVALUATION_SEED
 from tenon.session.machine import DONE, SessionPlan
 from tenon.session.report import COLUMNS, Evaluation, evaluate, table_row
 from tenon.session.statistics import EpisodeSummary

@@ -17,7 +17,7 @@ from tenon.cli.handing_over import hand_over, is_whole
 from tenon.configuration.session import PracticeConfig
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError
-from tenon.experiments.episodes import CHOICE_SEED, EVALUATION_SEED
+from tenon.session.draws import CHOICE_SEED, EVALUATION_SEED
 from tenon.session.machine import DONE
 from tenon.session.plans import configured_plan
 from tenon.session.practice import (

@@ -21,6 +21,7 @@ from tenon.experiments import episodes
 from tenon.experiments.experiment import Experiment, Job, JobContext
 from tenon.experiments.practice import Plan, evaluated, policy_chooser, practised
 from tenon.experiments.results import Condition, Results, Row, above, at_least, difference
+from tenon.session.draws import EVALUATION_SEED
 from tenon.training.config import TrainerConfig
 from tenon.training.trainer import Trainer
 
@@ -131,7 +132,7 @@ class AWACValve(Experiment[AWACValveSize]):
             choose = policy_chooser(clone, deterministic=False, step=_CLONE_STREAM)
             rng = np.random.default_rng((seed, _CLONE_STREAM))
             for number in range(self.size.cloned):
-                draw = int(rng.integers(episodes.EVALUATION_SEED))  # below the draws that judge
+                draw = int(rng.integers(EVALUATION_SEED))  # below the draws that judge
                 yield from run_script(env, choose, session="clone", episode=number, seed=draw).transitions
         finally:
             clone.close()

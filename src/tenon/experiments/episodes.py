@@ -9,13 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from tenon.data.transitions import FloatArray, Observation
+from tenon.session.draws import EVALUATION_SEED
 from tenon.training.loop import observation_from_gym
-
-EVALUATION_SEED = 1_000_000_000
-"""Seed of the first evaluation draw, as in ``tenon evaluate``; training draws from other seeds."""
-
-CHOICE_SEED = EVALUATION_SEED + 500_000_000
-"""Seed of the first draw on which a practice chooses its best policy: others than those that judge the chosen one."""
 
 _DITHER_STREAM = 3
 

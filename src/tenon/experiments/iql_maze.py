@@ -24,6 +24,7 @@ from tenon.experiments.episodes import Episode
 from tenon.experiments.experiment import Experiment, Job, JobContext
 from tenon.experiments.practice import Plan, evaluated, practised
 from tenon.experiments.results import Condition, Results, Row, at_least, at_most, difference
+from tenon.session.draws import EVALUATION_SEED
 from tenon.training.config import TrainerConfig
 from tenon.training.loop import observation_from_gym
 from tenon.training.trainer import Trainer
@@ -187,7 +188,7 @@ def _measured(seen: list[Episode]) -> dict[str, float]:
 
 def _value_at_start(learner: IQL, env: MazeEnv) -> float:
     """V of the start: near -(1 - gamma^n) / (1 - gamma) for n steps to the goal, as each costs 1."""
-    raw, _ = env.reset(seed=episodes.EVALUATION_SEED)
+    raw, _ = env.reset(seed=EVALUATION_SEED)
     state = torch.from_numpy(observation_from_gym(raw).state)[None]
     with torch.inference_mode():
         return float(learner.value(learner.encoder(ObservationBatch(state))))

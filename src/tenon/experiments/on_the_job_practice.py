@@ -16,8 +16,8 @@ import numpy as np
 
 from tenon.configuration.session import PracticeConfig
 from tenon.environments.insertion import InsertionEnv
-from tenon.experiments.episodes import CHOICE_SEED, EVALUATION_SEED
 from tenon.rewards import Reward, RewardObservation, RewardResult
+from tenon.session.draws import CHOICE_SEED, EVALUATION_SEED
 from tenon.session.finetune import StartPoint
 from tenon.session.practice import Judgement, Look, PracticeRecord
 from tenon.session.statistics import SuccessRule

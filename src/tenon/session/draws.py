@@ -9,6 +9,10 @@ from tenon.simulation.tasks import goal_error
 
 DITHER_STREAM = 1
 """Second word of the dither's seed, so that its stream is not that of the goal error."""
+EVALUATION_SEED = 1_000_000_000
+"""Seed of the first draw that judges, in commands and experiments alike; training draws from other seeds."""
+CHOICE_SEED = EVALUATION_SEED + 500_000_000
+"""Seed of the first draw on which a practice chooses its best policy: others than those that judge the chosen one."""
 
 
 def episode_seed(first_seed: int, index: int) -> int:
