@@ -205,19 +205,14 @@ def test_steps_of_a_broken_off_episode_that_the_ring_dropped_never_come_in_again
     broken_off = dataclasses.replace(transition_number(0), session="broken off")
     for step in range(3):
         replay.add(dataclasses.replace(broken_off, step=step))
-    slots = CONFIG.slots
-    for number in range(slots):
+    for number in range(CONFIG.slots + 3):
         replay.add(transition_number(number))
-        assert replay.has_step("broken off", 0, 2)
-    replay.close()
-    replay = Replay(tmp_path, SPEC, CONFIG)
-    for number in range(slots, slots + 3):
-        replay.add(transition_number(number))
-    replay.close()
-    replay = Replay(tmp_path, SPEC, CONFIG)
-    assert replay.has_step("broken off", 0, 2)
+        if number > CONFIG.slots - 8:  # restarts before, while and after it leaves the ring
+            replay.close()
+            replay = Replay(tmp_path, SPEC, CONFIG)
+        assert all(replay.has_step("broken off", 0, step) for step in range(3))
     assert not replay.has_episode("broken off", 0)
-    assert replay.complete_episodes == (slots + 3) // EPISODE
+    assert replay.complete_episodes == (CONFIG.slots + 3) // EPISODE
 
 
 def test_episode_that_cannot_be_written_down_is_told_and_stands(
@@ -311,8 +306,29 @@ def test_what_a_power_cut_took_from_a_ring_that_had_come_round_is_not_believed_t
     assert replay.human(range(400)).tolist() == [300, 301, 302]
     assert len(window) == CONFIG.capacity
     _assert_holds(replay, window.start, 300)
-    _fill(replay, 303, 400)
+    for number in range(303, 400):  # as a trainer adds them
+        step = transition_number(number)
+        assert not replay.has_step(step.session, step.episode, step.step)
+        replay.add(step)
     _assert_holds(replay, 303, 400)
+    assert all(replay.has_episode("s", episode) for episode in range(400 // EPISODE))
+
+
+def test_broken_off_episode_that_rows_of_before_a_power_cut_overwrote_is_remembered(tmp_path: Path) -> None:
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    for step in range(3):
+        replay.add(dataclasses.replace(transition_number(0), session="broken off", step=step))
+    for number in range(CONFIG.slots - 4):
+        replay.add(transition_number(number))
+    replay.flush()
+    for number in range(CONFIG.slots - 4, CONFIG.slots + 5):
+        replay.add(transition_number(number))
+    lost = replay.transitions - 9
+    replay._fields["state"].array[lost % CONFIG.slots, 1] += 1.0
+    replay._lock.close()  # as a crash leaves it: neither flushed nor closed
+    replay = Replay(tmp_path, SPEC, CONFIG)
+    assert replay.transitions == lost
+    assert all(replay.has_step("broken off", 0, step) for step in range(3))
 
 
 WRITER = """

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tenon.data.mapped_array import write_beside
+
 _log = logging.getLogger(__name__)
 
 _RECORD = np.dtype([("session", "<u4"), ("episode", "<u4"), ("transitions", "<u8"), ("mark", "<u8")])
@@ -34,10 +36,10 @@ class EpisodeLedger:
     """Complete episodes are on disk, one record each, also after the ring has dropped them; open ones in memory.
 
     An episode is complete when its last step and all steps before it are held, in whatever order they came. One that
-    was broken off stays open; once the ring has dropped all of it there is a record of that, and none of its steps
-    comes in again.
+    was broken off stays open; once the ring has dropped all of it there is a record of that, so that none of its steps
+    comes in again (where a power cut took that record, they do).
     Keys are (number of the session, number of the episode). ``transitions`` counts what the replay held at that moment:
-    a record of more than it holds is of rows that a power cut took, and is dropped.
+    a record of an episode that was complete with more than it holds is of rows that a power cut took, and is removed.
     """
 
     def __init__(self, path: Path, transitions: int):
@@ -73,16 +75,22 @@ class EpisodeLedger:
             self._append(session, episode, transitions, _COMPLETE)
 
     def drop(self, session: int, episode: int, number: int, transitions: int) -> None:
-        """Notes that transition ``number``, a step of this episode, has left the ring, which now counts
-        ``transitions``."""
+        """Notes that the replay, which counts ``transitions``, holds ``number``, a step of this episode, no more."""
         key = (session, episode)
         if key in self._open and self._open[key].newest == number + 1:
             del self._open[key]
             self._dropped.add(key)
             self._append(session, episode, transitions, _DROPPED)
 
-    def restore(self, rows: NDArray[np.void]) -> None:
-        """After a restart: notes the steps of ``rows`` (the ring's own) that no record covers."""
+    def restore(self, rows: NDArray[np.void], *, has_dropped: bool) -> None:
+        """After a restart: notes the steps of ``rows`` (the ring's own) that no record covers.
+
+        has_dropped: the ring has come round, so that the steps before the oldest row's were there.
+        """
+        if has_dropped and len(rows):
+            oldest = (int(rows[0]["session"]), int(rows[0]["episode"]))
+            if oldest not in self._complete:
+                self._open.setdefault(oldest, _Progress()).steps.update(range(int(rows[0]["step"])))
         keys = rows["session"].astype(np.uint64) << np.uint64(32) | rows["episode"].astype(np.uint64)
         known = np.array([session << 32 | episode for session, episode in self._complete], dtype=np.uint64)
         for row in rows[~np.isin(keys, known)]:
@@ -96,14 +104,14 @@ class EpisodeLedger:
         content = self._path.read_bytes() if self._path.exists() else b""
         whole = len(content) // _RECORD.itemsize
         records = np.frombuffer(content[: whole * _RECORD.itemsize], dtype=_RECORD)
-        valid = np.isin(records["mark"], (_COMPLETE, _DROPPED)) & (records["transitions"] <= transitions)
-        good = whole if valid.all() else int(np.argmin(valid))
-        if good * _RECORD.itemsize != len(content):
-            os.truncate(self._path, good * _RECORD.itemsize)
-        return records[:good]
+        is_of_held = (records["mark"] == _COMPLETE) & (records["transitions"] <= transitions)
+        valid: NDArray[np.void] = records[is_of_held | (records["mark"] == _DROPPED)]
+        if valid.nbytes != len(content):
+            write_beside(self._path, valid.tobytes())
+        return valid
 
     def _append(self, session: int, episode: int, transitions: int, mark: int) -> None:
-        """A full disk does no harm here: the next start finds the episode's steps in the ring, and tries again."""
+        """A full disk does little harm: the next start finds a complete episode in the ring, and tries again."""
         record = np.array([(session, episode, transitions, mark)], dtype=_RECORD)
         size = self._path.stat().st_size if self._path.exists() else 0
         try:

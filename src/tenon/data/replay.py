@@ -109,7 +109,7 @@ class Replay:
         self._recover()
         self._ledger = EpisodeLedger(directory / "episodes", self.transitions)
         held_rows = self._held_rows()
-        self._ledger.restore(held_rows)
+        self._ledger.restore(held_rows, has_dropped=self.transitions >= self._slots)
         self._spans = EpisodeSpans(held_rows)
         self._human: list[int] = held_rows["number"][held_rows["human"]].tolist()
 
@@ -186,7 +186,6 @@ class Replay:
         for name, field in self._fields.items():
             field.array[slot] = values[name]
         row = self._rows.array[slot]
-        leaves = row.copy() if number >= self._slots else None
         row["number"], row["frame"], row["next_frame"] = number, *frames
         fill_row(row, transition, session=session, reward_version=reward_version)
         row["checksum"] = self._checksum(slot)
@@ -196,11 +195,16 @@ class Replay:
             self._human.append(number)
         self._counters.array[_COMMITTED] = number + 1
         self._ledger.add(*key, ended=transition.ended, transitions=number + 1)
-        if leaves is not None:
-            self._ledger.drop(int(leaves["session"]), int(leaves["episode"]), int(leaves["number"]), number + 1)
+        self._drop(number + 1 - self._slots)
         if number + 1 - int(self._counters.array[_FLUSHED]) >= self.config.reserve:
             self.flush()
         return number
+
+    def _drop(self, number: int) -> None:
+        """Tells the ledger that transition ``number`` is held no more; its row is, until the next one comes in."""
+        row = self._row(number)
+        if number >= 0 and int(row["number"]) == number:  # a power cut may have taken it before
+            self._ledger.drop(int(row["session"]), int(row["episode"]), number, self.transitions)
 
     def window(self, until: int) -> range:
         """Numbers of the transitions that are sampled once ``until`` have come in: a function of these alone."""
