@@ -50,7 +50,7 @@ Evaluate = Callable[[Trainer, int], None]
 
 
 class Practice:
-    """Drives a trainer through a plan."""
+    """Drives a trainer through a plan. looked_at: the step of the last look that is on record, where one is resumed."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Practice:
         resets: Resets = None,
         callbacks: Sequence[LoopCallback] = (),
         on_progress: Callable[[float], None] = lambda fraction: None,
+        looked_at: int = -1,
     ) -> None:
         self._trainer = trainer
         self._plan = plan
@@ -70,7 +71,7 @@ class Practice:
         self._resets = resets
         self._callbacks = callbacks
         self._on_progress = on_progress
-        self._looked_at = -1
+        self._looked_at = looked_at
 
     @property
     def step(self) -> int:
@@ -103,14 +104,10 @@ class Practice:
     def _online(self, env: ResettableEnvironment) -> None:
         trainer, plan = self._trainer, self._plan
         self._catch_up()
-        begun, cut_off = self._last_episode()
-        done = trainer.replay.transitions
-        if not cut_off and self._is_due(begun, done):
+        if self._has_ended() and self._is_due():
             self._look()
-        # The look that an episode was cut off before comes after the next one.
-        before = begun if cut_off else done
         episode = _first_free_episode(trainer)
-        while done < plan.steps:
+        while trainer.replay.transitions < plan.steps:
             rng = np.random.default_rng((trainer.seed, _EPISODE_STREAM, episode))
             train_gym(
                 env,
@@ -123,11 +120,9 @@ class Practice:
                 callbacks=self._callbacks,
             )
             episode += 1
-            done = trainer.replay.transitions
             self._tell()
-            if self._is_due(before, done):
+            if self._is_due():
                 self._look()
-            before = done
         if plan.steps:
             self._look()
 
@@ -136,20 +131,16 @@ class Practice:
         while self._trainer.update_due():
             self._trainer.update()
 
-    def _is_due(self, before: int, done: int) -> bool:
-        """Whether an episode from transition ``before`` to ``done`` is one after which it is looked at."""
-        return done // self._plan.evaluate_every > before // self._plan.evaluate_every
+    def _is_due(self) -> bool:
+        """Whether it is time, at the end of an episode, to look again: an interruption may have come before the last
+        look was on record."""
+        every, offline = self._plan.evaluate_every, self._trainer.config.offline_updates
+        return self._trainer.replay.transitions // every > max(0, self._looked_at - offline) // every
 
-    def _last_episode(self) -> tuple[int, bool]:
-        """The transition that the last stored episode began at, and whether an interruption cut it off.
-
-        One that was not may have been interrupted while it was looked at.
-        """
+    def _has_ended(self) -> bool:
+        """Whether the last episode that is stored was not cut off: within one it is too early for a look."""
         done = self._trainer.replay.transitions
-        if not done:
-            return 0, False
-        last = self._trainer.replay.rows(torch.tensor([done - 1]))[0]
-        return done - 1 - int(last["step"]), not last["ended"]
+        return bool(done) and bool(self._trainer.replay.rows(torch.tensor([done - 1]))[0]["ended"])
 
     def _look(self) -> None:
         if self._looked_at != self.step:
@@ -189,9 +180,15 @@ def practised(
             context.record(step, **look(trainer, step))
 
     try:
-        watching = callbacks(trainer)
         practice = Practice(
-            trainer, plan, evaluate, env=env, resets=resets, callbacks=watching, on_progress=context.progress
+            trainer,
+            plan,
+            evaluate,
+            env=env,
+            resets=resets,
+            callbacks=callbacks(trainer),
+            on_progress=context.progress,
+            looked_at=max((point.step for point in context.points), default=-1),
         )
         practice.run()
         yield trainer
