@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tenon.control.phase import SessionPhase
-from tenon.control.safety import SafetyLevel
+from tenon.control.safety import SafetyLevel, SafetySupervisor
+from tenon.control.types import ControlMode, Pose, Reference, RobotState
 from tenon.session.conductor import FIRST_EPISODE_ATTEMPTS, CallOut, Conductor, ReferenceOut, StateOut
 from tenon.session.machine import SessionPlan
 from tenon.session.reset import start_pose
@@ -239,3 +240,40 @@ def test_resume_after_a_fault_in_the_last_episode_says_that_the_run_is_over(tmp_
     answer = session.conductor.resume()
     assert answer.accepted and "the run is over" in answer.message
     assert session.phase is SessionPhase.FINISHED
+
+
+def test_way_to_the_start_begins_where_the_arm_is_and_not_where_a_policy_pressed_to(tmp_path: Path) -> None:
+    setup = load_setup("demo", {"run_directory": str(tmp_path)})
+    conductor = Conductor(setup, first_episode=0)
+    safety = setup.stand.safety
+    supervisor = SafetySupervisor(safety, name="demo", control_period_ns=PERIOD_NS, image_needed=False)
+    joints = np.array([0.5 * (joint.lower_rad + joint.upper_rad) for joint in safety.joints])
+    seated = setup.nominal_goal_in_base
+
+    def tell(now_ns: int) -> None:
+        still = np.zeros(len(joints))
+        supervisor.tick(now_ns)
+        supervisor.on_state(RobotState(now_ns, joints, still, still, seated, np.zeros(6)), now_ns)
+        conductor.on_safety(SafetyLevel.OK, "", "", stamp_ns=now_ns, steady_ns=now_ns)
+        conductor.on_time(now_ns, steady_ns=now_ns)
+
+    pressing = Pose(seated.position_m - np.array((0.0, 0.0, 0.012)), seated.quaternion_xyzw)
+    for tick in range(1, 5):
+        tell(tick * PERIOD_NS)
+        supervisor.on_reference(
+            Reference(tick * PERIOD_NS, ControlMode.CARTESIAN, "residual", 2 * PERIOD_NS, tcp_in_base=pressing),
+            tick * PERIOD_NS,
+        )
+    assert conductor.start(PLAN).accepted
+    moved = 0
+    for tick in range(5, 9):
+        now_ns = tick * PERIOD_NS
+        tell(now_ns)
+        sample = ObservationSample(conductor.machine.episode, now_ns, np.zeros(4))
+        conductor.on_observation(sample, phase=int(conductor.machine.phase), tcp_in_base=seated, peak_force_n=0.0)
+        for output in conductor.take():
+            if isinstance(output, ReferenceOut):
+                supervisor.on_reference(output.reference, now_ns)
+                moved += output.reference.mode is ControlMode.CARTESIAN
+        assert supervisor.status(now_ns).fault == "", supervisor.status(now_ns).detail
+    assert moved

@@ -17,7 +17,7 @@ from tenon.control.safety import SafetyLevel
 from tenon.control.types import Pose, Reference
 from tenon.session.job import StartMotion
 from tenon.session.machine import Answer, EpisodeEnded, Mark, PhaseChanged, RunEnded, SessionMachine, SessionPlan
-from tenon.session.reset import ResetStage
+from tenon.session.reset import ResetStage, hold
 from tenon.session.setup import SessionSetup
 from tenon.session.statistics import EpisodeSummary
 from tenon.session.transitions import (
@@ -321,7 +321,10 @@ class Conductor:
 
     def _step_motion(self, tcp_in_base: Pose, sample: ObservationSample) -> None:
         if self._motion is None:
+            # What acted before may have asked for a pose out of reach, pressing: the way begins where the arm is.
             self._motion = self._setup.job.begin_start_motion(self.goal_in_base, sample.stamp_ns)
+            self._outputs.append(ReferenceOut(hold(sample.stamp_ns, self._setup.config.command_validity_ns)))
+            return
         step = self._motion.step(tcp_in_base, sample.state, sample.stamp_ns)
         if step.stage is ResetStage.DONE:
             self._is_at_start = True

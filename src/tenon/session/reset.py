@@ -52,6 +52,11 @@ def start_pose(goal_in_base: Pose, start_height_m: float) -> Pose:
     return Pose(goal_in_base.position_m + np.array((0.0, 0.0, start_height_m)), goal_in_base.quaternion_xyzw)
 
 
+def hold(stamp_ns: int, validity_ns: int) -> Reference:
+    """What lets the arm stay where it is measured. stamp_ns: of the observation that it answers."""
+    return Reference(stamp_ns, ControlMode.HOLD, SOURCE, validity_ns)
+
+
 class ResetMotion:
     """One attempt. Call ``step`` once per control tick with the measured pose, until ``over``."""
 
@@ -159,5 +164,4 @@ class ResetMotion:
         return self._over(stamp_ns, error_m, error_rad, message)
 
     def _over(self, stamp_ns: int, error_m: float, error_rad: float, message: str = "") -> ResetStep:
-        hold = Reference(stamp_ns, ControlMode.HOLD, SOURCE, self._validity_ns)
-        return ResetStep(hold, self._stage, error_m, error_rad, message)
+        return ResetStep(hold(stamp_ns, self._validity_ns), self._stage, error_m, error_rad, message)
