@@ -155,6 +155,27 @@ def test_doctor_looks_at_the_calibration_that_the_session_names(stand: Path) -> 
     assert "tenon session run --session own" in found["next"].seen
 
 
+def test_calibration_that_the_session_names_is_added_to(stand: Path) -> None:
+    session = yaml.safe_load((stand.parent / "sessions" / "sim.yaml").read_text())
+    own = {**session, "name": "own", "connector": "dsub", "calibration": "ur5-by-the-window", "robot": "ur5"}
+    (stand.parent / "sessions" / "own.yaml").write_text(yaml.safe_dump(own))
+    assert Goal(session="own", robot="ur5")._open()[1] == stand / "ur5-by-the-window.yaml"
+    assert Goal(session="own", robot="ur5", connector="usb")._open()[1].stem == f"ur5-{session['task']}-usb"
+
+
+def test_doctor_says_that_a_calibration_without_a_goal_does_not_move_a_real_arm(stand: Path) -> None:
+    stand.mkdir()
+    (stand / "mine.yaml").write_text("name: mine\nrobot: ur5\n")
+    session = yaml.safe_load((stand.parent / "sessions" / "sim.yaml").read_text())
+    own = {**session, "name": "own", "robot": "ur5", "reward": "dense", "calibration": "mine"}
+    (stand.parent / "sessions" / "own.yaml").write_text(yaml.safe_dump(own))
+    found = {finding.check: finding for finding in Doctor(robot="ur5", session="own")._check_stand()}
+    assert (
+        "calibration 'mine' has no goal, without which a real arm is refused: tenon calibrate goal"
+        in found["next"].seen
+    )
+
+
 def test_doctor_says_that_what_was_taught_is_not_used(stand: Path) -> None:
     stand.mkdir()
     (stand / "sim-hard.yaml").write_text("name: sim-hard\nrobot: sim\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,6 +105,29 @@ def test_launch_refuses_arguments_without_assignment(tenon: Tenon, tmp_path: Pat
     run = tenon("launch", str(file), "robot=ur5")
     assert run.returncode == 2
     assert "name:=value" in run.stderr
+
+
+LAUNCHER = """
+import os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: (print("asked to end", flush=True), sys.exit(3)))
+print("in a session of its own" if os.getsid(0) == os.getpid() else "in that of the command", flush=True)
+print("reads", repr(sys.stdin.read()), flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_launcher_stands_beside_the_terminal_and_is_asked_once_whichever_signal_comes(asked: signal.Signals) -> None:
+    """ros2 launch passes SIGINT on to its nodes only where no terminal can have sent it to them as well."""
+    code = f"import sys; from tenon.cli.launch import _run; sys.exit(_run([sys.executable, '-c', {LAUNCHER!r}]))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        seen = [command.stdout.readline().strip() for _ in range(2)]
+        command.send_signal(asked)
+        rest = command.stdout.read().split("\n")
+        assert (seen, rest) == (["in a session of its own", "reads ''"], ["asked to end", ""])
+        assert command.wait() == 3
 
 
 def test_used_run_directory_is_refused_with_the_way_to_resume(tenon: Tenon, tmp_path: Path) -> None:

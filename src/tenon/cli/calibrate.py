@@ -51,10 +51,14 @@ class _Calibrate:
         return load_setup(self.session, {**asked, "calibration": None})
 
     def _path(self, setup: SessionSetup) -> Path:
+        """Of the calibration that is asked for, else of what the session has for just this stand, else of a new one."""
+        from tenon.configuration.resolve import resolve_session
         from tenon.session.calibrations import name_of, path_of
 
-        config = setup.config
-        return path_of(self.name or name_of(config.robot, config.task, config.connector))
+        config, stored = setup.config, resolve_session(self.session)
+        of_session = (stored.robot, stored.task, stored.connector)
+        named = stored.calibration if of_session == (config.robot, config.task, config.connector) else None
+        return path_of(self.name or named or name_of(config.robot, config.task, config.connector))
 
     def _open(self) -> tuple[SessionSetup, Path, CalibrationConfig | None]:
         """What is calibrated, where it goes, and what is there: found out before anybody moves an arm."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -45,7 +45,7 @@ class Collect:
     """Processes side by side. Default: as many as there are cores."""
     seed: int = 0
     """Of all that is random."""
-    arm: str = "ur5"
+    arm: Annotated[str, tyro.conf.arg(aliases=["--robot"])] = "ur5"
     """Arm that is simulated: a file in config/arms."""
 
     def run(self) -> int:

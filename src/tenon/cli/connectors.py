@@ -159,7 +159,7 @@ class ShowConnectors:
     """Only the first so many of each of its series."""
     task: str = "job-far"
     """Task whose start is shown."""
-    arm: str = "ur5"
+    arm: Annotated[str, tyro.conf.arg(aliases=["--robot"])] = "ur5"
     """Arm that holds the plug: a file in config/arms."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Episode whose start is shown."""

@@ -1,4 +1,4 @@
-"""The experiments by name. A new one is one file here and one line in ``EXPERIMENTS``."""
+"""The experiments by name. A new one is one file here and one line in ``_KINDS``."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def check_cameras(robot: str, cameras: Sequence[CameraConfig]) -> None:
         raise ConfigurationError(
             f"the first real camera of robot {robot!r} is {real!r}, and its pictures would go to policies and rewards, "
             f"which look through {WRIST_CAMERA!r}: give this robot a {WRIST_CAMERA!r} of its own (cameras in its file) "
-            f"and name it before {real!r} in the session's cameras, or leave {real!r} out of them and start it in a "
-            "namespace of its own (launch/camera.launch.yaml)"
+            f"and name it before {real!r} in the session's cameras, or leave {real!r} out of them and start it beside "
+            f"the session: python -m tenon_perception.camera_node --ros-args -r __ns:=/{real} -p camera:={real}"
         )
 
 

@@ -24,7 +24,7 @@ def check_goal_is_taught(setup: SessionSetup) -> None:
     lacks = "" if named is None else f" (calibration {named!r} has no goal)"
     position_m = ", ".join(f"{value:.4g}" for value in setup.nominal_goal_in_base.position_m)
     teach = calibrate_command("goal", session.robot, session.task, connector=session.connector, name=named)
-    use = "" if named is not None else ", and name it by `calibration:` in a session"
+    use = "" if named is not None else ", and name it by `calibration:` in the session (of a run: its session.yaml)"
     raise ConfigurationError(
         f"robot {session.robot!r} is a real arm, and session {session.name!r} names no taught goal{lacks}: it would "
         f"go to where task {session.task!r} says, ({position_m}) m. Teach it ({teach}){use} (docs/first-day.md)"

@@ -207,6 +207,10 @@ def check_stand(setup: SessionSetup, session: str, calibration: str | None) -> l
     ]
 
 
+def _has_goal(path: Path) -> bool:
+    return path.is_file() and load(CalibrationConfig, path).goal is not None
+
+
 def _next(setup: SessionSetup, session: str, path: Path, *, named: bool, simulated: bool) -> str:
     """What to do for the first insertion. named: whether the session names the calibration at ``path``."""
     config = setup.config
@@ -216,6 +220,9 @@ def _next(setup: SessionSetup, session: str, path: Path, *, named: bool, simulat
     first += f"{connector} --controller p_controller --episodes 1"
     first += " --reward dense" if lacks_detector(setup) else ""
     seen = f"the first insertion: {first}"
+    if named and not simulated and not _has_goal(path):
+        goal = _command("goal", config, path)
+        return f"calibration {path.stem!r} has no goal, without which a real arm is refused: {goal}; then {seen}"
     if not unused:
         return seen
     goes = "goes to the task's own goal" if simulated else "is refused on a real arm"
