@@ -230,6 +230,12 @@ def test_training_that_lags_beyond_the_frames_of_its_ring_catches_up_and_stays_b
     while lagging.update_due():
         lagging.update()
     _assert_equal(synchronous, lagging)
+    lagging.replay.close()
+    resumed = Trainer.resume(tmp_path / "b")
+    assert resumed.updates < lagging.updates
+    while resumed.update_due():
+        resumed.update()
+    _assert_equal(synchronous, resumed)
 
 
 def test_update_waits_for_its_transitions(tmp_path: Path) -> None:
