@@ -280,3 +280,27 @@ def test_warmup_trains_the_critic_and_leaves_the_actor() -> None:
 def test_entropy_that_no_policy_has_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="target_entropy_per_action"):
         create("sac", {**CONFIG, "target_entropy_per_action": 0.7}, SPEC, seed=0)
+
+
+def test_policy_that_acts_is_the_average_that_is_asked_for() -> None:
+    rate = 0.25
+    learner = create("sac", {**CONFIG, "average_rate": rate, "critic_warmup_updates": 1}, SPEC, seed=0)
+    average = [parameter.detach().clone() for parameter in learner.policy.parameters()]
+    for _ in range(4):
+        learner.update(_batch())
+        if learner.updates > 1:
+            average = [
+                (1.0 - rate) * old + rate * new.detach()
+                for old, new in zip(average, learner.policy.parameters(), strict=True)
+            ]
+    acting = list(learner.actor_network.policy.parameters())
+    assert all(torch.allclose(mine, theirs, atol=1e-6) for mine, theirs in zip(average, acting, strict=True))
+    assert not torch.equal(acting[0], next(iter(learner.policy.parameters())))
+    other = create("sac", {**CONFIG, "average_rate": rate}, SPEC, seed=1)
+    other.load_state(learner.state())
+    assert torch.equal(next(iter(other.actor_network.policy.parameters())), acting[0])
+
+
+def test_newest_policy_acts_unless_an_average_is_asked_for() -> None:
+    learner = create("sac", CONFIG, SPEC, seed=0)
+    assert learner.actor_network.policy is learner.policy

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from tenon.algorithms.actor import ActorNetwork
 from tenon.algorithms.base import ActorCriticConfig, Metrics
 from tenon.algorithms.compiled import Losses
 from tenon.algorithms.gradient import GradientAlgorithm
@@ -46,6 +47,13 @@ class SACConfig(ActorCriticConfig):
         ge=0,
         description="first updates that fit the policy to the data's actions by likelihood, whatever the critics say, "
         "and leave the temperature alone; awac.md section 5 (SACfD)",
+    )
+    average_rate: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=1.0,
+        description="share by which the policy that acts moves towards the newest one with each update: an average of "
+        "about the last 1 / average_rate. None: the newest acts; ours",
     )
     log_std_minimum: float = Field(default=-10.0, description="lower clamp of the policy's log-std; -20 in rlkit")
     log_std_maximum: float = Field(default=2.0, description="upper clamp of the policy's log-std; 2 in rlkit")
@@ -120,12 +128,16 @@ class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
         self._critic_adam = Adam(self._critic_vector, config.critic_learning_rate)
         self._temperature_adam = Adam(self._temperature_vector, config.temperature_learning_rate)
         self._target_entropy = config.target_entropy_per_action * spec.action_size
+        self._average: tuple[TanhGaussianPolicy, ParameterVector] | None = None
+        if config.average_rate is not None:
+            self._average = target_of(self.policy)
         self._register_vectors(
             modules={
                 "policy": self.policy,
                 "critic": self.critic,
                 "target_critic": self.target_critic,
                 "temperature": self.temperature,
+                **({} if self._average is None else {"average": self._average[0]}),
             },
             optimizers={
                 "policy": self._policy_adam,
@@ -149,6 +161,11 @@ class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
             initial_std=config.initial_std,
             last_layer_scale=config.last_layer_scale,
         )
+
+    @property
+    def actor_network(self) -> ActorNetwork:
+        """With the average of the last policies, where ``average_rate`` asks for it: the newest swings about it."""
+        return ActorNetwork(self.encoder, self.policy if self._average is None else self._average[0])
 
     def _losses(self, batch: Batch, noise: Tensor) -> Losses:
         next_noise, own_noise = noise
@@ -201,6 +218,8 @@ class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
         warm = self.updates >= self.config.critic_warmup_updates
         if warm or self._cloning:
             self._policy_adam.step()
+            if self._average is not None and self.config.average_rate is not None:
+                self._average[1].move_towards(self._policy_vector, self.config.average_rate)
         if warm and not self._cloning:
             self._temperature_adam.step()
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)
