@@ -62,6 +62,7 @@ OWN = {
     # So that four updates reach every network.
     "ddpg_her": {"target_update_every": 2},
     "iql_daib": {"bottleneck": TINY, "critic_variant": "no-kl"},
+    "sac": {"average_rate": 0.1},
 }
 
 pytestmark = pytest.mark.parametrize("name", sorted(METHODS))

@@ -286,19 +286,28 @@ def test_policy_that_acts_is_the_average_that_is_asked_for() -> None:
     rate = 0.25
     learner = create("sac", {**CONFIG, "average_rate": rate, "critic_warmup_updates": 1}, SPEC, seed=0)
     average = [parameter.detach().clone() for parameter in learner.policy.parameters()]
-    for _ in range(4):
+    for share in (0.0, 1.0 / 2.0, 1.0 / 3.0, rate, rate):  # a warm-up, then the mean of all until the rate is reached
         learner.update(_batch())
-        if learner.updates > 1:
-            average = [
-                (1.0 - rate) * old + rate * new.detach()
-                for old, new in zip(average, learner.policy.parameters(), strict=True)
-            ]
+        average = [
+            (1.0 - share) * old + share * new.detach()
+            for old, new in zip(average, learner.policy.parameters(), strict=True)
+        ]
     acting = list(learner.actor_network.policy.parameters())
     assert all(torch.allclose(mine, theirs, atol=1e-6) for mine, theirs in zip(average, acting, strict=True))
     assert not torch.equal(acting[0], next(iter(learner.policy.parameters())))
     other = create("sac", {**CONFIG, "average_rate": rate}, SPEC, seed=1)
     other.load_state(learner.state())
     assert torch.equal(next(iter(other.actor_network.policy.parameters())), acting[0])
+
+
+def test_average_begins_at_the_policy_of_a_checkpoint_without_one() -> None:
+    old = create("sac", CONFIG, SPEC, seed=0)
+    for _ in range(3):
+        old.update(_batch())
+    learner = create("sac", {**CONFIG, "average_rate": 0.1}, SPEC, seed=1)
+    learner.load_state(old.state())
+    acting = learner.actor_network.state_dict()
+    assert all(torch.equal(tensor, acting[name]) for name, tensor in old.actor_network.state_dict().items())
 
 
 def test_newest_policy_acts_unless_an_average_is_asked_for() -> None:

@@ -20,6 +20,7 @@ from tenon.cli.checks.files import check_configuration
 from tenon.cli.checks.finding import Severity
 from tenon.cli.checks.robot import check_calibration, check_cameras, check_robot, check_stand
 from tenon.cli.doctor import Doctor
+from tenon.cli.errors import UsageError
 from tenon.cli.main import main
 from tenon.configuration.base import load
 from tenon.configuration.calibration import CalibrationConfig, TaughtGoal
@@ -161,6 +162,10 @@ def test_calibration_that_the_session_names_is_added_to(stand: Path) -> None:
     (stand.parent / "sessions" / "own.yaml").write_text(yaml.safe_dump(own))
     assert Goal(session="own", robot="ur5")._open()[1] == stand / "ur5-by-the-window.yaml"
     assert Goal(session="own", robot="ur5", connector="usb")._open()[1].stem == f"ur5-{session['task']}-usb"
+    (stand.parent / "sessions" / "own.yaml").write_text(yaml.safe_dump({**own, "calibration": "ur5-usb/v0001"}))
+    with pytest.raises(UsageError, match="'ur5-usb/v0001', which may be an older version"):
+        Goal(session="own", robot="ur5")._open()
+    assert Goal(session="own", robot="ur5", name="mine")._open()[1] == stand / "mine.yaml"
 
 
 def test_doctor_says_that_a_calibration_without_a_goal_does_not_move_a_real_arm(stand: Path) -> None:

@@ -74,6 +74,18 @@ def test_no_hold_comes_between_an_observation_and_the_first_answer_of_the_new_so
     assert is_hold(mux.tick(7 * PERIOD_NS)), "a source that stays silent is held"
 
 
+def test_no_hold_comes_between_the_sessions_hold_and_its_first_motion() -> None:
+    """A way to the start begins with a HOLD, one tick before it moves."""
+    mux = CommandMux(teleop_timeout_ns=None, hold_after_ns=3 * PERIOD_NS)
+    mux.on_phase(SessionPhase.RUNNING, 0)
+    mux.on_reference(motion("residual", PERIOD_NS), PERIOD_NS)
+    assert is_hold(mux.on_phase(SessionPhase.RESETTING, 5 * PERIOD_NS))
+    assert is_hold(mux.on_reference(Reference(6 * PERIOD_NS, ControlMode.HOLD, "session", PERIOD_NS), 6 * PERIOD_NS))
+    assert mux.tick(7 * PERIOD_NS) is None
+    first = motion("session", 7 * PERIOD_NS)
+    assert mux.on_reference(first, 7 * PERIOD_NS) is first
+
+
 def test_source_that_holds_by_itself_is_held_on() -> None:
     mux = CommandMux(teleop_timeout_ns=None)
     mux.on_reference(Reference(0, ControlMode.HOLD, "session", PERIOD_NS), 0)

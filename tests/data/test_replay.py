@@ -314,21 +314,22 @@ def test_what_a_power_cut_took_from_a_ring_that_had_come_round_is_not_believed_t
     assert all(replay.has_episode("s", episode) for episode in range(400 // EPISODE))
 
 
-def test_broken_off_episode_that_rows_of_before_a_power_cut_overwrote_is_remembered(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [3, 5])
+def test_broken_off_episode_that_rows_of_before_a_power_cut_overwrote_is_remembered(tmp_path: Path, steps: int) -> None:
     replay = Replay(tmp_path, SPEC, CONFIG)
-    for step in range(3):
+    for step in range(steps):
         replay.add(dataclasses.replace(transition_number(0), session="broken off", step=step))
-    for number in range(CONFIG.slots - 4):
+    lost = CONFIG.slots - 1
+    for number in range(lost - steps):
         replay.add(transition_number(number))
     replay.flush()
-    for number in range(CONFIG.slots - 4, CONFIG.slots + 5):
+    for number in range(lost - steps, lost - steps + 4):
         replay.add(transition_number(number))
-    lost = replay.transitions - 9
     replay._fields["state"].array[lost % CONFIG.slots, 1] += 1.0
     replay._lock.close()  # as a crash leaves it: neither flushed nor closed
     replay = Replay(tmp_path, SPEC, CONFIG)
     assert replay.transitions == lost
-    assert all(replay.has_step("broken off", 0, step) for step in range(3))
+    assert all(replay.has_step("broken off", 0, step) for step in range(steps))
 
 
 WRITER = """

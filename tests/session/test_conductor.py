@@ -264,6 +264,7 @@ def test_way_to_the_start_begins_where_the_arm_is_and_not_where_a_policy_pressed
             Reference(tick * PERIOD_NS, ControlMode.CARTESIAN, "residual", 2 * PERIOD_NS, tcp_in_base=pressing),
             tick * PERIOD_NS,
         )
+    assert supervisor.armed, "it moves the arm so far"
     assert conductor.start(PLAN).accepted
     moved = 0
     for tick in range(5, 9):

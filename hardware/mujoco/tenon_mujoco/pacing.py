@@ -39,8 +39,8 @@ class Beat:
         return self._count != before
 
 
-TICKS_WITHOUT_MOTION = 3
-"""So many ticks may be answered by holds (one is, where the session changes phase) before time runs on by itself."""
+TICKS_WITHOUT_MOTION = 4
+"""So many ticks may be answered by holds (two are, where a way to the start begins) before time runs on by itself."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ policy starts from behaviour cloning, the critics from the same data.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tenon.algorithms.actor import ActorNetwork
-from tenon.algorithms.base import ActorCriticConfig, Metrics
+from tenon.algorithms.base import ActorCriticConfig, LearnerState, Metrics
 from tenon.algorithms.compiled import Losses
 from tenon.algorithms.gradient import GradientAlgorithm
 from tenon.algorithms.losses import bellman_target, critic_loss, likelihood_loss
@@ -25,6 +26,9 @@ from tenon.networks.critics import CriticEnsemble
 from tenon.networks.encoders import encoded_size
 from tenon.networks.parameters import Adam, ParameterVector, frozen_view, target_of
 from tenon.networks.policies import TanhGaussianPolicy
+
+_AVERAGE = "average"
+"""Name of the averaged policy in the learner's state."""
 
 
 class SACConfig(ActorCriticConfig):
@@ -53,7 +57,7 @@ class SACConfig(ActorCriticConfig):
         gt=0.0,
         le=1.0,
         description="share by which the policy that acts moves towards the newest one with each update: an average of "
-        "about the last 1 / average_rate. None: the newest acts; ours",
+        "about the last 1 / average_rate, of fewer in the beginning. None: the newest acts; ours",
     )
     log_std_minimum: float = Field(default=-10.0, description="lower clamp of the policy's log-std; -20 in rlkit")
     log_std_maximum: float = Field(default=2.0, description="upper clamp of the policy's log-std; 2 in rlkit")
@@ -137,7 +141,7 @@ class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
                 "critic": self.critic,
                 "target_critic": self.target_critic,
                 "temperature": self.temperature,
-                **({} if self._average is None else {"average": self._average[0]}),
+                **({} if self._average is None else {_AVERAGE: self._average[0]}),
             },
             optimizers={
                 "policy": self._policy_adam,
@@ -166,6 +170,17 @@ class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
     def actor_network(self) -> ActorNetwork:
         """With the average of the last policies, where ``average_rate`` asks for it: the newest swings about it."""
         return ActorNetwork(self.encoder, self.policy if self._average is None else self._average[0])
+
+    def load_state(self, state: LearnerState) -> None:
+        """As in general; where ``state`` has no average, it begins at its policy."""
+        if self._average is not None and not any(name.startswith(f"{_AVERAGE}.") for name in state.tensors):
+            begun = {
+                name.replace("policy.", f"{_AVERAGE}.", 1): tensor
+                for name, tensor in state.tensors.items()
+                if name.startswith("policy.")
+            }
+            state = dataclasses.replace(state, tensors={**state.tensors, **begun})
+        super().load_state(state)
 
     def _losses(self, batch: Batch, noise: Tensor) -> Losses:
         next_noise, own_noise = noise
@@ -219,7 +234,8 @@ class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
         if warm or self._cloning:
             self._policy_adam.step()
             if self._average is not None and self.config.average_rate is not None:
-                self._average[1].move_towards(self._policy_vector, self.config.average_rate)
+                rate = max(self.config.average_rate, 1.0 / (self._policy_adam.steps + 1))  # of those there have been
+                self._average[1].move_towards(self._policy_vector, rate)
         if warm and not self._cloning:
             self._temperature_adam.step()
         self._target_vector.move_towards(self._critic_vector, self.config.target_rate)

@@ -58,6 +58,11 @@ class _Calibrate:
         config, stored = setup.config, resolve_session(self.session)
         of_session = (stored.robot, stored.task, stored.connector)
         named = stored.calibration if of_session == (config.robot, config.task, config.connector) else None
+        if self.name is None and named is not None and named != Path(named).stem:
+            raise UsageError(
+                f"session {stored.name!r} names its calibration by {named!r}, which may be an older version: say which "
+                "one is to be added to (--name), a file in config/calibrations"
+            )
         return path_of(self.name or named or name_of(config.robot, config.task, config.connector))
 
     def _open(self) -> tuple[SessionSetup, Path, CalibrationConfig | None]:

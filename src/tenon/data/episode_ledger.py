@@ -82,12 +82,12 @@ class EpisodeLedger:
             self._dropped.add(key)
             self._append(session, episode, transitions, _DROPPED)
 
-    def restore(self, rows: NDArray[np.void], *, has_dropped: bool) -> None:
+    def restore(self, rows: NDArray[np.void]) -> None:
         """After a restart: notes the steps of ``rows`` (the ring's own) that no record covers.
 
-        has_dropped: the ring has come round, so that the steps before the oldest row's were there.
+        Where the first of all has left the ring, the steps before the oldest row's were there.
         """
-        if has_dropped and len(rows):
+        if len(rows) and int(rows[0]["number"]) > 0:
             oldest = (int(rows[0]["session"]), int(rows[0]["episode"]))
             if oldest not in self._complete:
                 self._open.setdefault(oldest, _Progress()).steps.update(range(int(rows[0]["step"])))

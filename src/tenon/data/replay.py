@@ -109,7 +109,7 @@ class Replay:
         self._recover()
         self._ledger = EpisodeLedger(directory / "episodes", self.transitions)
         held_rows = self._held_rows()
-        self._ledger.restore(held_rows, has_dropped=self.transitions >= self._slots)
+        self._ledger.restore(held_rows)
         self._spans = EpisodeSpans(held_rows)
         self._human: list[int] = held_rows["number"][held_rows["human"]].tolist()
 

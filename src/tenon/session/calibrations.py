@@ -56,6 +56,11 @@ def path_of(name: str, *, root: Path | None = None) -> Path:
     return (root or config_root()) / ConfigKind.CALIBRATIONS / f"{name}.yaml"
 
 
+def path_named(name: str) -> Path:
+    """Of what a session names: a name, FOLDER/NAME of an older version, or a path."""
+    return Path(name) if Path(name).suffix else path_of(name)
+
+
 def version_path(path: Path, version: int) -> Path:
     """Where an older version is kept."""
     return path.with_suffix("") / f"v{version:04d}.yaml"

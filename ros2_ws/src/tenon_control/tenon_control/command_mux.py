@@ -24,7 +24,8 @@ class CommandMuxNode(GraphNode):
     def __init__(self) -> None:
         super().__init__("command_mux")
         config = self.setup.config
-        self._mux = CommandMux(teleop_timeout_ns=config.teleop_timeout_ns, hold_after_ns=2 * config.control_period_ns)
+        # The session's first word of a way to the start is to hold, and the next one moves.
+        self._mux = CommandMux(teleop_timeout_ns=config.teleop_timeout_ns, hold_after_ns=3 * config.control_period_ns)
         self._publisher = self.advertise(contract.COMMAND_REFERENCE)
         self.subscribe(contract.SESSION_STATE, self._on_state)
         for topic in (contract.RESIDUAL_REFERENCE, contract.SESSION_REFERENCE, contract.TELEOP_REFERENCE):

@@ -191,14 +191,14 @@ def check_stand(setup: SessionSetup, session: str, calibration: str | None) -> l
 
     session: as typed. calibration: the one that it names, which ``setup`` leaves out.
     """
-    from tenon.session.calibrations import name_of, path_of
+    from tenon.session.calibrations import name_of, path_named, path_of
     from tenon.session.frames import is_simulated
 
     robot, task = setup.config.robot, setup.config.task
     if isinstance(setup.stand, ClawStand):  # it has no camera, and nothing is taught
         first = f"tenon session run --robot {robot} --task {task} --controller gait --episodes 1"
         return [info("next", f"the first episode: {first}")]
-    path = path_of(calibration or name_of(robot, task, setup.config.connector))
+    path = path_of(name_of(robot, task, setup.config.connector)) if calibration is None else path_named(calibration)
     simulated = is_simulated(setup.stand)
     return [
         *check_cameras(setup.stand.cameras, simulated=simulated),
