@@ -12,9 +12,8 @@ import yaml
 
 from tenon.cli import main as entry
 from tenon.cli.errors import USAGE
-from tenon.cli.finetune import ALGORITHM_FILE
 from tenon.cli.practice import basis_of
-from tenon.cli.run_directory import create
+from tenon.cli.run_directory import ALGORITHM_FILE, create, write_algorithm
 from tenon.cli.session import Controller, Reward, Run
 from tenon.configuration.session import ControllerName, RewardName
 from tenon.data.transitions import EnvironmentSpec
@@ -181,13 +180,27 @@ def test_finetune_takes_learner_and_data_from_the_training(start: tuple[str, Pat
     assert setup.environment_spec == spec
 
 
+def test_resumed_session_learns_as_it_began_though_the_file_that_it_named_has_changed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump({"method": "sac", "batch_size": 64}))
+    setup = Run(algorithm=str(mine), run_directory=tmp_path / "run")._setup()
+    create(setup.run_directory, setup.config)
+    write_algorithm(setup.run_directory, setup.algorithm)
+    unchanged = Run(resume=True, run_directory=tmp_path / "run", algorithm=str(mine))._setup()
+    assert unchanged.config.algorithm == str(mine)
+    mine.write_text(yaml.safe_dump({"method": "sac", "batch_size": 32}))
+    resumed = Run(resume=True, run_directory=tmp_path / "run")._setup()
+    assert resumed.algorithm["batch_size"] == 64
+    assert resumed.config.algorithm == str(tmp_path / "run" / ALGORITHM_FILE)
+
+
 def test_resumed_practice_rests_on_what_it_was_started_with(
     start: tuple[str, Path, EnvironmentSpec], tmp_path: Path
 ) -> None:
     session, training, _ = start
     setup = Run(session=session, finetune=training, run_directory=tmp_path / "run")._setup()
     create(setup.run_directory, setup.config)
-    (setup.run_directory / ALGORITHM_FILE).write_text(yaml.safe_dump(dict(setup.algorithm)))
+    write_algorithm(setup.run_directory, setup.algorithm)
     resumed = Run(resume=True, run_directory=tmp_path / "run", episodes=setup.config.episodes + 10)._setup()
     assert basis_of(resumed) == basis_of(setup)
 

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tenon.cli.checkpoints import HANDED_OVER
-from tenon.cli.console import note, write_text
+from tenon.cli.console import note
 from tenon.cli.errors import CommandError
+from tenon.cli.run_directory import ALGORITHM_FILE, write_algorithm
 
 if TYPE_CHECKING:
     from tenon.session.setup import SessionSetup
-
-ALGORITHM_FILE = "algorithm.yaml"
 
 
 def finetuned(session: str, wanted: Mapping[str, Any], place: Path, *, target: float | None) -> SessionSetup:
@@ -64,7 +61,7 @@ def prepare_training(setup: SessionSetup) -> None:
     from tenon.training.trainer import Trainer, TrainerError
 
     config = setup.config
-    write_text(setup.run_directory / ALGORITHM_FILE, yaml.safe_dump(dict(setup.algorithm), sort_keys=False))
+    write_algorithm(setup.run_directory, setup.algorithm)
     if Trainer.exists(setup.trainer_directory):
         return
     note(f"practice starts from {config.initial_checkpoint}")

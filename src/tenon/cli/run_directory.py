@@ -15,9 +15,11 @@ import yaml
 
 from tenon.cli.console import write_text
 from tenon.cli.errors import CommandError, UsageError
-from tenon.configuration import Config, load_yaml
+from tenon.configuration import Config, ConfigurationError, load_yaml
+from tenon.configuration.resolve import ConfigKind, resolve
 
 SESSION_FILE = "session.yaml"
+ALGORITHM_FILE = "algorithm.yaml"
 LOG_FOLDER = "log"
 LOCK_FILE = ".lock"
 PROGRESS = ("trainer", "episodes")
@@ -83,9 +85,32 @@ def create(path: Path, session: Config) -> Path:
 
 def write_session(path: Path, session: Config) -> Path:
     """Writes the resolved session beside and renames it. Raises CommandError."""
-    file = path / SESSION_FILE
+    return _write(path / SESSION_FILE, session.model_dump(mode="json"))
+
+
+def write_algorithm(path: Path, algorithm: Mapping[str, Any]) -> Path:
+    """Keeps the learner's configuration: a run goes on with its own when the file that it named has been changed.
+
+    Raises CommandError.
+    """
+    return _write(path / ALGORITHM_FILE, dict(algorithm))
+
+
+def stored_algorithm(path: Path, named: str) -> Path | None:
+    """The learner's configuration of the run in ``path``, where it is not that of the file ``named`` any more."""
+    file = path / ALGORITHM_FILE
+    if not file.is_file():
+        return None
     try:
-        write_text(file, yaml.safe_dump(session.model_dump(mode="json"), sort_keys=False))
+        is_same = load_yaml(resolve(ConfigKind.ALGORITHMS, named)) == load_yaml(file)
+    except ConfigurationError:  # it is gone, or in a run directory that was moved
+        is_same = False
+    return None if is_same else file.absolute()
+
+
+def _write(file: Path, content: Any) -> Path:
+    try:
+        write_text(file, yaml.safe_dump(content, sort_keys=False))
     except OSError as error:
         raise CommandError(
             f"{file} cannot be written: {error.strerror}. Free some space or name another place"

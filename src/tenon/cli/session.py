@@ -94,6 +94,8 @@ class Run:
         with runs.locked(path):
             write = runs.write_session if self.resume else runs.create
             session_file = write(path, setup.config)
+            if not self.resume:
+                runs.write_algorithm(path, setup.algorithm)
             if setup.config.practice is None:
                 return self._run(setup, session_file)
             return self._practise(setup, session_file)
@@ -133,7 +135,6 @@ class Run:
     def _stored_setup(self, wanted: dict[str, Any]) -> SessionSetup:
         """What the run in the run directory was started with."""
         from tenon.cli import run_directory as runs
-        from tenon.cli.finetune import ALGORITHM_FILE
         from tenon.session.setup import load_setup
 
         path = self.run_directory
@@ -142,8 +143,9 @@ class Run:
             wanted, path = {"name": named.name, **wanted}, self.run_directory or runs.newest(named.run_directory)
         stored = runs.stored_session(path, wanted)
         changes = {**{key: stored[key] for key in runs.MAY_CHANGE if key in stored}, "run_directory": path}
-        if (path / ALGORITHM_FILE).is_file():
-            changes["algorithm"] = str((path / ALGORITHM_FILE).absolute())
+        algorithm = runs.stored_algorithm(path, stored["algorithm"])
+        if algorithm is not None:
+            changes["algorithm"] = str(algorithm)
         return load_setup(path / runs.SESSION_FILE, changes)
 
     def _wanted(self) -> dict[str, Any]:
