@@ -6,9 +6,8 @@ policy starts from behaviour cloning, the critics from the same data.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -40,8 +39,8 @@ class SACConfig(ActorCriticConfig):
     target_entropy_per_action: float = Field(
         default=-1.0,
         lt=math.log(2.0),
-        description="Hbar / dim(A) in nats; insertion.md 2.4 (Haarnoja et al., 2018b, table 1). Below ln 2, that of an "
-        "even draw from [-1, 1] has: alpha would rise without end",
+        description="Hbar / dim(A) in nats; insertion.md 2.4 (Haarnoja et al., 2018b, table 1). Below ln 2, the "
+        "entropy of an even draw from [-1, 1], at which alpha would rise without end",
     )
     initial_std: float = Field(
         default=1.0, gt=0.0, description="the policy's standard deviation at the start, before the tanh"
@@ -179,7 +178,7 @@ class SAC(GradientAlgorithm[SACConfig, SACMetrics]):
                 for name, tensor in state.tensors.items()
                 if name.startswith("policy.")
             }
-            state = dataclasses.replace(state, tensors={**state.tensors, **begun})
+            state = replace(state, tensors={**state.tensors, **begun})
         super().load_state(state)
 
     def _losses(self, batch: Batch, noise: Tensor) -> Losses:

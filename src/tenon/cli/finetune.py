@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tenon.cli.checkpoints import HANDED_OVER
 from tenon.cli.console import note
 from tenon.cli.errors import CommandError
-from tenon.cli.run_directory import ALGORITHM_FILE, write_algorithm
+from tenon.cli.run_directory import ALGORITHM_FILE
 
 if TYPE_CHECKING:
     from tenon.session.setup import SessionSetup
@@ -61,7 +61,6 @@ def prepare_training(setup: SessionSetup) -> None:
     from tenon.training.trainer import Trainer, TrainerError
 
     config = setup.config
-    write_algorithm(setup.run_directory, setup.algorithm)
     if Trainer.exists(setup.trainer_directory):
         return
     note(f"practice starts from {config.initial_checkpoint}")

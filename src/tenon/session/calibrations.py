@@ -13,7 +13,7 @@ import yaml
 
 from tenon.configuration.base import ConfigurationError, load
 from tenon.configuration.calibration import CalibrationConfig, Taken
-from tenon.configuration.resolve import ConfigKind, config_root
+from tenon.configuration.resolve import SUFFIXES, ConfigKind, config_root
 from tenon.control.geometry import matrix_from_quaternion, unit
 from tenon.data.mapped_array import write_beside
 
@@ -58,7 +58,7 @@ def path_of(name: str, *, root: Path | None = None) -> Path:
 
 def path_named(name: str) -> Path:
     """Of what a session names: a name, FOLDER/NAME of an older version, or a path."""
-    return Path(name) if Path(name).suffix else path_of(name)
+    return Path(name).expanduser() if name.endswith(SUFFIXES) else path_of(name)
 
 
 def version_path(path: Path, version: int) -> Path:
