@@ -142,7 +142,7 @@ def brute_force(
         is_positive = bool(data.label[k] and data.label[k - 1])
         called, positive = called + is_called, positive + is_positive
         right, found = right + (is_called and bool(data.label[k])), found + (is_called and is_positive)
-    return right / called, found / positive
+    return right / called if called else 1.0, found / positive
 
 
 @pytest.mark.parametrize("still", [False, True])
@@ -154,6 +154,39 @@ def test_precision_and_recall_are_those_counted_one_by_one(held_out: LabelledIma
     for threshold, precision, recall in zip(curve.threshold_logit, curve.precision, curve.recall, strict=True):
         assert (precision, recall) == pytest.approx(brute_force(held_out, logit, float(threshold), still=still))
         assert curve.at(float(threshold)) == (precision, recall)
+
+
+@pytest.mark.parametrize("still", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_any_threshold_has_the_figures_that_are_counted_one_by_one(seed: int, still: bool) -> None:
+    """Off the curve, on a score, above and below all. Logits are in half steps, so that many are the same."""
+    rng = np.random.default_rng(seed)
+    drawn = [(rng.integers(-6, 13, 20) / 2.0, rng.random(20) < 0.5) for _ in range(4)]
+    episodes = [episode_of(logits.tolist(), number=number) for number, (logits, _) in enumerate(drawn)]
+    data = labelled_frames(episodes, [success for _, success in drawn], name="mine", series="mine")
+    classifier = reader(still=still)
+    curve = precision_recall(classifier, data, ["mine"])
+    logit = classifier.logits_of(data, np.arange(len(data)))
+    for threshold in (-9.0, *np.arange(-4.0, 7.0, 0.25), *rng.uniform(-4.0, 7.0, 20), 99.0):
+        counted = brute_force(data, logit, float(threshold), still=still)
+        assert curve.at(float(threshold)) == pytest.approx(counted), threshold
+
+
+def test_nothing_is_found_above_all_scores_and_everything_between_the_kinds() -> None:
+    frames = [episode_of([-2.0] * 11), episode_of([4.0] * 11, number=1)]
+    data = labelled_frames(frames, [np.zeros(11, np.bool_), np.ones(11, np.bool_)], name="mine", series="mine")
+    curve = precision_recall(reader(), data, ["mine"])
+    assert curve.at(6.0) == curve.at(4.0) == (1.0, 0.0)
+    assert curve.at(3.0) == curve.at(-2.0) == (1.0, 1.0)
+    assert curve.at(-3.0) == (0.5, 1.0)
+
+
+def test_where_the_threshold_decides_on_no_frame_there_is_no_curve_and_still_an_answer() -> None:
+    """Where frames that look the same count, and no others are near the best."""
+    frames = [episode_of([-2.0, 5.0, 5.0, 5.0]), episode_of([-2.0, -2.0, -2.0, -2.0], number=1)]
+    data = labelled_frames(frames, [np.array([False, True, True, True]), np.zeros(4, np.bool_)], name="a", series="a")
+    curve = precision_recall(reader(margin_logit=-1.0, still=True), data, ["a"])
+    assert len(curve.score) == 0 and curve.at(0.0) == (1.0, 0.5)
 
 
 def test_a_threshold_is_found_for_a_precision_or_the_best_there_is_is_told(held_out: LabelledImages) -> None:

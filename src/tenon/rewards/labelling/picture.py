@@ -31,8 +31,8 @@ def curve_picture(curve: Curve, threshold_logit: float, title: str) -> Image:
     left.plot(recall, precision, "o", color="tab:red", label=f"precision {precision:.3f}, recall {recall:.3f}")
     left.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     chosen = 1.0 / (1.0 + np.exp(-threshold_logit / curve.temperature))
-    right.plot(curve.threshold, curve.precision, color="tab:blue", label="precision")
-    right.plot(curve.threshold, curve.recall, color="tab:orange", label="recall")
+    right.step(curve.threshold, curve.precision, where="post", color="tab:blue", label="precision")
+    right.step(curve.threshold, curve.recall, where="post", color="tab:orange", label="recall")
     right.axvline(chosen, color="tab:red", linestyle="--", label=f"threshold {chosen:.4f}")
     right.set(xlabel="threshold p_on", ylim=(-0.02, 1.02))
     for axes in (left, right):

@@ -22,14 +22,23 @@ Floats = NDArray[np.float64]
 class Curve:
     """Precision and recall of the rule of success over its threshold, for frames that have one before them.
 
-    threshold_logit (K,): falling. precision (K,): of frames called successes. recall (K,): of frames inserted, as the
-    frame before. temperature: turns a logit into a probability.
+    score (K,): of the frames that the threshold decides on, falling, each once. precision (K,): of frames called
+    successes, 1 where none is. recall (K,): of frames inserted, as the frame before; both where the threshold lets just
+    this score pass. precision_above, recall_above: where it lets none of them pass. temperature: turns a logit into a
+    probability.
     """
 
-    threshold_logit: Floats
+    score: Floats
     precision: Floats
     recall: Floats
+    precision_above: float
+    recall_above: float
     temperature: float
+
+    @property
+    def threshold_logit(self) -> Floats:
+        """(K,): just below each score, since the rule asks for more than the threshold."""
+        return np.nextafter(self.score.astype(np.float32), np.float32(-np.inf)).astype(np.float64)
 
     @property
     def threshold(self) -> Floats:
@@ -50,9 +59,11 @@ class Curve:
         return float(self.threshold_logit[enough[self.recall[enough].argmax()]])
 
     def at(self, threshold_logit: float) -> tuple[float, float]:
-        """Precision and recall at a threshold."""
-        index = min(int(np.searchsorted(-self.threshold_logit, -threshold_logit)), len(self.recall) - 1)
-        return float(self.precision[index]), float(self.recall[index])
+        """Precision and recall at a threshold, on the curve or not."""
+        passing = int(np.searchsorted(-self.score, -threshold_logit))
+        if not passing:
+            return self.precision_above, self.recall_above
+        return float(self.precision[passing - 1]), float(self.recall[passing - 1])
 
 
 def labelled_frames(
@@ -115,10 +126,15 @@ def _curve(scores: Scores, label: NDArray[np.bool_], rule: Calibration, temperat
     # A threshold lets all frames of the same score pass, or none: only the last of each counts. Still ones always pass.
     last = np.append(threshold[1:] != threshold[:-1], True) if len(order) else np.empty(0, np.bool_)
     last &= np.isfinite(threshold)
-    recall = np.cumsum(positive) / max(int(scores.positive.sum()), 1)
-    # The rule asks for more than the threshold.
-    just_below = np.nextafter(threshold.astype(np.float32), np.float32(-np.inf)).astype(np.float64)
-    return Curve(just_below[last], (np.cumsum(inserted) / called)[last], recall[last], temperature)
+    positives, resting = max(int(scores.positive.sum()), 1), int(still.sum())
+    return Curve(
+        score=threshold[last],
+        precision=(np.cumsum(inserted) / called)[last],
+        recall=(np.cumsum(positive) / positives)[last],
+        precision_above=float(inserted[:resting].mean()) if resting else 1.0,
+        recall_above=int(positive[:resting].sum()) / positives,
+        temperature=temperature,
+    )
 
 
 def _at_threshold(calibration: Calibration, scores: Scores, threshold_logit: float) -> Calibration:
