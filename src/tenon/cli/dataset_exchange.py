@@ -73,10 +73,10 @@ class Export:
 
 @dataclass(frozen=True)
 class Import:
-    """Read a robomimic HDF5 file or a LeRobotDataset v3 folder as prior data for `tenon train METHOD --data OUT`."""
+    """Read a robomimic file, a LeRobotDataset v3 or a Minari folder as prior data: `tenon train METHOD --data OUT`."""
 
     source: tyro.conf.Positional[Path]
-    """FILE.hdf5 of robomimic, or the folder of a LeRobotDataset."""
+    """FILE.hdf5 of robomimic, or the folder of a LeRobotDataset or of a Minari dataset."""
     out: Path
     """A new folder: the replay, and import.json, which says how it was made."""
     state_keys: tuple[str, ...] = ()
@@ -112,13 +112,9 @@ class Import:
         if not self.source.exists():
             raise UsageError(f"{self.source}: no such file or directory")
         try:
-            if self.source.is_dir():
-                from tenon.data.exchange.lerobot_read import LeRobotFolder
+            from tenon.data.exchange.opening import open_dataset
 
-                return LeRobotFolder(self.source)
-            from tenon.data.exchange.robomimic import RobomimicFile
-
-            return RobomimicFile(self.source)
+            return open_dataset(self.source)
         except ImportError as error:
             raise CommandError(f"{error}: {_NEEDED}") from error
 

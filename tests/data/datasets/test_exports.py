@@ -5,6 +5,7 @@ Independent of the formats' own readers, which ``test_readers`` uses where they 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tenon.data.exchange.lerobot_write import LeRobotConfig
 from tenon.data.exchange.trajectory import Trajectory, exportable, read_all
 from tenon.data.transitions import Transition
 
-from .conftest import Runs, assert_same_steps
+from .conftest import CAMERA, Runs, assert_same_steps
 
 IMAGE = "observation.images.camera"
 
@@ -84,6 +85,66 @@ def test_different_sizes_do_not_go_into_one_dataset(runs: Runs, tmp_path: Path) 
     Runs(runs.root, state_size=5).record("a", 1)
     with pytest.raises(DatasetError, match="one dataset holds one size"):
         robomimic.write(tmp_path / "a.hdf5", trajectories(runs))
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Runs:
+    """A person drove the even steps. They called the unpaid episode a success, the paid one a failure."""
+    runs = Runs(tmp_path / "runs")
+    for number, (paid, mark) in enumerate(((False, "success"), (True, "failure"), (True, ""))):
+        steps = runs.transitions(number, 4, success=paid, session="a")
+        driven = [dataclasses.replace(step, human=step.step % 2 == 0) for step in steps]
+        outcome = EpisodeOutcome(result=mark or "success", mark=mark, who="ana" if mark else "")
+        runs.record("a", number, samples=runs.samples(driven), outcome=outcome)
+    return runs
+
+
+NEVER, AT_LAST = [False] * 4, [False, False, False, True]
+BY_MARK, DRIVEN = (AT_LAST, NEVER, AT_LAST), [True, False, True, False]
+
+
+def test_a_persons_word_and_who_acted_go_into_every_format(by_hand: Runs, tmp_path: Path) -> None:
+    robomimic.write(tmp_path / "a.hdf5", trajectories(by_hand))
+    with h5py.File(tmp_path / "a.hdf5") as file:
+        demos = [file[f"data/demo_{number}"] for number in range(3)]
+        assert tuple(demo["success"][()].tolist() for demo in demos) == BY_MARK
+        assert all(demo["human"][()].tolist() == DRIVEN for demo in demos)
+        assert list(file["mask/success"][()]) == [b"demo_0", b"demo_2"]
+        told = [json.loads(demo.attrs["tenon"]) for demo in demos]
+        assert [(one["mark"], one["who"]) for one in told] == [("success", "ana"), ("failure", "ana"), ("", "")]
+        assert demos[1]["rewards"][()].tolist() == [0.0, 0.0, 0.0, 1.0], "what was paid stays"
+    minari.write(tmp_path / "usb-v0", trajectories(by_hand))
+    with h5py.File(tmp_path / "usb-v0/data/main_data.hdf5") as file:
+        infos = [file[f"episode_{number}/infos"] for number in range(3)]
+        assert tuple(info["success"][1:].tolist() for info in infos) == BY_MARK
+        assert all(info["human"][1:].tolist() == DRIVEN for info in infos)
+    lerobot_write.write(tmp_path / "lerobot", trajectories(by_hand))
+    rows = pq.read_table(tmp_path / "lerobot/data/chunk-000/file-000.parquet")
+    assert rows["next.success"].to_pylist() == [flag for episode in BY_MARK for flag in episode]
+    assert rows["tenon.human"].to_pylist() == DRIVEN * 3
+    sources = json.loads((tmp_path / "lerobot/meta/tenon.json").read_text())["episodes"]
+    assert [one["mark"] for one in sources] == ["success", "failure", ""]
+
+
+def test_mark_is_not_set_on_a_step_that_did_not_end_the_episode(runs: Runs) -> None:
+    """As of an episode whose tail was trimmed off."""
+    steps = runs.transitions(0, 6, success=False, session="a")[:4]
+    marked = EpisodeOutcome(result="success", mark="success", who="ana")
+    runs.record("a", 0, samples=runs.samples(steps), outcome=marked)
+    (trajectory,) = trajectories(runs)
+    assert not trajectory.success().any()
+
+
+def test_cameras_that_no_format_takes_are_named(runs: Runs, pictures: Runs, tmp_path: Path) -> None:
+    runs.record("blind", 0)
+    report = robomimic.write(tmp_path / "a.hdf5", trajectories(runs, "blind"))
+    blind = "left out: camera topics /camera/image_raw: the pictures that are exported are those in the transitions"
+    assert report.notes == (f"{blind}, which hold none here",)
+    assert minari.write(tmp_path / "a-v0", trajectories(pictures)).notes == (blind,)
+    assert blind in lerobot_write.write(tmp_path / "a", trajectories(pictures)).notes
+    samples = [one for one in runs.samples(runs.transitions(0, session="none")) if one.topic != CAMERA]
+    runs.record("none", 0, samples=samples)
+    assert robomimic.write(tmp_path / "b.hdf5", trajectories(runs, "none")).notes == ()
 
 
 # -- robomimic: https://robomimic.github.io/docs/datasets/overview.html
@@ -168,8 +229,6 @@ def test_minari_refuses_a_name_that_is_no_dataset_id_and_observations_that_do_no
 
 
 def _of_episode(step: Transition, episode: int) -> Transition:
-    import dataclasses
-
     return dataclasses.replace(step, episode=episode)
 
 
@@ -289,8 +348,6 @@ def test_state_and_action_of_one_number_become_plain_columns(tmp_path: Path) -> 
 
 
 def test_goals_that_were_reached_are_exported(tmp_path: Path) -> None:
-    import dataclasses
-
     runs = Runs(tmp_path / "runs")
     goals = np.arange(30, dtype=np.float32).reshape(10, 3)
     steps = [

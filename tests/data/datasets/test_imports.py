@@ -12,6 +12,7 @@ import pytest
 
 from tenon.configuration import ConfigurationError
 from tenon.data.edit.output import DatasetError
+from tenon.data.episodes import EpisodeOutcome
 from tenon.data.exchange import lerobot_layout, lerobot_video, lerobot_write, robomimic
 from tenon.data.exchange.importing import ImageSize, ImportConfig, Manifest, import_dataset
 from tenon.data.exchange.lerobot_read import LeRobotFolder
@@ -28,9 +29,9 @@ from .test_exports import trajectories
 NOT_CARRIED = ("session", "policy_version")
 
 
-def stored(out: Path) -> list[Transition]:
+def stored(out: Path, spec: EnvironmentSpec | None = None) -> list[Transition]:
     """As ``tenon train --data out`` reads it."""
-    spec, folder = data_folder(out, None)
+    spec, folder = data_folder(out, spec)
     return list(read_prior(folder, spec))
 
 
@@ -49,15 +50,25 @@ def foreign(path: Path, demos: int = 2, steps: int = 5, **extra: object) -> Path
     return path
 
 
+def driven_by_hand(runs: Runs) -> list[Transition]:
+    """Two episodes, recorded; a person drove some steps, and the second one fails."""
+    all_steps: list[Transition] = []
+    for number in range(2):
+        steps = runs.transitions(number, 5, success=number == 0, session="a")
+        steps = [dataclasses.replace(step, human=step.step > 2) for step in steps]
+        outcome = EpisodeOutcome(result="timeout" if number else "success")
+        runs.record("a", number, samples=runs.samples(steps), outcome=outcome)
+        all_steps += steps
+    return all_steps
+
+
 def test_robomimic_export_comes_back_bit_by_bit(tmp_path: Path) -> None:
     runs = Runs(tmp_path / "runs", image=(12, 16))
-    for number in range(2):
-        runs.record("a", number, steps=5, success=number == 0)
+    expected = driven_by_hand(runs)
     path = tmp_path / "a.hdf5"
     robomimic.write(path, trajectories(runs))
     manifest = import_dataset(RobomimicFile(path), path, tmp_path / "out", ImportConfig())
     assert (manifest.episodes, manifest.transitions, manifest.session) == (2, 10, "robomimic:a.hdf5")
-    expected = [step for n in range(2) for step in runs.transitions(n, 5, success=n == 0, session="a")]
     assert_same_steps(stored(tmp_path / "out"), expected, ignore=NOT_CARRIED)
     assert Manifest.model_validate_json((tmp_path / "out/import.json").read_text()) == manifest
 
@@ -85,12 +96,10 @@ def test_lerobot_dataset_of_many_files_comes_back(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("images", ["png", "video"])
 def test_lerobot_export_comes_back(tmp_path: Path, images: str) -> None:
     runs = Runs(tmp_path / "runs", image=(48, 64))
-    for number in range(2):
-        runs.record("a", number, steps=5, success=number == 0)
+    expected = driven_by_hand(runs)
     out = tmp_path / "lerobot"
     lerobot_write.write(out, trajectories(runs), LeRobotConfig(images=images))
     import_dataset(LeRobotFolder(out), out, tmp_path / "out", ImportConfig())
-    expected = [step for n in range(2) for step in runs.transitions(n, 5, success=n == 0, session="a")]
     found = stored(tmp_path / "out")
     if images == "png":
         assert_same_steps(found, expected, ignore=(*NOT_CARRIED, "next_observation"))
@@ -101,6 +110,21 @@ def test_lerobot_export_comes_back(tmp_path: Path, images: str) -> None:
         most = 0 if images == "png" else json.loads((out / "meta/tenon.json").read_text())["image_error"]["most"]
         assert np.abs(step.next_observation.image.astype(int) - image).max() <= most
         assert np.abs(step.observation.image.astype(int) - original.observation.image).max() <= most
+
+
+@pytest.mark.parametrize("images", ["png", "video"])
+def test_lerobot_camera_that_says_its_channels_first_is_read(tmp_path: Path, images: str) -> None:
+    """As datasets have it whose features are written as a policy sees them: the names of the axes tell."""
+    runs = Runs(tmp_path / "runs", image=(48, 64))
+    runs.record("a", 0, steps=3)
+    out = tmp_path / "lerobot"
+    lerobot_write.write(out, trajectories(runs), LeRobotConfig(images=images))
+    info = json.loads((out / "meta/info.json").read_text())
+    info["features"][lerobot_layout.IMAGE] |= {"shape": [3, 48, 64], "names": ["channels", "height", "width"]}
+    (out / "meta/info.json").write_text(json.dumps(info))
+    import_dataset(LeRobotFolder(out), out, tmp_path / "out", ImportConfig())
+    for step, original in zip(stored(tmp_path / "out"), runs.transitions(0, 3, session="a"), strict=True):
+        assert np.abs(step.observation.image.astype(int) - original.observation.image).mean() < 5.0
 
 
 def test_foreign_robomimic_file_without_rewards_becomes_demonstrations(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def test_minari_reads_its_dataset(pictures: Runs, tmp_path: Path, monkeypatch: p
         assert np.array_equal(episode.actions, np.stack([step.action for step in steps]))
         assert episode.rewards.tolist() == [step.reward for step in steps]
         assert episode.truncations.tolist() == [step.truncated for step in steps]
+        for flag in ("success", "human"):
+            assert episode.infos[flag].tolist() == [False, *(getattr(step, flag) for step in steps)]
         assert dataset.observation_space.contains({name: values[0] for name, values in episode.observations.items()})
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tenon.data.edit.output import DatasetError
 from tenon.data.transitions import FloatArray, ImageArray
 
 BoolArray = NDArray[np.bool_]
@@ -42,7 +44,8 @@ class ObservationChoice:
 class ForeignEpisode:
     """T steps. Actions are in the dataset's own unit. What the format does not tell is None.
 
-    done: as the format has it, which is not always an end (robomimic's may mark success, and go on).
+    done: as the format has it, which is not always an end (robomimic's may mark success, and go on). human: a person
+    drove.
     """
 
     state: FloatArray
@@ -55,6 +58,7 @@ class ForeignEpisode:
     terminated: BoolArray | None
     truncated: BoolArray | None
     success: BoolArray | None
+    human: BoolArray | None
     stamp_ns: NDArray[np.int64] | None
     next_achieved_goal: FloatArray | None
 
@@ -74,3 +78,11 @@ class ForeignDataset(Protocol):
     def episodes(self, choice: ObservationChoice) -> Iterator[ForeignEpisode]:
         """All episodes in order. Raises DatasetError."""
         ...
+
+
+def decode_image(data: bytes) -> ImageArray:
+    """(height, width, 3) RGB of a PNG or JPEG inside a dataset. Raises DatasetError."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DatasetError("an image inside the dataset cannot be decoded: fetch the dataset again")
+    return np.ascontiguousarray(image[..., ::-1])

@@ -224,5 +224,6 @@ def _transitions(
                 terminated=bool(terminated[i]),
                 truncated=bool(truncated[i]),
                 success=bool(success[i]),
+                human=episode.human is not None and bool(episode.human[i]),
                 stamp_ns=0 if episode.stamp_ns is None else int(episode.stamp_ns[i]),
             )

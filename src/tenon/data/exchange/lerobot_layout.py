@@ -23,6 +23,8 @@ DATA_FILE_MIB, VIDEO_FILE_MIB = 100, 200
 STATE, ACTION, IMAGE = "observation.state", "action", "observation.images.camera"
 NEXT = "next."
 REWARD, DONE, SUCCESS = "next.reward", "next.done", "next.success"
+HUMAN = "tenon.human"
+"""Whether a person drove."""
 TERMINATED, TRUNCATED = "next.terminated", "next.truncated"
 ACHIEVED_GOAL = "next.achieved_goal"
 STAMP = "tenon.stamp_ns"

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from tenon.data.edit.output import DatasetError
 from tenon.data.exchange import lerobot_layout as layout
-from tenon.data.exchange.foreign import ForeignEpisode, Layout, ObservationChoice
+from tenon.data.exchange.foreign import ForeignEpisode, Layout, ObservationChoice, decode_image
 from tenon.data.exchange.lerobot_video import read_frames
 from tenon.data.transitions import ImageArray
 
@@ -34,7 +33,8 @@ class LeRobotFolder:
             self._features: dict[str, Any] = self._info["features"]
         except (OSError, ValueError, KeyError) as error:
             raise DatasetError(
-                f"{root}: is no LeRobotDataset: {layout.INFO} cannot be read ({error}): name the dataset's folder"
+                f"{root}: is no LeRobotDataset ({layout.INFO} cannot be read: {error}) and no Minari dataset: name the "
+                f"folder of one"
             ) from error
         if not version.startswith("v3."):
             raise DatasetError(
@@ -65,7 +65,7 @@ class LeRobotFolder:
                 for key, shape in shapes.items()
                 if key.startswith(_OBSERVATION) and not is_image[key] and self._features[key]["dtype"] != "string"
             },
-            images={key: shape for key, shape in shapes.items() if is_image[key]},
+            images={key: self._image_shape(key) for key in shapes if is_image[key]},
             default_state=(layout.STATE,) if layout.STATE in shapes else (),
             action_low=actions.min(axis=0),
             action_high=actions.max(axis=0),
@@ -76,6 +76,12 @@ class LeRobotFolder:
         """All episodes in order, one in memory at a time. Raises DatasetError."""
         for episode in self._episodes:
             yield self._read(episode, choice)
+
+    def _image_shape(self, key: str) -> tuple[int, ...]:
+        """(height, width, channels), as frames are decoded; the names of the axes tell how the feature says it."""
+        shape, names = tuple(self._features[key]["shape"]), self._features[key].get("names")
+        channels_first = bool(names) and str(next(iter(names))).startswith("channel")
+        return (*shape[1:], shape[0]) if channels_first else shape
 
     def _data_files(self) -> list[Path]:
         files = sorted((self.root / "data").glob("*/*.parquet"))
@@ -96,6 +102,7 @@ class LeRobotFolder:
         reward, done = self._optional(rows, layout.REWARD), self._optional(rows, layout.DONE)
         stamp, terminated = self._optional(rows, layout.STAMP), self._optional(rows, layout.TERMINATED)
         truncated, success = self._optional(rows, layout.TRUNCATED), self._optional(rows, layout.SUCCESS)
+        human = self._optional(rows, layout.HUMAN)
         count = len(state)
         return ForeignEpisode(
             state=state,
@@ -108,6 +115,7 @@ class LeRobotFolder:
             terminated=None if terminated is None else terminated[:, 0].astype(np.bool_),
             truncated=None if truncated is None else truncated[:, 0].astype(np.bool_),
             success=None if success is None else success[:, 0].astype(np.bool_),
+            human=None if human is None else human[:, 0].astype(np.bool_),
             stamp_ns=None if stamp is None else stamp[:, 0].astype(np.int64),
             next_achieved_goal=None if goal is None else goal.astype(np.float32),
         )
@@ -123,7 +131,7 @@ class LeRobotFolder:
 
     def _images(self, episode: dict[str, Any], rows: pa.Table, key: str) -> ImageArray:
         if self._features[key]["dtype"] == "image":
-            return np.stack([_decode_png(entry.as_py()["bytes"]) for entry in rows[key]])
+            return np.stack([decode_image(entry.as_py()["bytes"]) for entry in rows[key]])
         place = {name: episode[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index")}
         path = self.root / self._info["video_path"].format(video_key=key, **place)
         return read_frames(path, episode[f"videos/{key}/from_timestamp"], episode["length"], self._info["fps"])
@@ -161,10 +169,3 @@ def _matrix(column: pa.ChunkedArray) -> NDArray[Any]:
 def _shifted(values: NDArray[Any]) -> NDArray[Any]:
     """Of the following frames; the last one has none and stands for its own."""
     return np.concatenate((values[1:], values[-1:]))
-
-
-def _decode_png(data: bytes) -> ImageArray:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DatasetError("an image inside the dataset cannot be decoded: fetch the dataset again")
-    return np.ascontiguousarray(image[..., ::-1])

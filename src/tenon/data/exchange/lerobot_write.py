@@ -21,7 +21,7 @@ from tenon.data.edit.provenance import tool_version
 from tenon.data.exchange import lerobot_layout as layout
 from tenon.data.exchange.lerobot_stats import FeatureStats, ImageCounts, vector_stats
 from tenon.data.exchange.lerobot_video import VideoFiles, video_feature_info
-from tenon.data.exchange.trajectory import ExportReport, Sizes, Trajectory, text_of
+from tenon.data.exchange.trajectory import ExportReport, Sizes, Trajectory, left_out, text_of
 
 _NS_PER_S = 1e9
 _MEBIBYTE = 1 << 20
@@ -67,6 +67,7 @@ class _Writer:
     _frames: int = 0
     _off_grid_s: float = 0.0
     _sources: list[Any] = field(default_factory=list)
+    _left_out: set[str] = field(default_factory=set)
 
     def add(self, trajectory: Trajectory) -> None:
         """The next episode: its rows, images and statistics."""
@@ -101,6 +102,7 @@ class _Writer:
         )
         self._frames += count
         self._sources.append(json.loads(trajectory.provenance()))
+        self._left_out.add(left_out(trajectory))
 
     def finish(self, out: Path) -> ExportReport:
         """Everything that can only be said at the end."""
@@ -218,7 +220,7 @@ class _Writer:
             notes.append(
                 f"images went through H.264: at most {error.most}, on average {error.mean:.2f} of 255 levels off"
             )
-        return tuple(notes)
+        return (*notes, *sorted(filter(None, self._left_out)))
 
     def _write_json(self, name: str, data: Any) -> None:
         path = self.root / name
@@ -236,7 +238,8 @@ def _columns(trajectory: Trajectory) -> dict[str, NDArray[Any]]:
         layout.DONE: trajectory.flag("ended"),
         layout.TERMINATED: trajectory.flag("terminated"),
         layout.TRUNCATED: trajectory.flag("truncated"),
-        layout.SUCCESS: trajectory.flag("success"),
+        layout.SUCCESS: trajectory.success(),
+        layout.HUMAN: trajectory.flag("human"),
         layout.STAMP: trajectory.stamp_ns(),
     }
     if trajectory.sizes.goal is not None:

@@ -1,4 +1,4 @@
-"""Minari's HDF5 datasets (https://minari.farama.org/content/dataset_standards), written.
+"""Minari's HDF5 datasets (https://minari.farama.org/content/dataset_standards), written; read: ``minari_read``.
 
     OUT/data/metadata.json      spaces, sizes, who made it
     OUT/data/main_data.hdf5     episode_0: observations (T + 1, ...), actions (T, A), rewards, terminations, truncations
@@ -20,8 +20,10 @@ import numpy as np
 
 from tenon.data.edit.output import DatasetError, new_folder
 from tenon.data.edit.provenance import tool_version
-from tenon.data.exchange.trajectory import ExportReport, Sizes, Trajectory, text_of
+from tenon.data.exchange.trajectory import ExportReport, Sizes, Trajectory, left_out, text_of
 
+DATA, METADATA, MAIN = "data", "metadata.json", "main_data.hdf5"
+STATE = "state"
 _MINARI_VERSION = "0.5.4"
 """The first that reads images which are not JPEG; Minari reads datasets of the versions that it lists."""
 _DATASET_ID = re.compile(r"[-_\w]+-v\d+")
@@ -38,15 +40,17 @@ def write(out: Path, trajectories: Iterable[Trajectory]) -> ExportReport:
     if not _DATASET_ID.fullmatch(out.name):
         raise DatasetError(f"{out}: Minari names a dataset by its folder: letters, digits, _ and -, then -v0 (usb-v0)")
     sizes: Sizes | None = None
+    notes: set[str] = set()
     task, episodes, steps = "", 0, 0
     with new_folder(out) as part:
-        data = part / "data"
+        data = part / DATA
         data.mkdir()
-        path = data / "main_data.hdf5"
+        path = data / MAIN
         with h5py.File(path, "w", track_order=True) as file:
             for trajectory in trajectories:
                 _write_episode(file.create_group(f"episode_{episodes}"), trajectory, episodes)
                 sizes, task = trajectory.sizes, text_of(trajectory.episode.contract)
+                notes.add(left_out(trajectory))
                 episodes, steps = episodes + 1, steps + len(trajectory.steps)
         if sizes is None:
             raise DatasetError(f"{out}: there are no episodes to export")
@@ -62,8 +66,8 @@ def write(out: Path, trajectories: Iterable[Trajectory]) -> ExportReport:
             "action_space": json.dumps(_box("float32", (sizes.action,), -1.0, 1.0)),
             "description": f"Task {task!r}, exported by {tool_version()}.",
         }
-        (data / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
-    return ExportReport(out, episodes, steps)
+        (data / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    return ExportReport(out, episodes, steps, tuple(sorted(filter(None, notes))))
 
 
 def _write_episode(group: Any, trajectory: Trajectory, number: int) -> None:
@@ -87,8 +91,9 @@ def _write_episode(group: Any, trajectory: Trajectory, number: int) -> None:
     group["rewards"] = trajectory.reward()
     group["terminations"] = trajectory.flag("terminated")
     group["truncations"] = trajectory.flag("truncated")
-    # Minari's infos begin with that of the reset, which has neither success nor stamp.
-    group["infos/success"] = np.concatenate(([False], trajectory.flag("success")))
+    # Minari's infos begin with that of the reset, which has neither success nor stamp, and nobody's action.
+    group["infos/success"] = np.concatenate(([False], trajectory.success()))
+    group["infos/human"] = np.concatenate(([False], trajectory.flag("human")))
     group["infos/stamp_ns"] = np.concatenate(([0], trajectory.stamp_ns()))
     if trajectory.sizes.goal is not None:
         goals = trajectory.next_achieved_goal()

@@ -4,7 +4,7 @@
         demo_0              attributes: num_samples, tenon (JSON: where it comes from)
             actions (T, A)  rewards (T,)  dones (T,)
             obs/state (T, S)  obs/image (T, H, W, 3)  next_obs/...
-            terminated, truncated, success (T,)  stamp_ns (T,)         not robomimic's: what dones cannot tell
+            terminated, truncated, success, human (T,)  stamp_ns (T,)  not robomimic's: what dones cannot tell
     mask                    success, failure: names of demos, robomimic's filter keys
 
 It has no place for ROS topics beyond observations and actions: only the transitions are exported.
@@ -22,12 +22,12 @@ import numpy as np
 
 from tenon.data.edit.output import DatasetError, new_file
 from tenon.data.exchange.foreign import ForeignEpisode, Layout, ObservationChoice
-from tenon.data.exchange.trajectory import ExportReport, Trajectory, text_of
+from tenon.data.exchange.trajectory import ExportReport, Trajectory, left_out, text_of
 
 STATE, IMAGE = "state", "image"
 _GYM_TYPE = 2
 """robomimic's EnvType.GYM_TYPE; it needs one, though nothing is ever made from it unless one asks for roll-outs."""
-_FLAGS = ("terminated", "truncated", "success")
+_FLAGS = ("terminated", "truncated", "success", "human")
 _IMAGE_DIMENSIONS = 3
 _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
 
@@ -40,6 +40,7 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> ExportReport:
     if path.suffix not in (".hdf5", ".h5"):
         raise DatasetError(f"{path}: the name must end with .hdf5")
     masks: dict[str, list[str]] = {"success": [], "failure": []}
+    notes: set[str] = set()
     steps = episodes = 0
     with new_file(path) as part, h5py.File(part, "w") as file:
         data = file.create_group("data")
@@ -49,12 +50,13 @@ def write(path: Path, trajectories: Iterable[Trajectory]) -> ExportReport:
             masks["success" if trajectory.episode.outcome.result == "success" else "failure"].append(name)
             if not episodes:
                 data.attrs["env_args"] = _environment(trajectory)
+            notes.add(left_out(trajectory))
             episodes, steps = episodes + 1, steps + len(trajectory.steps)
         data.attrs["total"] = steps
         for key, names in masks.items():
             if names:
                 file.create_dataset(f"mask/{key}", data=np.array(names, dtype="S"))
-    return ExportReport(path, episodes, steps)
+    return ExportReport(path, episodes, steps, tuple(sorted(filter(None, notes))))
 
 
 def _write_demo(group: Any, trajectory: Trajectory) -> None:
@@ -65,7 +67,7 @@ def _write_demo(group: Any, trajectory: Trajectory) -> None:
     group["dones"] = trajectory.flag("ended").astype(np.int64)
     group["stamp_ns"] = trajectory.stamp_ns()
     for flag in _FLAGS:
-        group[flag] = trajectory.flag(flag)
+        group[flag] = trajectory.success() if flag == "success" else trajectory.flag(flag)
     group[f"obs/{STATE}"] = trajectory.state()
     group[f"next_obs/{STATE}"] = trajectory.next_state()
     if trajectory.sizes.image is not None:
@@ -157,6 +159,7 @@ def _read_demo(group: Any, where: str, choice: ObservationChoice) -> ForeignEpis
         terminated=flags.get("terminated"),
         truncated=flags.get("truncated"),
         success=flags.get("success"),
+        human=flags.get("human"),
         stamp_ns=group["stamp_ns"][()] if "stamp_ns" in group else None,
         next_achieved_goal=group["next_achieved_goal"][()] if "next_achieved_goal" in group else None,
     )

@@ -18,6 +18,8 @@ from tenon.data.episodes import EpisodeContract
 from tenon.data.store import TRANSITION_TOPIC, Episode, EpisodeStore
 from tenon.data.transitions import FloatArray, ImageArray, Observation, Transition
 
+_CAMERA_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -34,11 +36,12 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trajectory:
-    """T steps of one episode, as decoded from its file. sha256: of that file."""
+    """T steps of one episode, as decoded from its file. sha256: of that file. cameras: its topics of pictures."""
 
     episode: Episode
     sha256: str
     steps: tuple[Transition, ...]
+    cameras: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> Sizes:
@@ -81,8 +84,17 @@ class Trajectory:
         return np.array([step.reward for step in self.steps], np.float64)
 
     def flag(self, name: str) -> NDArray[np.bool_]:
-        """(T,) of terminated, truncated, success, saturated or ended."""
+        """(T,) of terminated, truncated, success (as the reward had it), saturated, human or ended."""
         return np.array([getattr(step, name) for step in self.steps], np.bool_)
+
+    def success(self) -> NDArray[np.bool_]:
+        """(T,): as the reward had it, unless a person marked the episode: then the step that their success ended is one
+        too, and no step of their failure is."""
+        success = self.flag("success")
+        if self.episode.outcome.mark == "failure":
+            return np.zeros_like(success)
+        success[-1] |= self.episode.outcome.mark == "success" and self.steps[-1].ended
+        return success
 
     def stamp_ns(self) -> NDArray[np.int64]:
         """(T,): stamps of the observations after each step."""
@@ -105,6 +117,8 @@ class Trajectory:
                 "sha256": self.sha256,
                 "contract": contract.model_dump(mode="json"),
                 "result": outcome.result,
+                "mark": outcome.mark,
+                "who": outcome.who,
             },
             sort_keys=True,
         )
@@ -131,7 +145,22 @@ def read_trajectory(store: EpisodeStore, episode: Episode) -> Trajectory:
             f"{episode.path}: its steps have a gap or come out of order: `tenon dataset verify` says where, `tenon "
             f"dataset trim` cuts a part off"
         )
-    return Trajectory(episode, read_contents(episode).sha256, steps)
+    contents = read_contents(episode)
+    cameras = tuple(
+        sorted(topic.name for topic in contents.topics if topic.type in _CAMERA_TYPES and episode.counts[topic.name])
+    )
+    return Trajectory(episode, contents.sha256, steps, cameras)
+
+
+def left_out(trajectory: Trajectory) -> str:
+    """A note on the recorded cameras that no format takes; empty without any."""
+    if not trajectory.cameras:
+        return ""
+    has_none = trajectory.sizes.image is None
+    return (
+        f"left out: camera topics {', '.join(trajectory.cameras)}: the pictures that are exported are those in the "
+        f"transitions{', which hold none here' if has_none else ''}"
+    )
 
 
 def exportable(store: EpisodeStore, leave_out: Callable[[str], None]) -> tuple[Episode, ...]:
