@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import tyro
 
@@ -15,10 +15,11 @@ from tenon.cli.errors import SUCCESS, CommandError
 from tenon.cli.run_directory import session_file_of
 
 if TYPE_CHECKING:
-    from tenon.data.contact_sheet import Frame
+    from tenon.data.contact_sheet import Footage, Moment
     from tenon.data.images import Image
-    from tenon.data.store import Episode, EpisodeStore
-    from tenon.data.transitions import Transition
+    from tenon.data.store import DecodedMessage, Episode, EpisodeStore
+
+T = TypeVar("T")
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 NS_PER_S = 1e9
@@ -58,77 +59,145 @@ class ContactSheet:
             )
         )
         with explained():
-            frames = episode_frames(EpisodeStore(episode.path.parent), episode, self.topic)
-            write_png(self.out, contact_sheet(frames, title, config))
+            footage = episode_footage(EpisodeStore(episode.path.parent), episode, self.topic)
+            write_png(self.out, contact_sheet(footage, title, config))
         write_line(str(self.out))
         return SUCCESS
 
 
-def episode_frames(store: EpisodeStore, episode: Episode, topic: str | None) -> list[Frame]:
+def episode_footage(store: EpisodeStore, episode: Episode, topic: str | None) -> Footage:
     """The frames of an episode. Where pictures come from, in this order: ``topic``, the transitions, the simulation.
 
     Raises CommandError where there are none, and they cannot be drawn.
     """
-    transitions = list(store.transitions(episode))
-    if topic is None and transitions and transitions[0].next_observation.image is not None:
-        pictures = [(step.stamp_ns, step.next_observation.image) for step in transitions]
-        return _marked([(stamp, image) for stamp, image in pictures if image is not None], transitions)
+    steps = _steps(store, episode)
     if topic is not None:
-        return _marked(list(_of_topic(store, episode, topic)), transitions)
+        return _TopicFootage(store, episode, topic, steps)
+    if any(step.has_image for step in steps):
+        return _TransitionFootage(store, episode, steps)
     note("no images in the transitions: drawn anew from the joint angles")
-    return _marked(list(_drawn(store, episode)), transitions)
+    return _DrawnFootage(store, episode, steps)
 
 
-def _marked(pictures: list[tuple[int, Image]], transitions: list[Transition]) -> list[Frame]:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    stamp_ns: int
+    reward: float
+    success: bool
+    has_image: bool
+
+
+def _steps(store: EpisodeStore, episode: Episode) -> list[_Step]:
+    """What an episode's transitions say, without their pictures."""
+    return [
+        _Step(step.stamp_ns, step.reward, step.success, has_image=step.next_observation.image is not None)
+        for step in store.transitions(episode)
+    ]
+
+
+def _moments(stamps_ns: Sequence[int], steps: Sequence[_Step]) -> list[Moment]:
     """A picture carries reward and success of the step that was under way when it was taken."""
     import numpy as np
 
-    from tenon.data.contact_sheet import Frame
+    from tenon.data.contact_sheet import Moment
 
-    stamps = np.array([step.stamp_ns for step in transitions], np.int64)
-    begin = pictures[0][0] if pictures else 0
-    frames = []
-    for stamp, image in pictures:
-        step = transitions[min(int(np.searchsorted(stamps, stamp)), len(stamps) - 1)] if len(stamps) else None
+    ends = np.array([step.stamp_ns for step in steps], np.int64)
+    moments = []
+    for stamp in stamps_ns:
+        step = steps[min(int(np.searchsorted(ends, stamp)), len(ends) - 1)] if len(ends) else None
         reward = None if step is None else step.reward
-        frames.append(Frame(image, (stamp - begin) / NS_PER_S, reward, step is not None and step.success))
-    return frames
+        moments.append(Moment((stamp - stamps_ns[0]) / NS_PER_S, reward, step is not None and step.success))
+    return moments
 
 
-def _of_topic(store: EpisodeStore, episode: Episode, topic: str) -> Iterator[tuple[int, Image]]:
-    from tenon.data.decode import image_to_array, stamp_to_ns
+class _TransitionFootage:
+    """The learner's own images: after each step."""
 
-    topics = {message.topic for message in store.messages(episode) if message.type == IMAGE_TYPE}
-    if topic not in topics:
-        listed = ", ".join(sorted(topics)) or "none"
-        raise CommandError(f"{episode.path}: has no images on {topic}. Topics with images: {listed}")
-    for message in store.decoded(episode, [topic]):
-        yield stamp_to_ns(message.content.header.stamp), image_to_array(message.content)
+    def __init__(self, store: EpisodeStore, episode: Episode, steps: Sequence[_Step]) -> None:
+        self._store, self._episode = store, episode
+        self._positions = [position for position, step in enumerate(steps) if step.has_image]
+        self.moments = _moments([steps[position].stamp_ns for position in self._positions], steps)
+
+    def images(self, numbers: Sequence[int]) -> Iterator[Image]:
+        positions = [self._positions[number] for number in numbers]
+        for transition in _picked(self._store.transitions(self._episode), positions):
+            assert transition.next_observation.image is not None  # it had one a moment ago
+            yield transition.next_observation.image
 
 
-def _drawn(store: EpisodeStore, episode: Episode) -> Iterator[tuple[int, Image]]:
-    """The stand as the recorded joint angles had it, seen by the overview camera."""
-    from tenon.cli.footage import RATE_HZ, Stand, sampled_joints
-    from tenon.configuration import ConfigurationError
-    from tenon.configuration.arm import ArmConfig
-    from tenon.configuration.resolve import ConfigKind, load_named, resolve_session
-    from tenon.session.stand import load_stand
-    from tenon.simulation.rendering import RenderingError
+class _TopicFootage:
+    """The messages of one topic."""
 
-    contract = episode.contract
-    file = session_file_of(episode.path)
-    try:
-        recorded = file.is_file()
-        loaded = load_stand(resolve_session(file) if recorded else resolve_session("sim", {"task": contract.task}))
-        arm = loaded.arm if recorded else load_named(ArmConfig, ConfigKind.ARMS, contract.robot)
-        stand = Stand(arm, loaded.connector, loaded.task)
-        stand.place_socket(contract.seed)
+    def __init__(self, store: EpisodeStore, episode: Episode, topic: str, steps: Sequence[_Step]) -> None:
+        from tenon.data.decode import stamp_to_ns
+        from tenon.data.edit.contents import read_contents
+
+        topics = {found.name for found in read_contents(episode).topics if found.type == IMAGE_TYPE}
+        if topic not in topics:
+            listed = ", ".join(sorted(topics)) or "none"
+            raise CommandError(f"{episode.path}: has no images on {topic}. Topics with images: {listed}")
+        self._store, self._episode, self._topic = store, episode, topic
+        self.moments = _moments([stamp_to_ns(message.content.header.stamp) for message in self._messages()], steps)
+
+    def images(self, numbers: Sequence[int]) -> Iterator[Image]:
+        from tenon.data.decode import DecodeError, image_to_array
+
         try:
-            for count, posture in enumerate(sampled_joints(store, episode)):
-                yield episode.start_ns + round(count * NS_PER_S / RATE_HZ), stand.frame(posture)
-        finally:
-            stand.close()
-    except (ConfigurationError, RenderingError) as error:
-        raise CommandError(
-            f"{episode.path}: holds no images, and cannot be drawn anew: {error}. Name a topic with images: --topic"
-        ) from error
+            for message in _picked(self._messages(), numbers):
+                yield image_to_array(message.content)
+        except DecodeError as error:
+            raise CommandError(f"{self._episode.path}: {self._topic}: {error}") from error
+
+    def _messages(self) -> Iterator[DecodedMessage]:
+        return self._store.decoded(self._episode, [self._topic])
+
+
+class _DrawnFootage:
+    """The stand as the recorded joint angles had it, seen by the overview camera."""
+
+    def __init__(self, store: EpisodeStore, episode: Episode, steps: Sequence[_Step]) -> None:
+        from tenon.cli.footage import RATE_HZ, sampled_joints
+
+        self._episode = episode
+        self._postures = list(sampled_joints(store, episode))
+        stamps_ns = [episode.start_ns + round(count * NS_PER_S / RATE_HZ) for count in range(len(self._postures))]
+        self.moments = _moments(stamps_ns, steps)
+
+    def images(self, numbers: Sequence[int]) -> Iterator[Image]:
+        from tenon.cli.footage import Stand
+        from tenon.configuration import ConfigurationError
+        from tenon.configuration.arm import ArmConfig
+        from tenon.configuration.resolve import ConfigKind, load_named, resolve_session
+        from tenon.session.stand import load_stand
+        from tenon.simulation.rendering import RenderingError
+
+        contract = self._episode.contract
+        file = session_file_of(self._episode.path)
+        try:
+            recorded = file.is_file()
+            loaded = load_stand(resolve_session(file) if recorded else resolve_session("sim", {"task": contract.task}))
+            arm = loaded.arm if recorded else load_named(ArmConfig, ConfigKind.ARMS, contract.robot)
+            stand = Stand(arm, loaded.connector, loaded.task)
+            stand.place_socket(contract.seed)
+            try:
+                for number in numbers:
+                    yield stand.frame(self._postures[number])
+            finally:
+                stand.close()
+        except (ConfigurationError, RenderingError) as error:
+            raise CommandError(
+                f"{self._episode.path}: holds no images, and cannot be drawn anew: {error}. Name a topic with images: "
+                f"--topic"
+            ) from error
+
+
+def _picked(items: Iterable[T], numbers: Sequence[int]) -> Iterator[T]:
+    """Those at the positions ``numbers``, which rise; the rest after the last one is not read."""
+    wanted = iter(numbers)
+    number = next(wanted, None)
+    for position, item in enumerate(items):
+        if number is None:
+            return
+        if position == number:
+            yield item
+            number = next(wanted, None)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import tyro
 
 from tenon.cli.console import write_line
-from tenon.cli.contact_sheet import episode_frames
+from tenon.cli.contact_sheet import episode_footage
 from tenon.cli.dataset_folder import explained, one_episode
 from tenon.cli.errors import SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
-    from tenon.data.contact_sheet import Frame
+    from tenon.data.contact_sheet import Footage, Moment
     from tenon.data.images import Image
 
 _LEAST_WIDTH_PX, _STRIP_PX = 320, 14
@@ -50,42 +50,57 @@ class Render:
             raise UsageError(f"--rate-hz {self.rate_hz:g}: above 0 and up to 240 is possible")
         episode = one_episode(self.episode)
         with explained():
-            frames = episode_frames(EpisodeStore(episode.path.parent), episode, self.topic)
-        if not frames:
-            raise CommandError(f"{self.episode}: holds no frames")
-        try:
-            count = write_video(self.out, _at_rate(frames, self.rate_hz), self.rate_hz)
-        except (VideoError, OSError) as error:
-            raise CommandError(f"{self.out}: {error}") from error
+            footage = episode_footage(EpisodeStore(episode.path.parent), episode, self.topic)
+            if not footage.moments:
+                raise CommandError(f"{self.episode}: holds no frames")
+            try:
+                count = write_video(self.out, _at_rate(footage, self.rate_hz), self.rate_hz)
+            except (VideoError, OSError) as error:
+                raise CommandError(f"{self.out}: {error}") from error
         write_line(f"{self.out}: {count} frames, {count / self.rate_hz:.1f} s")
         return SUCCESS
 
 
-def _at_rate(frames: Sequence[Frame], rate_hz: float) -> Iterator[Image]:
+def _at_rate(footage: Footage, rate_hz: float) -> Iterator[Image]:
     """The newest frame of each moment; the last one stays for as long as the frames before it did."""
     import numpy as np
 
-    times_s = np.array([frame.time_s for frame in frames])
-    usual_s = float(np.median(np.diff(times_s))) if len(frames) > 1 else 1.0 / rate_hz
+    moments = footage.moments
+    times_s = np.array([moment.time_s for moment in moments])
+    usual_s = float(np.median(np.diff(times_s))) if len(moments) > 1 else 1.0 / rate_hz
     count = max(1, round((times_s[-1] - times_s[0] + usual_s) * rate_hz))
-    moments_s = times_s[0] + np.arange(count) / rate_hz
-    newest = np.searchsorted(times_s, moments_s, side="right") - 1
-    last, picture = -1, np.empty(0, np.uint8)
-    for number in newest.tolist():
-        if number != last:
-            last, picture = number, _with_bar(frames[number].image, frames, number)
-        yield picture
+    newest = np.searchsorted(times_s, times_s[0] + np.arange(count) / rate_hz, side="right") - 1
+    numbers, repeats = np.unique(newest, return_counts=True)
+    bar = np.empty(0, np.uint8)
+    shown = footage.images(numbers.tolist())
+    for number, times, image in zip(numbers.tolist(), repeats.tolist(), shown, strict=True):
+        enlarged = _enlarged(image)
+        bar = bar if len(bar) else _bar(moments, enlarged.shape[1])
+        picture = np.concatenate((enlarged, _grown(bar, (number + 1) / len(moments))))
+        yield from [picture] * times
 
 
-def _with_bar(image: Image, frames: Sequence[Frame], number: int) -> Image:
-    """The picture, small ones enlarged, over a bar of the whole episode up to this frame."""
+def _enlarged(image: Image) -> Image:
+    """Small ones by a whole factor."""
     import numpy as np
 
     scale = max(1, -(-_LEAST_WIDTH_PX // image.shape[1]))
-    enlarged = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
-    width = enlarged.shape[1]
+    return np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
+
+
+def _bar(moments: Sequence[Moment], width: int) -> Image:
+    """(_STRIP_PX, width, 3): the whole episode."""
+    import numpy as np
+
     bar = np.zeros((_STRIP_PX, width, 3), np.uint8)
-    edges = np.linspace(0, width, len(frames) + 1).round().astype(int)
-    for k in range(number + 1):
-        bar[:, edges[k] : edges[k + 1]] = _DONE if frames[k].success else _NOT_DONE
-    return np.concatenate((enlarged, bar))
+    edges = np.linspace(0, width, len(moments) + 1).round().astype(int)
+    for moment, left, right in zip(moments, edges[:-1], edges[1:], strict=True):
+        bar[:, left:right] = _DONE if moment.success else _NOT_DONE
+    return bar
+
+
+def _grown(bar: Image, share: float) -> Image:
+    """The bar up to a share of the episode."""
+    grown = bar.copy()
+    grown[:, round(share * bar.shape[1]) :] = 0
+    return grown

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -29,14 +30,26 @@ class SheetConfig(Config):
     tile_width_px: int = Field(default=192, ge=64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One picture of an episode. image: (height, width, 3) RGB. reward: None where it is not known."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is known of one picture of an episode. reward: None where it is not known."""
 
-    image: Image
     time_s: float
     reward: float | None
     success: bool
+
+
+class Footage(Protocol):
+    """The pictures of an episode, of which there may be too many for the memory."""
+
+    @property
+    def moments(self) -> Sequence[Moment]:
+        """Of all pictures, in order."""
+        ...
+
+    def images(self, numbers: Sequence[int]) -> Iterator[Image]:
+        """The pictures of these moments, (height, width, 3) RGB, one in memory at a time. numbers: rising."""
+        ...
 
 
 def chosen(count: int, most: int, success: Sequence[bool]) -> list[int]:
@@ -49,23 +62,25 @@ def chosen(count: int, most: int, success: Sequence[bool]) -> list[int]:
     return sorted(int(index) for index in indices)
 
 
-def contact_sheet(frames: Sequence[Frame], title: str, config: SheetConfig) -> Image:
+def contact_sheet(footage: Footage, title: str, config: SheetConfig) -> Image:
     """(height, width, 3) RGB: the title, the frames with time and reward, and the reward over all frames.
 
     A green border is a success, an amber one a positive reward.
     """
-    if not frames:
+    moments = footage.moments
+    if not moments:
         raise DatasetError("there are no frames to show")
-    shown = [frames[i] for i in chosen(len(frames), config.frames, [frame.success for frame in frames])]
-    tiles = [_tile(frame, config.tile_width_px) for frame in shown]
+    shown = chosen(len(moments), config.frames, [moment.success for moment in moments])
+    images = footage.images(shown)
+    tiles = [_tile(image, moments[k], config.tile_width_px) for k, image in zip(shown, images, strict=True)]
     columns = min(config.columns, len(tiles))
     blank = np.full_like(tiles[0], _BACKGROUND[0])
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[start : start + columns], axis=1) for start in range(0, len(tiles), columns)]
     sheet = np.concatenate(rows)
     parts = [_caption(title, sheet.shape[1], _TITLE_PX), sheet]
-    if any(frame.reward is not None for frame in frames):
-        parts.append(_reward_strip(frames, sheet.shape[1]))
+    if any(moment.reward is not None for moment in moments):
+        parts.append(_reward_strip(moments, sheet.shape[1]))
     return np.concatenate(parts)
 
 
@@ -80,16 +95,17 @@ def write_png(path: Path, picture: Image) -> None:
         part.write_bytes(data.tobytes())
 
 
-def _tile(frame: Frame, width: int) -> Image:
-    height = round(width * frame.image.shape[0] / frame.image.shape[1])
-    inner = resize(frame.image, height - 2 * _BORDER_PX, width - 2 * _BORDER_PX)
-    colour = _SUCCESS if frame.success else _PAID if frame.reward is not None and frame.reward > 0.0 else _BACKGROUND
+def _tile(image: Image, moment: Moment, width: int) -> Image:
+    height = round(width * image.shape[0] / image.shape[1])
+    inner = resize(image, height - 2 * _BORDER_PX, width - 2 * _BORDER_PX)
+    is_paid = moment.reward is not None and moment.reward > 0.0
+    colour = _SUCCESS if moment.success else _PAID if is_paid else _BACKGROUND
     tile = np.empty((height, width, 3), np.uint8)
     tile[:] = colour
     tile[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX] = inner
-    text = f"{frame.time_s:.2f} s"
-    if frame.reward is not None:
-        text += f"  r {frame.reward:g}" if abs(frame.reward) < 1e4 else f"  r {frame.reward:.1e}"
+    text = f"{moment.time_s:.2f} s"
+    if moment.reward is not None:
+        text += f"  r {moment.reward:g}" if abs(moment.reward) < 1e4 else f"  r {moment.reward:.1e}"
     return np.concatenate((tile, _caption(text, width, _CAPTION_PX)))
 
 
@@ -100,19 +116,19 @@ def _caption(text: str, width: int, height: int) -> Image:
     return picture
 
 
-def _reward_strip(frames: Sequence[Frame], width: int) -> Image:
+def _reward_strip(moments: Sequence[Moment], width: int) -> Image:
     """Reward of every frame as a bar from zero; successes green."""
     picture = np.empty((_STRIP_PX, width, 3), np.uint8)
     picture[:] = _BACKGROUND
-    rewards: NDArray[np.float64] = np.array([frame.reward or 0.0 for frame in frames])
+    rewards: NDArray[np.float64] = np.array([moment.reward or 0.0 for moment in moments])
     low, high = min(rewards.min(), 0.0), max(rewards.max(), 0.0)
     inner = _STRIP_PX - 2 * _CAPTION_PX
     scale = inner / (high - low) if high > low else 0.0
     zero = _CAPTION_PX + round(high * scale)
-    edges = np.linspace(0, width, len(frames) + 1).round().astype(int)
-    for frame, reward, left, right in zip(frames, rewards, edges[:-1], edges[1:], strict=True):
+    edges = np.linspace(0, width, len(moments) + 1).round().astype(int)
+    for moment, reward, left, right in zip(moments, rewards, edges[:-1], edges[1:], strict=True):
         top, bottom = sorted((zero, zero - round(float(reward) * scale)))
-        colour = _SUCCESS if frame.success else _PAID if reward > 0.0 else _FAINT
+        colour = _SUCCESS if moment.success else _PAID if reward > 0.0 else _FAINT
         picture[top : bottom + 1, left : max(right - 1, left + 1)] = colour
     cv2.putText(picture, f"reward, {low:g} to {high:g}", (6, 12), _FONT, _FONT_SCALE, _INK, 1, cv2.LINE_AA)
     return picture

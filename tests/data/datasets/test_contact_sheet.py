@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tenon.data.contact_sheet import Frame, SheetConfig, chosen, contact_sheet, write_png
+from tenon.data.contact_sheet import Moment, SheetConfig, chosen, contact_sheet, write_png
 from tenon.data.edit.output import DatasetError
+from tenon.data.images import Image
 
 GREEN, AMBER = (64, 200, 90), (240, 190, 60)
 
 
-def frames(count: int, success_from: int | None = None) -> list[Frame]:
-    image = np.full((48, 64, 3), 100, np.uint8)
-    return [
-        Frame(image, k * 0.1, float(success_from is not None and k >= success_from), success_from == k)
-        for k in range(count)
-    ]
+@dataclass
+class Grey:
+    """The same picture at every moment. asked: which pictures were."""
+
+    moments: list[Moment]
+    asked: list[int] = field(default_factory=list)
+
+    def images(self, numbers: Sequence[int]) -> Iterator[Image]:
+        for number in numbers:
+            self.asked.append(number)
+            yield np.full((48, 64, 3), 100, np.uint8)
+
+
+def frames(count: int, success_from: int | None = None) -> Grey:
+    return Grey(
+        [
+            Moment(k * 0.1, float(success_from is not None and k >= success_from), success_from == k)
+            for k in range(count)
+        ]
+    )
 
 
 def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
@@ -44,10 +61,16 @@ def test_success_is_green_and_reward_amber_and_plain_frames_are_neither() -> Non
     assert marked.shape == plain.shape and marked.shape[1] == 4 * 96
 
 
+def test_no_more_pictures_are_asked_for_than_are_shown() -> None:
+    footage = frames(1000, success_from=123)
+    contact_sheet(footage, "title", SheetConfig(frames=5, tile_width_px=64))
+    assert len(footage.asked) == 5 and 123 in footage.asked
+
+
 def test_frames_without_rewards_have_no_strip() -> None:
     config = SheetConfig(frames=4, tile_width_px=96)
     known = frames(4)
-    unknown = [Frame(frame.image, frame.time_s, None, success=False) for frame in known]
+    unknown = Grey([replace(moment, reward=None) for moment in known.moments])
     assert contact_sheet(unknown, "", config).shape[0] < contact_sheet(known, "", config).shape[0]
 
 
@@ -61,4 +84,4 @@ def test_png_holds_the_picture_and_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"must end with \.png"):
         write_png(tmp_path / "sheet.jpg", sheet)
     with pytest.raises(DatasetError, match="no frames"):
-        contact_sheet([], "", SheetConfig())
+        contact_sheet(Grey([]), "", SheetConfig())
