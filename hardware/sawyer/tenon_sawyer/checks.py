@@ -42,9 +42,10 @@ def _check_robot(node: Node, settings: DriverSettings) -> list[Finding]:
     try:
         enable = intera_interface.RobotEnable(node=node)
         limb = intera_interface.Limb(settings.limb, node=node)
+        cuff = intera_interface.Cuff(settings.limb, node=node)
     except (OSError, ValueError) as failure:
         return [error("robot", str(failure), f"give host, this machine's address in the robot's network: {MANUAL}")]
-    return [ok("robot", name), _check_software(enable), _check_rate(node, settings), _check_state(enable, limb)]
+    return [ok("robot", name), _check_software(enable), _check_rate(node, settings), _check_state(enable, limb, cuff)]
 
 
 def _check_software(enable: Any) -> Finding:
@@ -70,7 +71,7 @@ def _check_rate(node: Node, settings: DriverSettings) -> Finding:
     return ok("joint states", seen)
 
 
-def _check_state(enable: Any, limb: Any) -> Finding:
+def _check_state(enable: Any, limb: Any, cuff: Any) -> Finding:
     state = enable.state()
     if state.stopped:
         return error("state", "stopped", "release the button, then python -m tenon_sawyer.robot reset, and enable")
@@ -80,4 +81,6 @@ def _check_state(enable: Any, limb: Any) -> Finding:
         return warning("state", "disabled", "python -m tenon_sawyer.robot enable, with nobody near")
     if limb.has_collided():
         return error("state", "in collision", "free the arm")
+    if cuff.cuff_button():
+        return error("state", "a hand holds it by its cuff", "let go of the cuff")
     return ok("state", "enabled, no stop, no collision")

@@ -97,10 +97,11 @@ class SawyerDriver:
     def activate(self) -> None:
         """Afterwards the driver is ACTIVE: the arm holds where it is until the first ``write``, then it can move.
 
-        Raises ArmFaultError while the robot is stopped, disabled or in collision: enabling it is a person's word.
+        Raises ArmFaultError while the robot is stopped, disabled or in collision, which is a person's word to end, and
+        while a hand is at its cuff.
         """
         expect("Sawyer", self._state, DriverState.INACTIVE, "activate()")
-        fault = self.link.fault()
+        fault = self.link.fault() or self.link.hand_at_cuff()
         if fault is not None:
             raise fault
         self._begin()
@@ -122,6 +123,8 @@ class SawyerDriver:
             raise self._stop(fault, discard=fault.kind in NETWORK_FAULTS)
         if self._state is DriverState.ACTIVE and (mixture := link.mixture()) is not None:
             raise self._stop(mixture, discard=False)  # the way to the robot is well: it gets the word to let go
+        if self._state is DriverState.ACTIVE and not self._guided and (hand := link.hand_at_cuff()) is not None:
+            raise self._stop(hand, discard=False)  # else the set point would pull the arm back once the hand lets go
         assert reading is not None  # else there were a fault
         self._reading = reading
         return self._robot_state(reading)
@@ -154,7 +157,7 @@ class SawyerDriver:
         link.settle()
         reading = link.readings.wait(max(self._settings.stale_s, FIRST_READING_S))
         unheard = link.await_news(asked_s, NEWS_S) if reading is not None else None
-        fault = link.fault() or unheard
+        fault = link.fault() or unheard or link.hand_at_cuff()
         restarted = link.connects != self._connects
         if fault is not None and restarted and fault.kind is ArmFaultKind.NOT_READY:
             fault = ArmFaultError(ArmFaultKind.CONTROLLER_RESTARTED, f"the robot was restarted: {fault}")

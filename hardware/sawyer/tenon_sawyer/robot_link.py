@@ -43,6 +43,7 @@ class RobotLink:
             _check_model(params, settings, joint_names)
             self._enable = intera_interface.RobotEnable(node=self.node)
             self.limb = intera_interface.Limb(settings.limb, node=self.node)
+            self._cuff = intera_interface.Cuff(settings.limb, node=self.node)
             self.gripper = intera_interface.Gripper(calibrate=False, node=self.node) if settings.gripper else None
             self.software = str(self._software())
         except OSError as error:
@@ -151,6 +152,16 @@ class RobotLink:
                 "address that it has in the robot's network",
             )
         return None
+
+    def hand_at_cuff(self) -> ArmFaultError | None:
+        """Whether a person has the arm by its cuff: the robot gives way to the hand, and is deaf to commands."""
+        if not self._cuff.cuff_button():
+            return None
+        return ArmFaultError(
+            ArmFaultKind.SAFEGUARD_STOP,
+            "a hand holds the arm by its cuff, the robot gives way to it and hears no commands: let go, then clear the "
+            "fault",
+        )
 
     def await_news(self, since_s: float, timeout_s: float) -> ArmFaultError | None:
         """Waits until the robot's state and its force were told after ``since_s``; a fault where they were not.

@@ -18,6 +18,7 @@ from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 from tenon_mujoco.emulation import EmulatedTime
 from tenon_mujoco.plant import Plant
+from tenon_sawyer.emulated_io import CUFF_SWITCH
 from tenon_sawyer.emulator import EmulatorSettings, SawyerEmulator
 from tenon_sawyer.ros1.node import Node
 
@@ -52,6 +53,10 @@ class Lab:
 
     def node(self, name: str = "/tester") -> Node:
         return Node(name, self.emulator.uri, host="127.0.0.1", probe_period_s=0.1)
+
+    def squeeze_cuff(self, squeezed: bool) -> None:
+        """A person grasps the arm by its cuff, or lets go."""
+        self.emulator.robot.io.cuff.signals[CUFF_SWITCH].value = squeezed
 
     def run_script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A script of a user, in a process of its own, as the manual says to run it."""

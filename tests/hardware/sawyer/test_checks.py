@@ -32,5 +32,10 @@ def test_error_of_the_robot_is_told_before_the_driver_refuses_it(lab, look):
     assert "robot reset" in look()["state"].remedy
 
 
+def test_hand_at_the_cuff_is_told_before_the_driver_refuses_it(lab, look):
+    lab.squeeze_cuff(True)
+    assert look()["state"].remedy == "let go of the cuff"
+
+
 def test_host_that_is_none_of_this_machines_addresses_is_named(look):
     assert "'192.0.2.1' is no address of this machine" in look(host="192.0.2.1")["address"].seen

@@ -90,6 +90,11 @@ def fault_of(driver, seconds=20.0):
     pytest.fail("no fault was told")
 
 
+def rests_at(lab, pose):
+    state = lab.plant.reading()
+    return distance(state.tcp_in_base, pose)[0] < 2e-3 and np.abs(state.joint_velocity_rad_s).max() < 0.01
+
+
 def recover(driver, wait_for):
     """As the node does it: again and again until it succeeds. Returns what was told meanwhile."""
     told = []
@@ -163,6 +168,10 @@ def test_guided_arm_is_sent_nothing_and_is_held_where_the_hand_leaves_it(lab, dr
     wait_for(lambda: lab.emulator.arm.mode in (None, Mode.POSITION), "the robot's own hold")
     here = driver.read().tcp_in_base
     assert distance(keep(driver, above, 0.5).tcp_in_base, here)[0] < STILL_M
+    lab.squeeze_cuff(True)
+    keep(driver, above)
+    lab.squeeze_cuff(False)
+    wait_for(lambda: driver.link.hand_at_cuff() is None, "the cuff's word that it was let go")
     driver.guide(by_hand=False)
     here = driver.read().tcp_in_base
     assert distance(keep(driver, here, 0.5).tcp_in_base, here)[0] < STILL_M
@@ -256,6 +265,25 @@ def test_collision(lab, driver, wait_for):
         driver.recover()
     lab.emulator.arm.obstruct(False)
     assert_comes_back_without_moving(lab, driver, wait_for)
+
+
+def test_hand_at_the_cuff_is_a_fault_and_the_arm_stays_where_the_hand_leaves_it(lab, driver, wait_for):
+    here = driver.read().tcp_in_base
+    keep(driver, here)
+    there = shifted(here, (0.0, 0.03, 0.03))
+    lab.plant.guide(there)
+    fault = fault_of(driver)
+    assert (fault.kind, "let go, then clear" in str(fault)) == (ArmFaultKind.SAFEGUARD_STOP, True)
+    wait_for(lambda: rests_at(lab, there), "the arm to give way to the hand")
+    assert refusal(driver).kind is ArmFaultKind.SAFEGUARD_STOP
+    lab.plant.guide(None)
+    assert_comes_back_without_moving(lab, driver, wait_for)
+
+
+def test_arm_is_not_taken_over_from_a_hand(lab):
+    lab.squeeze_cuff(True)
+    with pytest.raises(ArmFaultError, match="by its cuff"), driven(lab):
+        pass
 
 
 def test_cable_pulled(lab, driver, wait_for):
