@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import platform
-import socket
 import sys
 import tempfile
 import time
@@ -31,10 +30,10 @@ from loop_statistics import CpuMeter, Results, State
 from loop_table import add_ratios, to_markdown, write_tables
 from loop_wires import WireName
 
-from tenon_session.graph import GraphError, SessionGraph, router
+from tenon_session.graph import GraphError, SessionGraph
 from tenon_session.introspection import settle, spinning_node
+from tenon_session.testing.stage import private_network
 
-DOMAIN_ID = 93
 OVERRIDE_VARIABLE = "ZENOH_CONFIG_OVERRIDE"
 NO_SHARED_MEMORY = "transport/shared_memory/enabled=false"
 OVERRUN_S = 0.005
@@ -254,18 +253,6 @@ class Loop:
         self.results.add_figure("supervisor", PROVOKED_IN_VAIN, state, in_vain, "")
 
 
-@contextlib.contextmanager
-def private_graph() -> Iterator[None]:
-    """A router on a free port and a domain that no session uses, for this process and its children."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    os.environ[OVERRIDE_VARIABLE] = f'connect/endpoints=["tcp/localhost:{port}"]'
-    os.environ["ROS_DOMAIN_ID"] = str(DOMAIN_ID)
-    with router():
-        yield
-
-
 def note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
@@ -293,7 +280,7 @@ def main(
     machine = Machine.here()
     with (
         tempfile.TemporaryDirectory() as directory,
-        private_graph(),
+        private_network(),
         spinning_node(LoopProbe) as probe,
     ):
         settle(probe)

@@ -9,6 +9,7 @@ import yaml
 
 from tenon.cli.settings import beside_the_arm, launch_arguments, launch_file, nodes_of
 from tenon.configuration.camera import CameraConfig
+from tenon.console.liveness import ARM, ROLES
 from tenon.session.setup import SessionSetup, load_setup
 
 
@@ -36,3 +37,14 @@ def test_launch_file_declares_every_argument_that_is_given() -> None:
     declared = {entry["arg"]["name"] for entry in yaml.safe_load(launch_file().read_text())["launch"] if "arg" in entry}
     setup = with_real_camera(load_setup("sim", {"robot": "ur5-emulated", "cameras": ["wrist"]}))
     assert set(launch_arguments(Path("session.yaml"), setup, trainer=True)) <= declared
+
+
+def test_console_can_say_what_the_loss_of_any_node_means() -> None:
+    setups = (
+        load_setup("demo"),
+        load_setup("sim", {"robot": "claw-emulated", "task": "valve", "cameras": []}),
+        with_real_camera(load_setup("sim", {"robot": "ur5-emulated", "cameras": ["wrist"]})),
+    )
+    nodes = {name for setup in setups for name in nodes_of(setup, trainer=True)}
+    assert {"joint_controller", "residual_controller", "camera_node", "emulated_stand"} <= nodes
+    assert nodes - {"arm_driver"} <= ROLES.keys() - {ARM}

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 ARM = "arm"
-"""Stands for the driver, whose name depends on the arm: whoever publishes the joint states."""
+"""Stands for the driver, a lab's own under a name of its own too: whoever publishes the joint states."""
 ARM_TOPIC = "joint_states"
 
 
@@ -47,6 +47,7 @@ ROLES: Mapping[str, Role] = {
     "observation_node": Role("No observation: policy and session stand still, the arm holds.", "observation"),
     "command_mux": Role("No command reaches the supervisor: the arm holds."),
     "residual_controller": Role("No command is made: the arm holds."),
+    "joint_controller": Role("No command is made: the hand holds."),
     "policy_node": Role("No learned action: the episode ends with a fault."),
     "reward_node": Role("No reward: the episode ends with a fault, nothing is learned."),
     "trainer_node": Role(
@@ -55,6 +56,8 @@ ROLES: Mapping[str, Role] = {
         slow=True,
     ),
     "recorder_node": Role("Episodes are not recorded: what happens now is lost for training later."),
+    "camera_node": Role("No pictures: where the session needs them, the supervisor holds the arm (lost_image)."),
+    "emulated_stand": Role("The emulated robot and its socket are gone: the driver has nothing to talk to."),
     "teleop_node": Role("The operator's devices and the on-screen control have no effect."),
 }
 UNKNOWN = Role("What it does is not known to the console.")

@@ -65,11 +65,15 @@ class ResidualConfig(Config):
     force_guard: ForceGuardConfig | None = None
     fence: FenceConfig | None = Field(default_factory=FenceConfig)
 
-    def alone(self) -> ResidualConfig:
-        """The same task without the hand-written part: the action alone is the step, of up to step_limit_m."""
-        if self.base is None:
+    def alone(self, step_m: float | None = None) -> ResidualConfig:
+        """The same task without the hand-written part: the action alone is the step, of up to ``step_m``.
+
+        None for the step_limit_m that it has, and for no change where there is no such part.
+        """
+        if step_m is None and self.base is None:
             return self
-        return self.model_copy(update={"base": None, "authority_m": (self.step_limit_m,) * 3})
+        step_m = self.step_limit_m if step_m is None else step_m
+        return self.model_copy(update={"base": None, "authority_m": (step_m,) * 3, "step_limit_m": step_m})
 
     @property
     def version(self) -> str:
@@ -96,6 +100,8 @@ class ResidualCommand:
 
 TOLERANCE_M = 1e-6
 """A command that an action leads to within this was not clipped on the way."""
+TOLERANCE_RAD = 0.03
+"""An arm that is asked to stay as it is keeps what its own control left of an angle; beyond this it was turned."""
 
 
 class ResidualController:
@@ -125,10 +131,13 @@ class ResidualController:
         saturated = not guard and not np.array_equal(target, position_m + wanted)
         return ResidualCommand(target, base, action, target - position_m, saturated, guard)
 
-    def explain(self, position_m: Vector, goal_m: Vector, target_m: Vector, *, press_n: float = 0.0) -> ResidualCommand:
+    def explain(
+        self, position_m: Vector, goal_m: Vector, target_m: Vector, *, turned_rad: float = 0.0, press_n: float = 0.0
+    ) -> ResidualCommand:
         """What it means in terms of actions that the TCP was sent to target_m (3,), whoever sent it.
 
         The action is the one whose command comes nearest. saturated: none leads there, so it is not what the arm did.
+        turned_rad: by how much the TCP was sent out of the goal's orientation, which every action asks for.
         Raises ValueError for a target that is not finite.
         """
         if not np.isfinite(target_m).all():
@@ -136,7 +145,8 @@ class ResidualController:
         base = np.zeros(3) if self._base is None else self._base.step(position_m, goal_m)
         action = np.clip((target_m - position_m - base) / self._authority, -1.0, 1.0)
         nearest = self.command(position_m, goal_m, action, press_n=press_n)
-        saturated = not np.allclose(nearest.target_m, target_m, rtol=0.0, atol=TOLERANCE_M)
+        reached = np.allclose(nearest.target_m, target_m, rtol=0.0, atol=TOLERANCE_M) and turned_rad <= TOLERANCE_RAD
+        saturated = not reached
         return ResidualCommand(target_m, base, action, target_m - position_m, saturated, nearest.guard)
 
     def _guarded(self, step: Vector, offset_m: Vector, press_n: float) -> tuple[Vector, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -133,7 +132,6 @@ def _end(workers: Sequence[_Worker]) -> None:
 def _work(collection: Collection, connection: Connection) -> None:
     """The child's side. Ctrl-C is for the parent, which ends the children; an orphan ends at its next message."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     while True:
         try:
             plan: DomainPlan = connection.recv()

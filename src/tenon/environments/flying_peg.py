@@ -169,8 +169,4 @@ class FlyingPegEnv(gymnasium.Env[PegObservation, Array]):  # type: ignore[misc]
 
 
 def _controller(config: FlyingPegConfig) -> ResidualConfig:
-    if config.pure_step_m is None:
-        return config.residual
-    step_m = config.pure_step_m
-    pure = {"base": None, "authority_m": (step_m, step_m, step_m), "step_limit_m": step_m}
-    return config.residual.model_copy(update=pure)
+    return config.residual if config.pure_step_m is None else config.residual.alone(config.pure_step_m)

@@ -23,7 +23,7 @@ from tenon.environments.insertion import ArmRewardName, InsertionEnv, Observatio
 from tenon.environments.insertion_scripts import InsertionScriptConfig, insertion_demonstrations
 from tenon.environments.maze import MazeConfig, MazeEnv, MazeScriptConfig, maze_walks
 from tenon.environments.peg_tasks import PEG_SOCKETS, biased_peg, socket_peg
-from tenon.environments.scripted import ScriptedEpisode, ScriptError
+from tenon.environments.scripted import ScriptedEpisode, ScriptError, transitions_of
 from tenon.environments.stack_script import StackScriptConfig, stack_demonstrations
 from tenon.simulation.fetch import FetchTask
 from tenon.simulation.fetch_stack import MOST_BLOCKS
@@ -100,7 +100,7 @@ def scripted_transitions(
 ) -> Iterator[Transition]:
     """The transitions of ``scripted_episodes``."""
     played = scripted_episodes(name, episodes, rng, environment=environment, **options)
-    return (transition for episode in played for transition in episode.transitions)
+    return transitions_of(played)
 
 
 def _play(

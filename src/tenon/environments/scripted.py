@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from tenon.training.loop import observation_from_gym
 
 ScriptedPolicy = Callable[[Observation], FloatArray]
 SimulatorState = NDArray[np.float64]
+_SCRIPT_STREAM = 5
 
 
 class ScriptError(RuntimeError):
@@ -43,6 +44,16 @@ class ScriptedEpisode:
     @property
     def success(self) -> bool:
         return self.transitions[-1].success
+
+
+def script_rng(seed: int) -> np.random.Generator:
+    """What the scripted data of a seed are drawn from: the same, whichever experiment or command asks for them."""
+    return np.random.default_rng((seed, _SCRIPT_STREAM))
+
+
+def transitions_of(episodes: Iterable[ScriptedEpisode]) -> Iterator[Transition]:
+    """Those of all episodes, in order."""
+    return (transition for episode in episodes for transition in episode.transitions)
 
 
 def noisy_action(wanted: NDArray[Any], noise: float, rng: np.random.Generator) -> FloatArray:

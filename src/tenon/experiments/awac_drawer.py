@@ -16,6 +16,7 @@ from tenon.configuration import Config
 from tenon.data.replay import ReplayConfig
 from tenon.data.transitions import Transition
 from tenon.environments.drawer import DrawerEnv, DrawerScriptConfig, drawer_episodes
+from tenon.environments.scripted import script_rng, transitions_of
 from tenon.experiments import episodes
 from tenon.experiments.experiment import Experiment, Job, JobContext
 from tenon.experiments.practice import Plan, evaluated, practised
@@ -25,7 +26,6 @@ from tenon.training.trainer import Trainer
 
 AWAC, SACFD, BC, DATA = "AWAC", "SACfD", "BC", "data"
 DRAWER = "drawer"
-_SCRIPT_STREAM = 5
 
 
 class AWACDrawerSize(Config):
@@ -138,9 +138,8 @@ class AWACDrawer(Experiment[AWACDrawerSize]):
 
     def _data(self, env: DrawerEnv, seed: int) -> Callable[[], Iterator[Transition]]:
         def transitions() -> Iterator[Transition]:
-            rng = np.random.default_rng((seed, _SCRIPT_STREAM))
-            shown = drawer_episodes(env, self.size.trajectories, rng, DrawerScriptConfig(), "script")
-            return (transition for episode in shown for transition in episode.transitions)
+            shown = drawer_episodes(env, self.size.trajectories, script_rng(seed), DrawerScriptConfig(), "script")
+            return transitions_of(shown)
 
         return transitions
 

@@ -16,7 +16,7 @@ from tenon.configuration import Config
 from tenon.data.replay import ReplayConfig
 from tenon.data.transitions import Transition
 from tenon.environments.claw_valve import ClawValveEnv, ValveScriptConfig, valve_demonstrations
-from tenon.environments.scripted import run_script
+from tenon.environments.scripted import run_script, script_rng, transitions_of
 from tenon.experiments import episodes
 from tenon.experiments.experiment import Experiment, Job, JobContext
 from tenon.experiments.practice import Plan, evaluated, policy_chooser, practised
@@ -27,7 +27,7 @@ from tenon.training.trainer import Trainer
 
 AWAC, SACFD, BC = "AWAC", "SACfD", "BC"
 VALVE = "claw-valve"
-_SCRIPT_STREAM, _CLONE_STREAM = 5, 6
+_CLONE_STREAM = 6
 
 
 class AWACValveSize(Config):
@@ -115,9 +115,8 @@ class AWACValve(Experiment[AWACValveSize]):
         ]
 
     def _demonstrations(self, env: ClawValveEnv, seed: int) -> Iterator[Transition]:
-        rng = np.random.default_rng((seed, _SCRIPT_STREAM))
-        shown = valve_demonstrations(env, self.size.demonstrations, rng, ValveScriptConfig(), "script")
-        return (transition for episode in shown for transition in episode.transitions)
+        shown = valve_demonstrations(env, self.size.demonstrations, script_rng(seed), ValveScriptConfig(), "script")
+        return transitions_of(shown)
 
     def _data(self, env: ClawValveEnv, context: JobContext) -> Iterator[Transition]:
         """The demonstrations, then what their clone does with as much noise as it has learnt."""

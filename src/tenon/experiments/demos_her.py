@@ -34,7 +34,6 @@ FILTER: Method = "with Q-filter"
 PLAIN: Method = "plain cloning loss"
 UNCLONED: Method = "without cloning loss"
 UNRELABELLED: Method = "without HER"
-SCRIPT_STREAM = 5
 _STEPS_PER_ROUND = 50
 _CLONING: Mapping[Method, Cloning] = {
     OURS: "filtered",

@@ -14,6 +14,7 @@ import numpy as np
 from tenon.data.transitions import Transition
 from tenon.environments.fetch import FetchConfig, FetchEnv
 from tenon.environments.fetch_scripts import PickScriptConfig, pick_demonstrations
+from tenon.environments.scripted import script_rng, transitions_of
 from tenon.experiments import episodes
 from tenon.experiments.demos_her import (
     BC,
@@ -21,7 +22,6 @@ from tenon.experiments.demos_her import (
     HER,
     OURS,
     PLAIN,
-    SCRIPT_STREAM,
     DemosHerSize,
     minutes,
     paper_batches,
@@ -101,9 +101,8 @@ class DemosHerPick(Experiment[DemosHerSize]):
         script = PickScriptConfig(dropping_every=2 if job.setting == BAD else None)
 
         def transitions() -> Iterator[Transition]:
-            rng = np.random.default_rng((job.seed, SCRIPT_STREAM))
-            shown = pick_demonstrations(env, self.size.demonstrations, rng, script, "demonstrations")
-            return (transition for episode in shown for transition in episode.transitions)
+            shown = pick_demonstrations(env, self.size.demonstrations, script_rng(job.seed), script, "demonstrations")
+            return transitions_of(shown)
 
         return transitions
 

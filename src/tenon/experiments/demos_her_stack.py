@@ -17,7 +17,7 @@ from tenon.algorithms import Metrics
 from tenon.algorithms.ddpg_her import DDPGHERMetrics
 from tenon.environments.demonstration_resets import DemonstrationResets
 from tenon.environments.fetch import FetchConfig, FetchEnv
-from tenon.environments.scripted import ScriptedEpisode
+from tenon.environments.scripted import ScriptedEpisode, script_rng
 from tenon.environments.stack_script import StackScriptConfig, stack_demonstrations
 from tenon.experiments import episodes
 from tenon.experiments.demos_her import (
@@ -26,7 +26,6 @@ from tenon.experiments.demos_her import (
     OURS,
     PLAIN,
     RESETS,
-    SCRIPT_STREAM,
     UNCLONED,
     UNRELABELLED,
     DemosHerSize,
@@ -100,7 +99,7 @@ class DemosHerStack(Experiment[DemosHerStackSize]):
 
         @cache  # for the prior data and for the resets; neither is made where nobody asks
         def demonstrations() -> list[ScriptedEpisode]:
-            rng = np.random.default_rng((job.seed, SCRIPT_STREAM))
+            rng = script_rng(job.seed)
             return list(stack_demonstrations(env, size.demonstrations, rng, StackScriptConfig(), "demonstrations"))
 
         def look(trainer: Trainer, step: int) -> dict[str, float]:

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from tenon.data.transitions import FloatArray, Observation
 from tenon.session.draws import EVALUATION_SEED
-from tenon.training.loop import observation_from_gym
+from tenon.training.loop import GymEnvironment, observation_from_gym
 
 _DITHER_STREAM = 3
 
 Chooser = Callable[[Observation], FloatArray]
 """From an observation to an action (A,) in [-1, 1]."""
-
-
-class ResettableEnvironment(Protocol):
-    """The part of ``gymnasium.Env`` that is used, with the options of a reset."""
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]: ...
-
-    def step(self, action: Any, /) -> tuple[Any, Any, bool, bool, dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +43,7 @@ def evaluation_seeds(count: int) -> range:
 
 
 def roll_out(
-    env: ResettableEnvironment,
+    env: GymEnvironment,
     choose: Chooser,
     seeds: Sequence[int],
     *,
@@ -104,7 +94,7 @@ def mean_return(episodes: Sequence[Episode]) -> float:
     return float(np.mean([episode.total_reward for episode in episodes]))
 
 
-def _episode(env: ResettableEnvironment, choose: Chooser, seed: int, options: Mapping[str, Any] | None) -> Episode:
+def _episode(env: GymEnvironment, choose: Chooser, seed: int, options: Mapping[str, Any] | None) -> Episode:
     raw, start_info = env.reset(seed=seed, options=None if options is None else dict(options))
     observation = observation_from_gym(raw)
     steps, total, first, at_end, ended = 0, 0.0, 0, False, False

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.data.transitions import EnvironmentSpec, Transition
@@ -14,13 +12,13 @@ from tenon.environments.flying_peg import FlyingPegEnv
 from tenon.environments.insertion import InsertionEnv
 from tenon.environments.insertion_scripts import Insertion, InsertionScriptConfig, insertion_demonstrations
 from tenon.environments.peg_tasks import socket_peg
+from tenon.environments.scripted import script_rng, transitions_of
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.tasks import InsertionTaskConfig
 
 World = Literal["peg", "arm"]
 Reward = Literal["sparse", "dense", "image"]
 _ROBOT = "ur5"
-_SCRIPT_STREAM = 5
 
 
 class InsertionTask(Insertion, Protocol):
@@ -41,9 +39,8 @@ def demonstrations(task: InsertionTask, episodes: int, seed: int) -> Callable[[]
     """Of the hand-written controller with dither, in the actions of ``task``; those of a seed are always the same."""
 
     def transitions() -> Iterator[Transition]:
-        rng = np.random.default_rng((seed, _SCRIPT_STREAM))
-        shown = insertion_demonstrations(task, episodes, rng, InsertionScriptConfig(), "demonstrations")
-        return (transition for episode in shown for transition in episode.transitions)
+        shown = insertion_demonstrations(task, episodes, script_rng(seed), InsertionScriptConfig(), "demonstrations")
+        return transitions_of(shown)
 
     return transitions
 
@@ -61,8 +58,7 @@ def _arm(socket: str, reward: Reward, pure_step_m: float | None) -> InsertionEnv
         raise ValueError("the arm has no task with the reward of a goal image: choose sparse or dense")
     task = load_named(InsertionTaskConfig, ConfigKind.TASKS, socket)
     if pure_step_m is not None:
-        pure = {"base": None, "authority_m": (pure_step_m,) * 3, "step_limit_m": pure_step_m}
-        task = task.model_copy(update={"residual": task.residual.model_copy(update=pure)})
+        task = task.model_copy(update={"residual": task.residual.alone(pure_step_m)})
     return InsertionEnv(
         load_named(ArmConfig, ConfigKind.ARMS, _ROBOT),
         load_named(ConnectorConfig, ConfigKind.CONNECTORS, task.connector),

@@ -19,6 +19,7 @@ from tenon.data.batch import ObservationBatch
 from tenon.data.replay import ReplayConfig
 from tenon.data.transitions import Transition
 from tenon.environments.maze import MazeConfig, MazeEnv, MazeScriptConfig, maze_walks
+from tenon.environments.scripted import script_rng, transitions_of
 from tenon.experiments import episodes
 from tenon.experiments.episodes import Episode
 from tenon.experiments.experiment import Experiment, Job, JobContext
@@ -34,7 +35,6 @@ BETWEEN = "IQL, expectile 0.7"
 EXPECTILES = {MULTI: 0.9, BETWEEN: 0.7, ONE: 0.5}
 LONG, SHORT = "discount 0.99", "discount 0.95"
 _INVERSE_TEMPERATURE = 10.0
-_SCRIPT_STREAM = 5
 
 
 class IQLMazeSize(Config):
@@ -131,9 +131,8 @@ class IQLMaze(Experiment[IQLMazeSize]):
 
     def _walks(self, env: MazeEnv, seed: int) -> Callable[[], Iterator[Transition]]:
         def transitions() -> Iterator[Transition]:
-            rng = np.random.default_rng((seed, _SCRIPT_STREAM))
-            walks = maze_walks(env, self.size.walks, rng, MazeScriptConfig(), "walks")
-            return (transition for walk in walks for transition in walk.transitions)
+            walks = maze_walks(env, self.size.walks, script_rng(seed), MazeScriptConfig(), "walks")
+            return transitions_of(walks)
 
         return transitions
 

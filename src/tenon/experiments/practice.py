@@ -17,10 +17,10 @@ import torch
 from tenon.data.replay import ReplayConfig
 from tenon.data.sampling import SamplingConfig
 from tenon.data.transitions import EnvironmentSpec, Transition
-from tenon.experiments.episodes import Chooser, Episode, ResettableEnvironment, evaluation_seeds, roll_out
+from tenon.experiments.episodes import Chooser, Episode, evaluation_seeds, roll_out
 from tenon.experiments.experiment import JobContext
 from tenon.training.config import TrainerConfig
-from tenon.training.loop import LoopCallback, Reset, train_gym
+from tenon.training.loop import GymEnvironment, LoopCallback, Reset, train_gym
 from tenon.training.trainer import Trainer
 
 _EPISODE_STREAM, _ACTING_STREAM = 1, 2
@@ -58,7 +58,7 @@ class Practice:
         plan: Plan,
         evaluate: Evaluate,
         *,
-        env: ResettableEnvironment | None = None,
+        env: GymEnvironment | None = None,
         resets: Resets = None,
         callbacks: Sequence[LoopCallback] = (),
         on_progress: Callable[[float], None] = lambda fraction: None,
@@ -101,7 +101,7 @@ class Practice:
         if trainer.config.offline_updates and not trainer.replay.transitions:
             self._look()
 
-    def _online(self, env: ResettableEnvironment) -> None:
+    def _online(self, env: GymEnvironment) -> None:
         trainer, plan = self._trainer, self._plan
         self._catch_up()
         if self._has_ended() and self._is_due():
@@ -167,7 +167,7 @@ def practised(
     plan: Plan,
     look: Look,
     *,
-    env: ResettableEnvironment | None = None,
+    env: GymEnvironment | None = None,
     resets: Resets = None,
     prior: Prior = None,
     callbacks: Callable[[Trainer], Sequence[LoopCallback]] = lambda trainer: (),
@@ -203,7 +203,7 @@ def policy_chooser(trainer: Trainer, *, deterministic: bool, step: int) -> Choos
 
 
 def evaluated(
-    env: ResettableEnvironment, trainer: Trainer, step: int, draws: int, *, deterministic: bool = True
+    env: GymEnvironment, trainer: Trainer, step: int, draws: int, *, deterministic: bool = True
 ) -> list[Episode]:
     """The policy as it is now, on the fixed draws; by its mean, or as it explores."""
     choose = policy_chooser(trainer, deterministic=deterministic, step=step)

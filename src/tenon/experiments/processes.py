@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -98,7 +97,6 @@ def _end(workers: Sequence[_Worker]) -> None:
 def _work(experiment: AnyExperiment, job: Job, out: Path, sender: Connection) -> None:
     """The child's side. Ctrl-C is for the parent, which ends the children."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     told_s = 0.0
 
     # Without a parent to tell, sending raises BrokenPipeError, which ends an orphan.

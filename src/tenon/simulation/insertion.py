@@ -24,6 +24,7 @@ from tenon.simulation.fits import check_fits
 from tenon.simulation.hand import GuidingHand
 from tenon.simulation.profiles import bounds_of
 from tenon.simulation.rendering import Cameras
+from tenon.simulation.saved_state import restore_state, saved_state
 from tenon.simulation.scene import (
     CARTESIAN_GROUP,
     JOINT_GROUP,
@@ -37,7 +38,6 @@ from tenon.simulation.tasks import EpisodeDraw, InsertionTaskConfig, draw_episod
 
 NANOSECONDS: Final = 1_000_000_000
 CARTESIAN_AXES: Final = 6
-STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
 class SimulationError(RuntimeError):
@@ -280,10 +280,8 @@ class InsertionSimulation:
 
     def snapshot(self) -> SimulationSnapshot:
         """The state to come back to with ``restore``."""
-        physics = np.empty(mujoco.mj_stateSize(self.model, STATE))
-        mujoco.mj_getState(self.model, self.data, physics, STATE)
         return SimulationSnapshot(
-            physics=physics,
+            physics=saved_state(self.model, self.data),
             draw=self._draw,
             reference=self._reference,
             joint_reference_rad=None if self._joint_reference is None else self._joint_reference.copy(),
@@ -307,9 +305,7 @@ class InsertionSimulation:
         self._use_cartesian(snapshot.reference)
         if snapshot.joint_reference_rad is not None:
             self.set_joint_reference(snapshot.joint_reference_rad)
-        mujoco.mj_setState(self.model, self.data, snapshot.physics, STATE)
-        mujoco.mj_forward(self.model, self.data)  # also moves the solver's warm start, so the state is set once more
-        mujoco.mj_setState(self.model, self.data, snapshot.physics, STATE)
+        restore_state(self.model, self.data, snapshot.physics)
 
     def close(self) -> None:
         """Frees the graphics context. The physics stays usable."""
