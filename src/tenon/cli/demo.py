@@ -160,13 +160,14 @@ def run_stages(session: RunningSession, setup: SessionSetup) -> DemoResults:
     """All evaluations and the training, on one graph. Raises CommandError when one does not run to its end."""
     from tenon.cli.evaluation import EvaluationPlan, run_evaluation
 
-    goal_error_m, limit_n = setup.goal_error_m, setup.task.force_limit_n
+    goal_error_m, least_m, limit_n = setup.goal_error_m, setup.goal_error_min_m, setup.task.force_limit_n
     stage = 0
 
     def evaluate(controller: str, name: str, error_m: float) -> Evaluated:
         nonlocal stage
         stage += 1
-        plan = EvaluationPlan(controller, name, error_m, DRAWS, record=True)
+        ring_m = least_m if error_m else None
+        plan = EvaluationPlan(controller, name, error_m, DRAWS, record=True, goal_error_min_m=ring_m)
         title = f"demo {stage}/{STAGES}: evaluate {name}, {plan.condition} goal"
         return run_evaluation(session, plan, title, force_limit_n=limit_n)
 
@@ -179,22 +180,12 @@ def run_stages(session: RunningSession, setup: SessionSetup) -> DemoResults:
 
 def train(session: RunningSession, setup: SessionSetup, title: str) -> tuple[EpisodeSummary, ...]:
     """The online session; ends when the trainer has used all of it, so that what is evaluated no longer changes."""
-    from tenon.session.machine import SessionPlan
+    from tenon.session.machine import DONE
+    from tenon.session.plans import configured_plan
 
-    config = setup.config
-    plan = SessionPlan(
-        controller=RESIDUAL,
-        episodes=config.episodes,
-        train=True,
-        deterministic=False,
-        goal_error_m=setup.goal_error_m,
-        seed=config.seed,
-        stop_at_success=False,
-        record=True,
-    )
-    outcome = session.run(plan, title)
-    if outcome.result.stop_reason != "done":
-        reason = outcome.result.stop_reason
+    outcome = session.run(configured_plan(setup), title)
+    reason = outcome.result.stop_reason
+    if reason != DONE:
         raise CommandError(f"the training session ended after {len(outcome.episodes)} episodes: {reason}")
     session.wait_for_trainer()
     return outcome.episodes
@@ -221,16 +212,18 @@ def write_videos(out: Path, setup: SessionSetup, videos: Mapping[str, EpisodeSum
 
 def missed_bars(report: DemoReport) -> list[str]:
     """What the report falls short of, a line each."""
+    from tenon.cli.evaluation import NOISY, PERFECT
+
     before, after = report.before, report.after[LEARNER]
     missed = []
-    if after["noisy"] < NOISY_BAR:
+    if after[NOISY] < NOISY_BAR:
         missed.append(f"success with goal error is {after['noisy']:.2f}, the bar is {NOISY_BAR}")
-    if after["perfect"] < PERFECT_BAR:
+    if after[PERFECT] < PERFECT_BAR:
         missed.append(f"success without goal error is {after['perfect']:.2f}, the bar is {PERFECT_BAR}")
-    gain = after["noisy"] - before[P_CONTROLLER]["noisy"]
+    gain = after[NOISY] - before[P_CONTROLLER][NOISY]
     if gain < GAIN_BAR:
         missed.append(f"the gain over the P-controller is {gain:+.2f}, the bar is {GAIN_BAR:+.2f}")
-    if after["noisy"] <= before[P_DITHER]["noisy"]:
+    if after[NOISY] <= before[P_DITHER][NOISY]:
         missed.append(
             f"success with goal error is not above the P-controller with dither ({before[P_DITHER]['noisy']:.2f})"
         )
