@@ -31,6 +31,7 @@ class Replay:
     """Play an episode's references again, through mux and safety supervisor, and show the tracking error.
 
     The arm is first reset to the episode's start, and a simulated socket stands where it stood. The replay is recorded.
+    Refused where the session is not what the episode was recorded in: arm, calibration of the stand, control rate.
     """
 
     episode: tyro.conf.Positional[Path]
@@ -39,6 +40,8 @@ class Replay:
     """On which robot: a file in config/robots. A real one moves as it was recorded: clear its way first."""
     session: str | None = None
     """Session whose settings count: a file in config/sessions, or a path. Default: that of the episode's run."""
+    allow_different: tuple[str, ...] = ()
+    """On a simulated robot: what may be other than in the recording (robot, calibration, rate)."""
     run_directory: Path | None = None
     """Where the replay's recording goes. Default: a new one under runs/."""
     json: Path | None = None
@@ -56,6 +59,7 @@ class Replay:
             steps = read_steps(episode)
         setup = self._setup(episode, steps)
         check_goal_is_taught(setup)
+        self._check_same(episode, steps, setup)
         with runs.locked(setup.run_directory):
             self._play(setup, runs.create(setup.run_directory, setup.config), episode, steps)
         made = EpisodeStore(setup.episodes_directory).episodes()
@@ -63,9 +67,10 @@ class Replay:
             raise CommandError(f"{setup.run_directory}: the replay was not recorded; its logs say why")
         with explained():
             replayed = read_steps(made[-1])
-        if len(replayed) < len(steps):
+        moved, asked = (sum(step.moves for step in of) for of in (replayed, steps))
+        if moved < asked:
             raise CommandError(
-                f"{len(replayed)} of {len(steps)} steps passed the supervisor in time, for the others the arm held: "
+                f"{moved} of {asked} steps passed the supervisor in time, for the others the arm held: "
                 f"the logs in {setup.run_directory} say what was late. Replay it again with less beside it"
             )
         report = compare(steps, replayed)
@@ -76,6 +81,7 @@ class Replay:
 
     def _setup(self, episode: Episode, steps: list[ReplayStep]) -> SessionSetup:
         from tenon.cli.run_directory import new_run_directory, session_file_of
+        from tenon.configuration.base import load_yaml
         from tenon.configuration.resolve import resolve_session
         from tenon.session.rewards import lacks_detector
         from tenon.session.setup import load_setup
@@ -104,10 +110,38 @@ class Replay:
         }
         if session == SIMULATED:
             changes["task"] = episode.contract.task
+        elif session == recorded and load_yaml(recorded).get("robot") != self.robot:
+            changes["calibration"] = None  # another robot's says nothing of this one
         period_s = resolve_session(session, changes).control_period_s
         changes["teleop_horizon_s"] = len(steps) * period_s
         setup = load_setup(session, changes)
         return load_setup(session, {**changes, "reward": "dense"}) if lacks_detector(setup) else setup
+
+    def _check_same(self, episode: Episode, steps: list[ReplayStep], setup: SessionSetup) -> None:
+        """A plug that was taken to where its socket stood then presses beside it where that stands otherwise now."""
+        from tenon.session.frames import is_simulated
+        from tenon.session.replaying import COMPARED, find_differences
+
+        simulated = is_simulated(setup.stand)
+        if unknown := set(self.allow_different) - set(COMPARED):
+            raise UsageError(f"{', '.join(sorted(unknown))} is not compared. Compared are: {', '.join(COMPARED)}")
+        if self.allow_different and not simulated:
+            raise UsageError(
+                f"--allow-different is for simulated robots, {self.robot} is a real one: it plays only what was "
+                f"recorded on it as it is set up now"
+            )
+        found = find_differences(episode.contract, steps, setup)
+        refused = {name: text for name, text in found.items() if name not in self.allow_different}
+        if refused:
+            listed = "\n".join(f"  {name}: {text}" for name, text in refused.items())
+            allow = f", or say that this may differ: --allow-different {' '.join(refused)}" if simulated else ""
+            raise CommandError(
+                f"{self.episode} was not recorded as it would be played on {self.robot}:\n{listed}\nName a session "
+                f"that agrees with it (--session; older versions of a calibration are kept, `calibration: "
+                f"NAME/v0001`){allow}"
+            )
+        for name, text in found.items():
+            note(f"differs, as allowed: {name}: {text}")
 
     def _play(self, setup: SessionSetup, session_file: Path, episode: Episode, steps: list[ReplayStep]) -> None:
         from tenon.cli.running import running_session

@@ -8,6 +8,7 @@ from tenon.configuration.camera import CameraConfig, IntrinsicsConfig, ideal_int
 from tenon.control.frames import FrameTree, optical_frame
 from tenon.control.kinematics import frame_pose
 from tenon.control.types import Pose
+from tenon.session.claw_stand import ClawStand
 from tenon.session.stand import Stand
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import tcp_in_flange
@@ -36,7 +37,7 @@ def mounted_cameras(stand: Stand) -> dict[str, Pose]:
     return {}
 
 
-def is_simulated(stand: Stand) -> bool:
+def is_simulated(stand: Stand | ClawStand) -> bool:
     """Whether the stand itself is a simulation, be it behind a device's protocol."""
     return stand.robot.time == "simulated" or stand.robot.emulator is not None
 
