@@ -101,7 +101,7 @@ class Ledger:
         return int(_SLOT.unpack_from(self.memory, slot * _SLOT.size)[0])
 
 
-FINISHED, OPEN, LAST_NS, FIRST_COUNT = 0, 1, 2, 3
+FINISHED, OPEN, LAST_NS = 0, 1, 2
 COUNTS = {STATE: 3, CAMERA: 4}
 FINISHED_COUNTS = 8
 """From this slot on: messages of each finished episode, two slots each."""

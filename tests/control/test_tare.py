@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tenon.configuration.session import TareConfig
-from tenon.control.tare import TareError, WrenchTare, subtract
+from tenon.control.tare import TareError, WrenchTare
 from tenon.control.types import Pose, RobotState
 
 MS = 1_000_000
@@ -39,7 +39,7 @@ def test_constant_bias_of_five_newton_is_removed_below_two_tenths() -> None:
     noise = np.random.default_rng(0).normal(0.0, 0.5, (101, 6))
     tare = collect(reading(k * 10 * MS, BIAS + noise[k]) for k in range(101))
     assert tare.done
-    assert np.abs(subtract(BIAS, tare.bias())).max() < 0.2
+    assert np.abs(BIAS - tare.bias()).max() < 0.2
 
 
 def test_window_has_to_be_full_and_dense() -> None:

@@ -34,7 +34,7 @@ class Frame:
 class FrameTree:
     """base -> links -> flange -> tcp and what else is mounted there.
 
-    tool: the TCP in the flange. mounted: further frames in the flange, by name. placed: further frames in the base.
+    tool: the TCP in the flange. mounted: further frames in the flange, by name.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class FrameTree:
         arm: ArmConfig,
         tool: Pose | None = None,
         mounted: Mapping[str, Pose] | None = None,
-        placed: Mapping[str, Pose] | None = None,
     ) -> None:
         self._kinematics = Kinematics(arm)
         links = [joint.link_name for joint in arm.joints]
@@ -52,7 +51,6 @@ class FrameTree:
             Frame(links[-1], FLANGE_FRAME, frame_pose(arm.flange)),
             Frame(FLANGE_FRAME, TCP_FRAME, tcp),
             *(Frame(FLANGE_FRAME, name, place) for name, place in (mounted or {}).items()),
-            *(Frame(BASE_FRAME, name, place) for name, place in (placed or {}).items()),
         )
 
     def moving(self, joint_position_rad: Vector) -> tuple[Frame, ...]:

@@ -97,8 +97,3 @@ class WrenchTare:
                 f"{config.force_spread_max_n:.2f} N: keep hands and parts off the tool, then zero again"
             )
         return np.asarray(wrenches.mean(axis=0))
-
-
-def subtract(wrench: Vector, bias: Vector) -> Vector:
-    """(6,): the wrench without its bias."""
-    return wrench - bias
