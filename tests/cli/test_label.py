@@ -43,23 +43,23 @@ DRAWN = draw_domains(1, EPISODES, seed=3)
 """The plug goes in in every second episode."""
 
 
-def record(run: Path, number: int) -> Path:
+def record(run: Path, number: int, session: str = "monday", outcome: EpisodeOutcome | None = None) -> Path:
     """An episode of drawn pictures, with a reward that never pays."""
     topics = [TopicSpec("/transition", TRANSITION, full_definition(TRANSITION, SHARE))]
     encode = MessageEncoder(topics[0])
-    contract = EpisodeContract(number=number, robot="sim", task="usb", session="monday", session_episode=number)
+    contract = EpisodeContract(number=number, robot="sim", task="usb", session=session, session_episode=number)
     writer = EpisodeWriter(run / "episodes", contract, topics)
-    pictures = DRAWN.image[DRAWN.episode == number]
+    pictures = DRAWN.image[DRAWN.episode == number % EPISODES]
     for step in range(STEPS):
         seen = [
             Observation(np.zeros(3, np.float32), picture) for picture in (pictures[max(0, step - 1)], pictures[step])
         ]
         made = Transition(
-            "monday", number, step, seen[0], np.zeros(2, np.float32), 0.0, seen[1],
+            session, number, step, seen[0], np.zeros(2, np.float32), 0.0, seen[1],
             terminated=False, truncated=step == STEPS - 1, stamp_ns=(step + 1) * PERIOD_NS,
         )  # fmt: skip
         writer.write("/transition", encode(transition_fields(made, train=True)), log_time_ns=step, publish_time_ns=step)
-    return writer.finish(EpisodeOutcome(result="timeout"))
+    return writer.finish(outcome or EpisodeOutcome(result="timeout"))
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_a_threshold_is_chosen_on_labels_and_drawn(
 ) -> None:
     calibrate = ["label", "calibrate", str(classifier), str(run)]
     assert main([*calibrate, "--out", str(tmp_path / "new")]) == 2
-    assert "none of its 4 episodes is labelled" in capsys.readouterr().err
+    assert "none of its 4 whole episodes is labelled" in capsys.readouterr().err
     label_all(run)
     out, picture = tmp_path / "new", tmp_path / "curve.png"
     assert main([*calibrate, "--out", str(out), "--picture", str(picture), "--threshold", "0.4"]) == 0
@@ -259,6 +259,65 @@ def test_a_threshold_is_chosen_on_labels_and_drawn(
     assert changed.calibration.series == ("run",) and changed.calibration.frames == EPISODES * STEPS
     assert cv2.imread(str(picture)).shape == (400, 900, 3)
     assert main([*calibrate, "--out", str(out)]) == 2, "a classifier is never written over"
+
+
+@pytest.fixture
+def days(tmp_path: Path) -> dict[str, Path]:
+    """Labelled runs of three sessions."""
+    runs = {session: tmp_path / session for session in ("monday", "tuesday", "friday")}
+    for session, folder in runs.items():
+        for number in range(EPISODES):
+            record(folder, number, session)
+        label_all(folder)
+    return runs
+
+
+def test_what_a_classifier_was_trained_on_does_not_choose_its_threshold(
+    days: dict[str, Path], classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The episodes are known again, though training had copies of them under other names. One series is held out."""
+    data, trained = tmp_path / "data", tmp_path / "trained"
+    for session, folder in days.items():
+        about = ["--name", f"copy-{session}", "--series", session, "--mount", "wrist"]
+        assert main(["label", "domain", str(folder), str(data), *about]) == 0
+    known = RewardClassifier.load(classifier).config
+    thirds = known.calibration.model_copy(update={"folds": 3})
+    config = known.model_copy(update={"members": 1, "calibration": thirds})
+    train_classifier(labelled_images(data), config, seed=0).save(trained)
+    learnt = RewardClassifier.load(trained).trained_on
+    assert learnt is not None and len(learnt) == 2 * EPISODES
+    seen, other = sorted({one.session for one in learnt})
+    (unseen,) = set(days) - {seen, other}
+
+    def calibrate(session: str, *options: str) -> tuple[int, str]:
+        capsys.readouterr()
+        picture = str(tmp_path / f"{session}{len(options)}.png")
+        status = main(["label", "calibrate", str(trained), str(days[session]), "--picture", picture, *options])
+        return status, " ".join(capsys.readouterr().err.split())
+
+    assert calibrate(unseen)[0] == 0
+    status, said = calibrate(seen)
+    assert status == 1 and f"was trained on 4 of these episodes (session and number: {seen} 0, {seen} 1" in said
+    assert "--allow-trained-on" in said
+    status, said = calibrate(seen, "--allow-trained-on")
+    assert status == 0 and "worse than the figures say" in said
+
+
+def test_classifier_that_does_not_say_what_it_was_trained_on_is_calibrated_with_a_warning(
+    run: Path, classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label_all(run)
+    assert RewardClassifier.load(classifier).trained_on is None
+    assert main(["label", "calibrate", str(classifier), str(run), "--picture", str(tmp_path / "a.png")]) == 0
+    assert "does not say what it was trained on" in " ".join(capsys.readouterr().err.split())
+
+
+def test_discarded_episodes_do_not_choose_a_threshold(run: Path, classifier: Path, tmp_path: Path) -> None:
+    record(run, EPISODES, outcome=EpisodeOutcome(result="stopped", mark="discard", who="ana"))
+    label_all(run)
+    assert main(["label", "set", str(run / f"episodes/episode_{EPISODES:06d}"), "--by", "ana"]) == 0
+    assert main(["label", "calibrate", str(classifier), str(run), "--out", str(tmp_path / "new")]) == 0
+    assert RewardClassifier.load(tmp_path / "new").calibration.frames == EPISODES * STEPS
 
 
 def test_labelled_episodes_become_a_connector_that_classifiers_train_on(

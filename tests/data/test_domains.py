@@ -14,6 +14,7 @@ from tenon.data.domains import (
     INDEX,
     Domain,
     DomainIndex,
+    Recording,
     add_domain,
     fingerprint,
     labelled_images,
@@ -210,6 +211,10 @@ def test_labelled_images_are_the_pictures_after_each_step(collection: Collection
         assert np.allclose(data.offset_m[row], transition.next_observation.state[:3] + np.array(GOAL_ERROR_M))
     assert not data.image.flags.writeable and not data.label.flags.writeable
     assert data.rows(["usb_2", "din_1"]).tolist() == [*range(10), *range(20, 30)]
+    assert data.recordings_of(data.rows(["usb_2", "din_1"])[:-1]) == {
+        Recording(name, number) for name in ("din_1", "usb_2") for number in range(2)
+    }
+    assert data.recordings_of(np.arange(STEPS)) == {Recording("din_1", 0)}
 
 
 def test_place_is_unknown_where_no_goal_error_was_recorded(collection: Collection) -> None:

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from tenon.cli.console import note
-from tenon.cli.dataset_folder import finished_episodes
+from tenon.cli.dataset_folder import episodes_folder, finished_episodes
 from tenon.cli.errors import SUCCESS, CommandError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tenon.data.domains import LabelledImages
+    from tenon.rewards.daib import RewardClassifier
+
+_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Calibrate:
     """Choose the threshold with the highest recall at a precision of this or more."""
     threshold: float | None = None
     """Choose this threshold, a probability. Default: the share of false positives decides, as in training."""
+    allow_trained_on: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also take episodes that the classifier has learnt from: its figures on them are better than it is."""
 
     def run(self) -> int:
         import numpy as np
@@ -53,6 +60,7 @@ class Calibrate:
         try:
             with labels_explained():
                 data, names = self._labelled()
+                self._check_held_out(classifier, data, names)
                 curve = precision_recall(classifier, data, names)
                 logit = None
                 if self.precision is not None:
@@ -92,10 +100,29 @@ class Calibrate:
         if self.out is not None and self.out.exists():
             raise UsageError(f"--out {self.out}: is there already; a classifier is never written over")
 
+    def _check_held_out(self, classifier: RewardClassifier, data: LabelledImages, names: Sequence[str]) -> None:
+        """Raises CommandError for episodes that the classifier has learnt from."""
+        from tenon.rewards.labelling import trained_on
+
+        if classifier.trained_on is None:
+            note(f"{self.classifier} does not say what it was trained on: see to it that {self.data} is no part of it")
+        learnt = trained_on(classifier, data, names)
+        if not learnt:
+            return
+        listed = ", ".join(f"{session} {episode}" for session, episode in learnt[:_LISTED])
+        listed += f" and {len(learnt) - _LISTED} more" if len(learnt) > _LISTED else ""
+        said = f"{self.classifier} was trained on {len(learnt)} of these episodes (session and number: {listed})"
+        if not self.allow_trained_on:
+            raise CommandError(
+                f"{said}: figures on them are better than it is. Label others, or take these all the same: "
+                f"--allow-trained-on"
+            )
+        note(f"{said}: it is worse than the figures say")
+
     def _labelled(self) -> tuple[LabelledImages, list[str]]:
         """The data, and which of its connectors count."""
         from tenon.cli.train_reward import load_pictures, names_of
-        from tenon.data.domains import is_domain_folder
+        from tenon.data.domains import is_domain_folder, whole_episodes
         from tenon.data.labels import LabelStore, load_frames
         from tenon.rewards.labelling import labelled_frames
 
@@ -105,12 +132,12 @@ class Calibrate:
             if not names:
                 raise UsageError(f"{self.data}: has no held-out connectors")
             return data, names
-        episodes = finished_episodes(self.data)
-        store = LabelStore(episodes[0].path.parent)
+        episodes = whole_episodes(finished_episodes(self.data))
+        store = LabelStore(episodes_folder(self.data))
         labelled = [(load_frames(episode), store.latest(episode)) for episode in episodes]
         pairs = [(frames, labels.success_of(len(frames))) for frames, labels in labelled if labels is not None]
         if not pairs:
-            raise UsageError(f"{self.data}: none of its {len(episodes)} episodes is labelled: tenon label mark")
+            raise UsageError(f"{self.data}: none of its {len(episodes)} whole episodes is labelled: tenon label mark")
         name = self.data.resolve().name
         data = labelled_frames([frames for frames, _ in pairs], [s for _, s in pairs], name=name, series=name)
         return data, [name]

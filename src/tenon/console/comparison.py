@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenon.console.labelling import EpisodeLabelling, episodes_to_label
+from tenon.data.domains import whole_episodes
 from tenon.data.images import Image
 from tenon.data.labels import Flags, LabelError, Labels
 from tenon.data.store import Episode, EpisodeStore
 from tenon.rewards.daib import RewardClassifier
-from tenon.rewards.labelling import Proposal, disagreements, labelled_frames, precision_recall, propose
+from tenon.rewards.labelling import Proposal, disagreements, labelled_frames, precision_recall, propose, trained_on
 from tenon.rewards.labelling.picture import curve_picture
 
 
@@ -79,7 +80,8 @@ def threshold_of(folder: Path, classifier: Path, name: str) -> Image:
 
     Raises LabelError, EpisodeError, RewardError, CheckpointError, ConfigurationError.
     """
-    found = [EpisodeLabelling.open(episode) for episode, labels in episodes_to_label(folder) if labels is not None]
+    labelled = [episode for episode, labels in episodes_to_label(folder) if labels is not None]
+    found = [EpisodeLabelling.open(episode) for episode in whole_episodes(labelled)]
     return threshold_picture(found, RewardClassifier.load(classifier), name)
 
 
@@ -95,4 +97,6 @@ def threshold_picture(found: list[EpisodeLabelling], classifier: RewardClassifie
     data = labelled_frames(frames, [labelling.success for labelling in labelled], name=name, series=name)
     curve = precision_recall(classifier, data, [name])
     title = f"{len(data)} frames of {len(labelled)} labelled episodes of {name}"
+    if learnt := trained_on(classifier, data, [name]):
+        title += f"; it was trained on {len(learnt)} of them, and is worse than this"
     return curve_picture(curve, classifier.calibration.threshold_logit, title)

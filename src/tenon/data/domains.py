@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +37,9 @@ _log = logging.getLogger(__name__)
 Split = Literal["train", "held-out"]
 INDEX, TASK = "domains.json", "task.json"
 _LOCK = ".lock"
-_CACHE, _IMAGES, _ROWS = ".labelled", "images.npy", "rows.npy"
-_CHOICE = b"complete and not discarded"
-"""Which episodes of a domain ``domain_episodes`` takes."""
+_CACHE, _IMAGES, _ROWS, _RECORDINGS = ".labelled", "images.npy", "rows.npy", "recordings.json"
+_CHOICE = b"complete and not discarded, with their recordings"
+"""Which episodes of a domain ``domain_episodes`` takes, and what is kept of them."""
 _SUMMARY_TOPIC = "/session/episode"
 _ROW = np.dtype([("label", "?"), ("domain", "<i8"), ("episode", "<i8"), ("step", "<i8"), ("offset_m", "<f4", (3,))])
 _REMEDY = "Restore it, or collect again with the same --out: finished episodes are kept"
@@ -51,6 +51,17 @@ class Domain(Config):
     series: Annotated[str, Field(min_length=1)]
     mount: Annotated[str, Field(min_length=1)]
     split: Split
+
+
+class Recording(NamedTuple):
+    """An episode wherever it is copied to: the session's name, and its number there."""
+
+    session: str
+    episode: int
+
+    @classmethod
+    def of(cls, episode: Episode) -> Recording:
+        return cls(episode.contract.session, episode.contract.session_episode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +172,16 @@ def domain_episodes(folder: Path, name: str) -> list[Episode]:
 
     Raises StorageError where there are none.
     """
-    store = EpisodeStore(folder / name)
+    whole = whole_episodes(EpisodeStore(folder / name).episodes())
+    if not whole:
+        raise StorageError(f"{folder / name}: holds no whole episode. {_REMEDY}")
+    return whole
+
+
+def whole_episodes(episodes: Sequence[Episode]) -> list[Episode]:
+    """Those that were recorded without loss and that nobody discarded; others are told."""
     whole = []
-    for episode in store.episodes():
+    for episode in episodes:
         outcome = episode.outcome
         if outcome.discarded:
             _log.warning("%s: left out: discarded by %s", episode.path, outcome.who or "a person")
@@ -171,8 +189,6 @@ def domain_episodes(folder: Path, name: str) -> list[Episode]:
             whole.append(episode)
         else:
             _log.warning("%s: left out: %s", episode.path, outcome.detail or "incomplete")
-    if not whole:
-        raise StorageError(f"{folder / name}: holds no whole episode. {_REMEDY}")
     return whole
 
 
@@ -222,7 +238,8 @@ class LabelledImages:
     image (N, height, width, 3) uint8, mapped from the disk. label (N,) bool: inserted, by a person's labels where there
     are some, else as recorded. domain (N,) int64: position in ``names``. episode, step (N,) int64. offset_m (N, 3)
     float32: of the TCP from the seated pose, in axes of the base; NaN where a recording does not tell its goal error.
-    series, mounts, splits: of each domain.
+    series, mounts, splits: of each domain. recordings: of each domain, which recording each episode is a copy of; empty
+    where that is not known.
     """
 
     image: NDArray[np.uint8]
@@ -235,6 +252,7 @@ class LabelledImages:
     series: tuple[str, ...]
     mounts: tuple[str, ...]
     splits: tuple[Split, ...]
+    recordings: tuple[Mapping[int, Recording], ...] = ()
 
     def __len__(self) -> int:
         return len(self.label)
@@ -243,6 +261,14 @@ class LabelledImages:
         """Positions of all pictures of these domains, in order."""
         wanted = [number for number, name in enumerate(self.names) if name in names]
         return np.flatnonzero(np.isin(self.domain, wanted))
+
+    def recordings_of(self, rows: NDArray[np.int64]) -> frozenset[Recording]:
+        """From which recordings these pictures are, as far as that is known: a repair may have lost the session."""
+        if not self.recordings:
+            return frozenset()
+        pairs = np.unique(np.stack((self.domain[rows], self.episode[rows])), axis=1).T.tolist()
+        found = (self.recordings[domain][episode] for domain, episode in pairs)
+        return frozenset(recording for recording in found if recording.session)
 
 
 def labelled_images(folder: Path) -> LabelledImages:
@@ -256,6 +282,7 @@ def labelled_images(folder: Path) -> LabelledImages:
         if not current.is_dir():
             _build_cache(folder, index, current)
         image, rows = np.load(current / _IMAGES, mmap_mode="r"), np.load(current / _ROWS)
+        recordings = json.loads((current / _RECORDINGS).read_bytes())
     domains = index.domains.values()
     return LabelledImages(
         image=image,
@@ -264,6 +291,7 @@ def labelled_images(folder: Path) -> LabelledImages:
         series=tuple(domain.series for domain in domains),
         mounts=tuple(domain.mount for domain in domains),
         splits=tuple(domain.split for domain in domains),
+        recordings=tuple({number: Recording(*which) for number, *which in found} for found in recordings),
     )
 
 
@@ -310,6 +338,8 @@ def _fill(building: Path, folder: Path, episodes: Mapping[str, Sequence[Episode]
             images.write(picture.tobytes())
             rows[at] = row
     np.save(building / _ROWS, rows)
+    recordings = [[(episode.number, *Recording.of(episode)) for episode in found] for found in episodes.values()]
+    (building / _RECORDINGS).write_text(json.dumps(recordings), encoding="utf-8")
 
 
 def _labelled(

@@ -23,7 +23,7 @@ from tenon.data.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from tenon.data.domains import LabelledImages
+from tenon.data.domains import LabelledImages, Recording
 from tenon.data.transitions import ImageSpec
 from tenon.rewards.base import RewardError
 from tenon.rewards.daib.calibration import Calibration, calibrate
@@ -42,16 +42,20 @@ OnMetrics = Callable[[int, TrainingMetrics], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RewardClassifier:
-    """Judges pictures by the mean logit of its networks; all its content is fixed."""
+    """Judges pictures by the mean logit of its networks; all its content is fixed.
+
+    trained_on: recordings of the pictures that the networks learnt from; None where that is not known.
+    """
 
     networks: tuple[RewardNetwork, ...]
     config: ClassifierConfig
     image: ImageSpec
     calibration: Calibration
+    trained_on: frozenset[Recording] | None = None
 
     @property
     def version(self) -> str:
-        """Of the content: the same weights, configuration and calibration have the same one, anywhere."""
+        """Of what it says: the same weights, configuration and calibration have the same one, anywhere."""
         about = {"config": self.config.model_dump(mode="json"), "calibration": asdict(self.calibration)}
         digest = hashlib.sha256(safetensors.torch.save(self._tensors()))
         digest.update(json.dumps(about, sort_keys=True).encode())
@@ -76,7 +80,8 @@ class RewardClassifier:
 
     def save(self, folder: Path) -> None:
         """Writes ``folder``, which must not exist. Raises CheckpointError, leaving nothing."""
-        values = {"version": self.version, "calibration": asdict(self.calibration)}
+        trained_on = None if self.trained_on is None else _by_session(self.trained_on)
+        values = {"version": self.version, "calibration": asdict(self.calibration), "trained_on": trained_on}
         config, spec = self.config.model_dump(mode="json"), self.image.model_dump(mode="json")
         save_checkpoint(folder, Checkpoint(METHOD, config, spec, {}, self._tensors(), values))
 
@@ -91,6 +96,7 @@ class RewardClassifier:
             config,
             image,
             _calibration(stored.values["calibration"]),
+            _recordings(stored.values.get("trained_on")),
         )
         if classifier.version != stored.values["version"]:
             raise DamagedCheckpointError(f"{folder}: its content is not that of version {stored.values['version']}")
@@ -135,7 +141,10 @@ def train_classifier(
         logits.append(logits_of((member.network,), config, data, held_out))
     order = np.argsort(np.concatenate(rows))
     calibration = calibrate(np.concatenate(logits)[order], data, np.concatenate(rows)[order], config.calibration)
-    return RewardClassifier(tuple(m.network for m in trained), config, image_spec(data), calibration)
+    seen_rows = data.rows([name for member in trained for name in member.domains])
+    trained_on = data.recordings_of(seen_rows if only is None else np.intersect1d(seen_rows, only))
+    networks = tuple(member.network for member in trained)
+    return RewardClassifier(networks, config, image_spec(data), calibration, trained_on or None)
 
 
 def _like_sessions(data: LabelledImages, fold: Sequence[str], config: ClassifierConfig) -> Sequence[str]:
@@ -198,6 +207,20 @@ def _network(stored: Checkpoint, prefix: str, image: ImageSpec, config: Classifi
     except RuntimeError as error:
         raise OtherCheckpointError(f"its networks are of other sizes than this version's: {error}") from error
     return network
+
+
+def _by_session(recordings: frozenset[Recording]) -> dict[str, list[int]]:
+    sessions: dict[str, list[int]] = {}
+    for session, episode in sorted(recordings):
+        sessions.setdefault(session, []).append(episode)
+    return sessions
+
+
+def _recordings(sessions: dict[str, list[int]] | None) -> frozenset[Recording] | None:
+    """None for a classifier of an earlier version, which did not note them."""
+    if sessions is None:
+        return None
+    return frozenset(Recording(session, episode) for session, episodes in sessions.items() for episode in episodes)
 
 
 def _calibration(values: dict[str, Any]) -> Calibration:

@@ -1,7 +1,7 @@
 """A classifier beside a person's labels: it proposes, shows where they differ, and is calibrated by them."""
 
 from tenon.rewards.labelling.proposals import Disagreement, Proposal, disagreements, propose
-from tenon.rewards.labelling.thresholds import Curve, labelled_frames, precision_recall, recalibrated
+from tenon.rewards.labelling.thresholds import Curve, labelled_frames, precision_recall, recalibrated, trained_on
 
 __all__ = [
     "Curve",
@@ -12,4 +12,5 @@ __all__ = [
     "precision_recall",
     "propose",
     "recalibrated",
+    "trained_on",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.configuration import ConfigurationError
-from tenon.data.domains import LabelledImages, Split
+from tenon.data.domains import LabelledImages, Recording, Split
 from tenon.data.labels import Flags, Frames
 from tenon.rewards.daib import Calibration, RewardClassifier
 from tenon.rewards.daib.calibration import calibrate
@@ -82,7 +82,13 @@ def labelled_frames(
         series=(series,),
         mounts=("",),
         splits=(split,),
+        recordings=({frames.episode.number: Recording.of(frames.episode) for frames in episodes},),
     )
+
+
+def trained_on(classifier: RewardClassifier, data: LabelledImages, names: Sequence[str]) -> tuple[Recording, ...]:
+    """Which recordings of the domains ``names`` the classifier has learnt from, as far as both are known, in order."""
+    return tuple(sorted(data.recordings_of(data.rows(names)) & (classifier.trained_on or frozenset())))
 
 
 def precision_recall(classifier: RewardClassifier, data: LabelledImages, names: Sequence[str]) -> Curve:
