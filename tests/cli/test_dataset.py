@@ -88,6 +88,16 @@ def test_episode_that_is_being_recorded_is_named_and_its_repair_refused(tenon: T
     writer.abort("")
 
 
+def test_part_without_a_message_is_no_fault_and_may_be_deleted(tenon: Tenon, run_directory: Path) -> None:
+    part = run_directory / "episodes" / "episode_000004.part"
+    part.mkdir()
+    (part / "episode_000004_0.mcap.part").write_bytes(b"\x89MCAP0\r\n")
+    info = tenon("dataset", "info", str(run_directory))
+    assert info.returncode == 0 and "repair" not in info.stderr
+    assert f"it may be deleted: {part}" in " ".join(info.stderr.split())
+    assert tenon("dataset", "verify", str(run_directory)).returncode == 0
+
+
 def test_sound_episode_that_is_left_out_is_not_said_to_be_damaged(
     run_directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from tenon.console.web import datasets_page
 from tenon.console.web.context import Context
 from tenon.control.phase import SessionPhase
 from tenon.data.episode_lock import lock_episode_file
+from tenon.data.marks import mark_episode
 from tenon.data.repair import repair_episode
+from tenon.data.store import EpisodeStore
 
 if TYPE_CHECKING:
     from nicegui.testing import User
@@ -35,8 +38,8 @@ def root(tmp_path: Path, record: Record) -> Path:
     for run in ("anna", "berta"):
         record(tmp_path / run, 0)
     part = tmp_path / "anna" / "episodes" / PART
-    part.mkdir()
-    (part / "episode_000005_0.mcap.part").write_bytes(b"")
+    record(tmp_path / "anna", 5).rename(part)
+    (part / "episode_000005_0.mcap").rename(part / "episode_000005_0.mcap.part")
     return tmp_path
 
 
@@ -131,6 +134,57 @@ def test_only_what_needs_repair_is_counted_and_offered(
         overview = min(user.find(kind=ui.table).elements, key=lambda element: element.id)
         assert {row["run"]: row["to repair"] for row in overview.rows} == {"anna": 1, "berta": 0}
         assert [text for text in texts(user, ui.button) if text.startswith("Repair")] == [f"Repair {PART}"]
+
+    simulate(datasets_page.build, context, act)
+
+
+def test_part_without_a_message_may_be_deleted_and_is_not_offered_for_repair(
+    root: Path, context: Context, simulate: Simulate
+) -> None:
+    (root / "anna" / "episodes" / PART / "episode_000005_0.mcap.part").write_bytes(b"")
+
+    async def act(user: User) -> None:
+        await choose(user, "anna")
+        assert f"{PART} holds no message and may be deleted" in texts(user, ui.label)
+        assert not any(text.startswith("Repair") for text in texts(user, ui.button))
+
+    simulate(datasets_page.build, context, act)
+
+
+@pytest.mark.parametrize(("end", "kind"), [(0, "warning"), (-100, "positive")])
+def test_repair_is_called_a_success_only_where_it_made_something(
+    root: Path,
+    context: Context,
+    simulate: Simulate,
+    monkeypatch: pytest.MonkeyPatch,
+    end: int,
+    kind: str,
+) -> None:
+    """Of a finished one, which is offered whatever is left of it."""
+    file = root / "berta" / "episodes" / "episode_000000" / "episode_000000_0.mcap"
+    file.write_bytes(file.read_bytes()[:end])
+    said: list[str] = []
+
+    async def act(user: User) -> None:
+        notify = user.notify.__class__
+        monkeypatch.setattr(notify, "__call__", lambda *_, type, **__: said.append(type))
+        await choose(user, "berta")
+        user.find("Repair episode_000000").click()
+        await until(lambda: said, "the word on the repair")
+        assert said == [kind]
+
+    simulate(datasets_page.build, context, act)
+
+
+def test_later_mark_of_an_episode_is_shown_with_who_set_it(root: Path, context: Context, simulate: Simulate) -> None:
+    episode = EpisodeStore(root / "berta" / "episodes").episode(0)
+    mark_episode(episode.layout, episode.contract, "discard", by="ana", at=datetime(2026, 3, 2, tzinfo=UTC))
+
+    async def act(user: User) -> None:
+        await choose(user, "berta")
+        overview, shown = sorted(user.find(kind=ui.table).elements, key=lambda element: element.id)[:2]
+        assert {row["run"]: row["success"] for row in overview.rows} == {"anna": "100 %", "berta": "–"}
+        assert [row["mark"] for row in shown.rows] == ["discard (ana)"]
 
     simulate(datasets_page.build, context, act)
 

@@ -18,7 +18,9 @@ from tenon.data.encode import MessageEncoder, transition_fields
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec
 from tenon.data.labels import LabelError, LabelStore, StaleLabelError
+from tenon.data.marks import mark_episode
 from tenon.data.schemas import find_share_under, full_definition
+from tenon.data.store import EpisodeStore
 from tenon.data.transitions import Observation, Transition
 from tenon.rewards.daib import RewardClassifier
 from tenon_session.testing.sessions import constant_classifier
@@ -67,11 +69,23 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_recordings_are_found_by_the_name_of_their_run(root: Path) -> None:
-    (root / "usb" / "episodes" / "episode_000007.part").mkdir()
+    record(root / "usb", 7, success=True).rename(root / "usb" / "episodes" / "episode_000007.part")
     found = [runs.read_dataset(root, folder) for folder in runs.dataset_folders(root)]
     assert [dataset.name for dataset in found] == ["monday/dsub", "usb"]
     usb = found[1]
     assert (len(usb.listing.finished), runs.successes(usb), len(usb.listing.to_repair)) == (2, 1, 1)
+
+
+def test_discarded_episodes_are_no_part_of_the_share_of_successes(root: Path) -> None:
+    record(root / "usb", 2, success=True)
+    store = EpisodeStore(root / "usb" / "episodes")
+    for number in (1, 2):
+        episode = store.episode(number)
+        mark_episode(episode.layout, episode.contract, "discard", by="ana", at=AT)
+    before = runs.dataset_folders(root)
+    usb = runs.read_dataset(root, store.directory)
+    assert (len(usb.listing.finished), runs.judged(usb), runs.successes(usb)) == (3, 1, 1)
+    assert store.directory in before and len(before) == 2
 
 
 def test_labels_beside_the_episodes_are_no_recordings_of_their_own(root: Path) -> None:

@@ -12,7 +12,7 @@ from embedded_ros2.interfaces import deserialize, get_message, serialize
 from tenon.data import store as store_module
 from tenon.data.episodes import EpisodeError, EpisodeOutcome
 from tenon.data.mcap_check import check_mcap
-from tenon.data.repair import repair_episode
+from tenon.data.repair import messages_in, repair_episode
 from tenon.data.store import EpisodeStore, read_episode
 from tenon.data.transition_messages import transition_from_message
 from tenon.data.transitions import Transition
@@ -179,6 +179,32 @@ def test_episode_that_is_being_recorded_is_not_said_to_be_cut_off(recording, ros
     listing = EpisodeStore(recording.directory).scan()
     assert [episode.path for episode in listing.partial] == [writer.layout.part] and listing.recording == ()
     assert listing.to_repair == (writer.layout.part,)
+
+
+def test_part_without_a_message_is_empty_and_needs_no_repair(recording, ros) -> None:
+    """Of its file there may be the beginning, nothing, or no file at all."""
+    recording.writer(3).abort("before anything came")
+    empty = recording.writer(4)
+    empty.abort("")
+    empty.layout.part_file.write_bytes(b"")
+    (recording.directory / "episode_000005.part").mkdir()
+    whole = recording.writer(6)
+    recording.fill(whole, ros.samples(1)[:1])
+    part = whole.abort("after one message")
+    listing = EpisodeStore(recording.directory).scan()
+    assert [partial.layout.number for partial in listing.partial if partial.is_empty] == [3, 4, 5]
+    assert listing.to_repair == (part,)
+
+
+def test_part_whose_first_chunk_is_damaged_is_repaired_if_the_rest_can_be_read(recording, ros) -> None:
+    writer = recording.writer(3)
+    recording.fill(writer, ros.samples(20))
+    part = writer.abort("power")
+    data = bytearray(writer.layout.part_file.read_bytes())
+    data[700:900] = bytes(200)
+    writer.layout.part_file.write_bytes(data)
+    assert messages_in(writer.layout.part_file)
+    assert EpisodeStore(recording.directory).scan().to_repair == (part,)
 
 
 def test_what_a_killed_repair_left_is_not_repaired_but_its_source(recording, ros) -> None:

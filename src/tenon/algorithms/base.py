@@ -105,9 +105,12 @@ class Algorithm(ABC, Generic[ConfigT, MetricsT]):
 
     A learnt encoder belongs to the loss that trains it: it stands behind the critic (or, without one, the policy) in
     that network's ParameterVector; all others read its features detached.
+
+    imitates: it does what the data show, whatever came of it.
     """
 
     name: ClassVar[str]
+    imitates: ClassVar[bool] = False
     policy: Policy
 
     def __init__(self, config: ConfigT, spec: EnvironmentSpec, seed: int, device: torch.device):

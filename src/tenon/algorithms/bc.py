@@ -58,6 +58,7 @@ class BC(GradientAlgorithm[BCConfig, BCMetrics]):
     """A policy, and, where images are encoded by convolutions, the encoder that its loss trains."""
 
     name: ClassVar[str] = "bc"
+    imitates: ClassVar[bool] = True
     metrics = BCMetrics
     policy: GaussianPolicy | DeterministicPolicy
 

@@ -41,18 +41,20 @@ class Info:
             return show_balance(self.directory)
         listing = _scan(self.directory)
         table = Table(title=str(self.directory), title_justify="left")
-        for column in ("episode", "controller", "seed", "result", "messages", "MiB"):
+        for column in ("episode", "controller", "seed", "result", "mark", "messages", "MiB"):
             table.add_column(column)
         for episode in listing.finished:
-            contract = episode.contract
+            contract, outcome = episode.contract, episode.outcome
             size = f"{episode.size_bytes / MIB:.2f}"
-            cells = (episode.number, contract.controller, contract.seed, episode.outcome.result, episode.messages, size)
-            table.add_row(*(str(cell) for cell in cells))
+            told = (episode.number, contract.controller, contract.seed, outcome.result, outcome.mark)
+            table.add_row(*(str(cell) for cell in (*told, episode.messages, size)))
         OUT.print(table)
         for recording in listing.recording:
             note(f"is being recorded: {recording.path}")
         for partial in listing.partial:
-            if partial.needs_repair:
+            if partial.is_empty:
+                note(f"holds no message, cut off before its first one; it may be deleted: {partial.path}")
+            elif partial.needs_repair:
                 note(f"cut off: {partial.path}: tenon dataset repair {partial.path}")
         for damaged in listing.damaged:
             note(f"left out: {damaged.layout.finished}: {damaged.problem}")

@@ -1,11 +1,13 @@
-"""`tenon dataset split | merge | trim`: new datasets from old ones, which stay as they are."""
+"""`tenon dataset split | merge | trim | mark`: new datasets from old ones, which stay as they are; a word on one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import getpass
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import tyro
 
@@ -15,13 +17,17 @@ from tenon.cli.errors import SUCCESS, UsageError
 
 if TYPE_CHECKING:
     from tenon.data.edit.split import Plan
+    from tenon.data.store import Episode
 
 ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Copy the episodes of a run into parts, OUT/PART, keeping their numbers: by --share, --by or --episodes."""
+    """Copy the episodes of a run into parts, OUT/PART, keeping their numbers: by --share, --by or --episodes.
+
+    Discarded ones are left out, but of `--by mark`, and where --episodes lists them.
+    """
 
     directory: tyro.conf.Positional[Path]
     """A run directory, or its folder of episodes."""
@@ -32,7 +38,7 @@ class Split:
     seed: int = 0
     """Of the draw by share: the same seed draws the same episodes."""
     by: str | None = None
-    """A part for every value of: success, result, task, robot, controller, session, ..."""
+    """A part for every value of: success (success, failure, unfinished), result, mark, task, robot, operator, ..."""
     episodes: tuple[str, ...] = ()
     """Parts by the numbers of their episodes, `held_out=0,4,7-9`; all others go into the part `rest`."""
 
@@ -51,14 +57,28 @@ class Split:
         return SUCCESS
 
     def _plan(self) -> Plan:
-        from tenon.data.edit.split import split_by_condition, split_by_list, split_by_share
+        from tenon.data.edit.split import MARK, split_by_condition, split_by_list, split_by_share, without_discarded
 
         found = finished_episodes(self.directory)
-        if self.share:
-            return split_by_share(found, _assignments(self.share, float, "train=0.8"), self.seed)
-        if self.by is not None:
+        if self.episodes:
+            plan = split_by_list(found, _assignments(self.episodes, numbers, "held_out=0,4,7-9"))
+            chosen = {episode.path for part in plan.values() for episode in part}
+            self._tell([episode for episode in found if episode.path not in chosen])
+            return plan
+        if self.by == MARK:
             return split_by_condition(found, self.by)
-        return split_by_list(found, _assignments(self.episodes, numbers, "held_out=0,4,7-9"))
+        kept = without_discarded(found)
+        self._tell([episode for episode in found if episode.outcome.discarded])
+        if not kept:
+            raise UsageError(f"{self.directory}: all its episodes are discarded: --by mark takes them all the same")
+        if self.by is not None:
+            return split_by_condition(kept, self.by)
+        return split_by_share(kept, _assignments(self.share, float, "train=0.8"), self.seed)
+
+    @staticmethod
+    def _tell(discarded: Sequence[Episode]) -> None:
+        for episode in discarded:
+            note(f"left out, discarded by {episode.outcome.who or 'a person'}: {episode.path}")
 
 
 @dataclass(frozen=True)
@@ -119,6 +139,34 @@ class Trim:
                     f"{len(labels)} labellings of {source.path.name} did not follow, since they count its frames: they "
                     f"stay where they are; label the cut episode anew"
                 )
+        return SUCCESS
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Say of a recorded episode that it is a success, a failure, or to be discarded; none takes back what was said.
+
+    The word is kept beside the recording, which stays as it is, and so does every earlier word. The last one counts for
+    info, training, split and export.
+    """
+
+    episode: tyro.conf.Positional[Path]
+    """Directory of a finished episode (episode_000123)."""
+    word: tyro.conf.Positional[Literal["success", "failure", "discard", "none"]]
+    """What it is."""
+    by: str | None = None
+    """Who says so. Default: the name of the user."""
+
+    def run(self) -> int:
+        source = one_episode(self.episode)
+        with explained():
+            from tenon.data.marks import mark_episode
+
+            said = "" if self.word == "none" else self.word
+            by, at = self.by or getpass.getuser(), datetime.now(UTC)
+            mark_episode(source.layout, source.contract, said, by=by, at=at)
+        outcome = one_episode(self.episode).outcome
+        write_line(f"{source.path.name}: {outcome.result}, {outcome.mark or 'without a mark'}")
         return SUCCESS
 
 

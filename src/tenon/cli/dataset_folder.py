@@ -65,7 +65,9 @@ def finished_episodes(directory: Path) -> tuple[Episode, ...]:
     for recording in listing.recording:
         note(f"left out, is being recorded: {recording.path}")
     for partial in listing.partial:
-        if partial.needs_repair:
+        if partial.is_empty:
+            note(f"left out, holds no message: {partial.path}")
+        elif partial.needs_repair:
             note(f"left out, cut off: {partial.path}: tenon dataset repair {partial.path}")
     for damaged in listing.damaged:
         note(f"left out: {damaged.layout.finished}: {damaged.problem}")

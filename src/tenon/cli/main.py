@@ -16,7 +16,7 @@ from tenon.cli.connectors import CheckConnectors, GenerateConnectors, ListConnec
 from tenon.cli.console import ERR
 from tenon.cli.contact_sheet import ContactSheet
 from tenon.cli.dataset import Info, Repair
-from tenon.cli.dataset_edit import Merge, Split, Trim
+from tenon.cli.dataset_edit import Mark, Merge, Split, Trim
 from tenon.cli.dataset_exchange import Export, Import
 from tenon.cli.dataset_render import Render
 from tenon.cli.dataset_verify import Verify
@@ -56,6 +56,7 @@ DatasetCommand = (
     | Annotated[Split, tyro.conf.subcommand("split")]
     | Annotated[Merge, tyro.conf.subcommand("merge")]
     | Annotated[Trim, tyro.conf.subcommand("trim")]
+    | Annotated[Mark, tyro.conf.subcommand("mark")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Import, tyro.conf.subcommand("import")]
     | Annotated[ContactSheet, tyro.conf.subcommand("contact-sheet")]

@@ -29,8 +29,9 @@ MAY_CHANGE = frozenset({"episodes", "run_directory", "operator"})
 
 
 def session_file_of(episode: Path) -> Path:
-    """Where the run that recorded an episode keeps its session; a copy of the episode may lie apart from it."""
-    return episode.absolute().parent.parent / SESSION_FILE
+    """Where the run that recorded an episode keeps its session, or its copies have it beside them; may be missing."""
+    beside = episode.absolute().parent / SESSION_FILE
+    return beside if beside.is_file() else beside.parent.parent / SESSION_FILE
 
 
 def new_run_directory(root: Path, deed: str, subject: str, now_s: float) -> Path:

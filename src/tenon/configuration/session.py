@@ -121,8 +121,8 @@ class SessionConfig(Config):
     name; the other searches begin where it says, where the goal's error is a ring.
     weights_every_updates: gradient steps from one publication of the weights to the next. wait_for_training: an episode
     of practice begins once all of the one before is trained on, so that a fast simulation practises as a real arm does.
-    prior_data: demonstrations or logs that the trainer starts from: the folder of a training, of a replay or of
-    recorded episodes. initial_checkpoint: folder of a checkpoint whose networks are trained further. Both are read
+    prior_data: demonstrations or logs that the trainer starts from: the folder of a training, of a replay, of a run or
+    of recorded episodes. initial_checkpoint: folder of a checkpoint whose networks are trained further. Both are read
     once, when the trainer's folder is made. practice: the session evaluates, practises and keeps the best policy
     (``tenon session run --finetune``); None: it runs its episodes.
     recording: how episodes are recorded, and which further cameras.

@@ -12,6 +12,7 @@ from pathlib import Path
 from tenon.data.checkpoint import CheckpointFolder
 from tenon.data.episodes import layout_from_name
 from tenon.data.labels import FOLDER as LABELS
+from tenon.data.marks import FOLDER as MARKS
 from tenon.data.store import EpisodeStore, Listing
 from tenon.rewards.daib.classifier import METHOD as CLASSIFIER
 
@@ -60,8 +61,16 @@ def read_dataset(root: Path, folder: Path) -> Dataset:
     return Dataset(dataset_name(root, folder), folder, store.scan(), store.size_bytes())
 
 
+def judged(dataset: Dataset) -> int:
+    """Finished episodes that count: those that nobody discarded."""
+    return sum(not episode.outcome.discarded for episode in dataset.listing.finished)
+
+
 def successes(dataset: Dataset) -> int:
-    return sum(episode.outcome.result == "success" for episode in dataset.listing.finished)
+    """Of those that count."""
+    return sum(
+        episode.outcome.result == "success" and not episode.outcome.discarded for episode in dataset.listing.finished
+    )
 
 
 def checkpoints(root: Path) -> list[StoredCheckpoint]:
@@ -127,7 +136,7 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _is_entered(folder: Path) -> bool:
-    return not folder.name.startswith(".") and folder.name != LABELS and layout_from_name(folder) is None
+    return not folder.name.startswith(".") and folder.name not in (LABELS, MARKS) and layout_from_name(folder) is None
 
 
 def _holds_episodes(folder: Path) -> bool:

@@ -29,6 +29,7 @@ from pydantic import Field
 from tenon.configuration import Config, ConfigurationError, differences, parse
 from tenon.data.labels import Flags, LabelError, LabelStore, frame_count
 from tenon.data.mapped_array import StorageError, sync_folder, write_beside
+from tenon.data.marks import marking_files
 from tenon.data.store import Episode, EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, ImageArray, Transition, check_transition
 
@@ -217,16 +218,16 @@ def chosen_names(index: DomainIndex, names: Sequence[str] | None, folder: Path) 
 
 
 def fingerprint(folder: Path) -> str:
-    """Changes whenever the list of domains, a recording or a label does: of names, sizes and times, without reading.
+    """Changes whenever the list of domains, a recording, a label or a mark does: of names, sizes and times.
 
-    And with ``_CHOICE``, so that a cache of episodes that were chosen otherwise is not taken.
+    Nothing is read. And with ``_CHOICE``, so that a cache of episodes that were chosen otherwise is not taken.
     """
     digest = hashlib.sha256(_CHOICE + (folder / INDEX).read_bytes())
     for name in read_index(folder).domains:
         for path in sorted((folder / name).glob("episode_*/*.mcap")):
             about = path.stat()
             digest.update(f"{path.relative_to(folder)} {about.st_size} {about.st_mtime_ns}\n".encode())
-        for path in LabelStore(folder / name).newest_files():
+        for path in (*LabelStore(folder / name).newest_files(), *marking_files(folder / name)):
             digest.update(f"{path.relative_to(folder)} {path.stat().st_mtime_ns}\n".encode())
     return digest.hexdigest()
 

@@ -99,7 +99,7 @@ class EpisodeOutcome(Config):
     the file was cut off. complete: nothing of the recording is missing; the recorder clears it when it had to drop
     messages, which ``dropped`` counts per topic. detail: name of the fault, or why something is missing.
     mark: a person's word, who: that person; what they discarded is kept, but nobody learns from it.
-    audit: per topic, by the recorder; empty where there was none.
+    audit: per topic, by the recorder, also of those that had to come and did not; empty where there was none.
     """
 
     result: Result
@@ -114,6 +114,11 @@ class EpisodeOutcome(Config):
     def discarded(self) -> bool:
         """Whether a person said that nobody shall learn from it."""
         return self.mark == "discard"
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether it neither came to its end nor was judged by a person: what was shown is half of something."""
+        return self.result in ("fault", "stopped", "aborted", "unknown")
 
 
 class Reliability(enum.IntEnum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tenon.data.domains import is_domain_folder, read_domains, read_index
 from tenon.data.episodes import EpisodeError
 from tenon.data.mapped_array import StorageError, sync_folder
 from tenon.data.replay import FRAMES, Replay, ReplayConfig
-from tenon.data.store import EpisodeStore
+from tenon.data.store import EpisodeStore, why_left_out
 from tenon.data.transitions import EnvironmentSpec, Observation, Transition, TransitionError
 
 _log = logging.getLogger(__name__)
@@ -26,37 +27,56 @@ _log = logging.getLogger(__name__)
 # The files are sparse until they are sealed: this bounds their nominal size alone.
 _MOST_TRANSITIONS = 2**24
 _CHUNK = 1024
+_REPLAY_FILE = "replay.json"
+_REPLAYS = (Path(), Path("replay"), Path("trainer", "replay"))
+_EPISODES = (Path(), Path("episodes"))
 
 
-def read_prior(path: Path, spec: EnvironmentSpec) -> Iterator[Transition]:
-    """The transitions in ``path``: of a training, of its replay, of recorded episodes or of a collection.
+def replay_folder(path: Path) -> Path | None:
+    """The replay that ``path`` is, or that a training or a session's run has in it; None where there is none."""
+    folders = (path / place for place in _REPLAYS)
+    return next((folder for folder in folders if (folder / _REPLAY_FILE).is_file()), None)
 
-    Of a collection, those of the domains to train on: held-out ones are left out.
+
+def episodes_folder(path: Path) -> Path | None:
+    """The folder of recorded episodes that ``path`` is, or that a session's run has; None without finished ones."""
+    folders = (path / place for place in _EPISODES)
+    return next((folder for folder in folders if EpisodeStore(folder).scan().finished), None)
+
+
+def read_prior(path: Path, spec: EnvironmentSpec, *, imitated: bool = False) -> Iterator[Transition]:
+    """The transitions in ``path``: of a training, of its replay, of a session's run (its replay, else its episodes), of
+    recorded episodes or of a collection.
+
+    Of a collection, those of the domains to train on: held-out ones are left out. imitated: by a learner that does what
+    it is shown, so that recorded episodes that broke off half-way are left out as well.
 
     Raises StorageError where it is none of these, of another task, or in use; EpisodeError for a damaged recording.
     """
-    for replay in (path, path / "replay"):
-        if (replay / "replay.json").exists():
-            return _from_replay(replay, spec)
+    replay = replay_folder(path)
+    if replay is not None:
+        return _from_replay(replay, spec)
     if is_domain_folder(path):
         return read_domains(path, spec, names=read_index(path).names("train"))
-    store = EpisodeStore(path)
-    if store.scan().finished:
-        return _from_episodes(store)
+    recorded = episodes_folder(path)
+    if recorded is not None:
+        return _from_episodes(EpisodeStore(recorded), imitated=imitated)
     raise StorageError(
         f"{path}: holds no transitions: the folder of a training (with replay/replay.json), of a replay (with "
-        f"replay.json), of recorded episodes (with episode_000000, ...) or of a collection (with domains.json) is "
-        f"needed"
+        f"replay.json), of a session's run, of recorded episodes (with episode_000000, ...) or of a collection (with "
+        f"domains.json) is needed"
     )
 
 
-def write_prior(directory: Path, spec: EnvironmentSpec, data: Iterable[Transition] | Path) -> int:
+def write_prior(
+    directory: Path, spec: EnvironmentSpec, data: Iterable[Transition] | Path, *, imitated: bool = False
+) -> int:
     """Stores ``data`` as the sealed replay ``directory`` and returns how many transitions they are.
 
     data: transitions, or the folder that ``read_prior`` finds them in; a sealed replay is copied file by file, also
     while others read it, its pictures by a link where the disk has links. It is there as a whole or not at all, and
-    survives a power cut afterwards; one that was there is replaced. Raises TransitionError, StorageError or
-    EpisodeError, with nothing changed.
+    survives a power cut afterwards; one that was there is replaced. imitated: as ``read_prior`` has it. Raises
+    TransitionError, StorageError or EpisodeError, with nothing changed.
     """
     building = directory.with_name(directory.name + ".new")
     shutil.rmtree(building, ignore_errors=True)
@@ -64,7 +84,8 @@ def write_prior(directory: Path, spec: EnvironmentSpec, data: Iterable[Transitio
         if isinstance(data, Path) and Replay.is_sealed(data):
             count = _copy(data, building, spec)
         else:
-            count = _store(building, spec, read_prior(data, spec) if isinstance(data, Path) else data)
+            transitions = read_prior(data, spec, imitated=imitated) if isinstance(data, Path) else data
+            count = _store(building, spec, transitions)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -166,22 +187,22 @@ def _chunk(replay: Replay, numbers: torch.Tensor) -> Iterator[Transition]:
         )
 
 
-def _from_episodes(store: EpisodeStore) -> Iterator[Transition]:
-    """Of the episodes that were recorded without loss and that nobody discarded; lossy ones are told and left out."""
-    found, discarded, lossy = False, 0, 0
+def _from_episodes(store: EpisodeStore, *, imitated: bool) -> Iterator[Transition]:
+    """Of the episodes that may be learnt from; the others are told and left out."""
+    found, left_out = False, Counter[str]()
     for episode in store.episodes():
-        if episode.outcome.discarded:
-            discarded += 1
-            continue
-        if not episode.outcome.complete:
-            lossy += 1
-            _log.warning("%s: left out of the prior data: %s", episode.path, episode.outcome.detail or "incomplete")
+        if why := why_left_out(episode.outcome, imitated=imitated):
+            _log.warning("%s: left out of the prior data: %s", episode.path, why)
+            is_lossy = not episode.outcome.complete
+            left_out["discarded" if episode.outcome.discarded else "lossy" if is_lossy else "half"] += 1
             continue
         for transition in store.transitions(episode):
             found = True
             yield transition
     if not found:
         raise EpisodeError(
-            f"{store.directory}: no episode can be learnt from: {discarded} are discarded, {lossy} were recorded with "
-            f"losses, others hold no transitions: record more, with the topic /transition"
+            f"{store.directory}: no episode can be learnt from: {left_out['discarded']} are discarded, "
+            f"{left_out['lossy']} were recorded with losses, {left_out['half']} broke off half-way and are no example, "
+            f"others hold no transitions: record more, with the topic /transition, or mark those that are good (tenon "
+            f"dataset mark)"
         )

@@ -104,6 +104,12 @@ def messages_in(file: Path) -> dict[str, int]:
     return dict(Counter(topic for topic, _ in scan.messages()))
 
 
+def holds_messages(file: Path) -> bool:
+    """Whether any message could be recovered from a file. Nearly always its first chunk tells."""
+    scan = _Scan(map_file(file))
+    return scan.begins_with_messages() or bool(messages_in(file))
+
+
 def _locate(path: Path) -> tuple[EpisodeLayout, Path]:
     layout = episodes.layout_from_name(path)
     if layout is None or not path.is_dir():
@@ -240,6 +246,18 @@ class _Scan:
         if self.is_cut_off:
             self.problems.append("the end of the recording is missing")
         self._find_topics()
+
+    def begins_with_messages(self) -> bool:
+        """Whether the file is sound up to its first chunk, and that one holds a message and its definition."""
+        try:
+            for record in iterate_records(self.buffer, len(MAGIC)):
+                self._take(record)
+                if self._pieces:
+                    self._find_topics()
+                    return any(True for _ in self.messages())
+        except DamagedError:
+            pass
+        return False
 
     def topics(self) -> list[TopicSpec]:
         """The topics whose definitions are known."""

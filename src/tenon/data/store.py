@@ -21,7 +21,9 @@ from tenon.data import episodes
 from tenon.data.decode import DecodeError
 from tenon.data.episode_lock import is_being_written
 from tenon.data.episodes import EpisodeContract, EpisodeError, EpisodeLayout, EpisodeOutcome
+from tenon.data.marks import MarkError, effective_outcome, latest_marking
 from tenon.data.mcap_check import check_mcap
+from tenon.data.repair import holds_messages
 from tenon.data.transition_messages import transition_from_message
 from tenon.data.transitions import Transition
 
@@ -35,7 +37,10 @@ _UNREADABLE = (McapError, EpisodeError, OSError, struct.error, ValueError, KeyEr
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A finished episode. counts: messages per topic. start_ns and end_ns: first and last log time, 0 without any."""
+    """A finished episode. counts: messages per topic. start_ns and end_ns: first and last log time, 0 without any.
+
+    outcome: by the last word on it. unmarked: as recorded, where a person has said something since; else None.
+    """
 
     layout: EpisodeLayout
     contract: EpisodeContract
@@ -44,6 +49,12 @@ class Episode:
     start_ns: int
     end_ns: int
     size_bytes: int
+    unmarked: EpisodeOutcome | None = None
+
+    @property
+    def recorded_outcome(self) -> EpisodeOutcome:
+        """How it ended as its file says, whatever was said of it since."""
+        return self.unmarked or self.outcome
 
     @property
     def number(self) -> int:
@@ -68,10 +79,14 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class PartialEpisode:
-    """An episode that is not finished: it is being recorded, was aborted, or its recorder was killed."""
+    """An episode that is not finished: it is being recorded, was aborted, or its recorder was killed.
+
+    is_empty: no message of it can be recovered: it was cut off before the first one.
+    """
 
     layout: EpisodeLayout
     size_bytes: int
+    is_empty: bool = False
 
     @property
     def path(self) -> Path:
@@ -80,24 +95,29 @@ class PartialEpisode:
 
     @property
     def needs_repair(self) -> bool:
-        """Whether no repaired form of it is among the finished episodes.
+        """Whether there is something to recover, and no repaired form of it is among the finished episodes.
 
         Not for what a repair that was killed has left: it is a copy, and its source is repaired anew.
         """
-        return not self.layout.is_repaired and not self.layout.repaired.finished.exists()
+        is_source = not self.is_empty and not self.layout.is_repaired
+        return is_source and not self.layout.repaired.finished.exists()
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedEpisode:
-    """A finished episode that is left out, since it cannot be opened or another form of it is taken. problem: why."""
+    """A finished episode that is left out, since it cannot be opened or another form of it is taken. problem: why.
+
+    is_readable: its file is sound, what people said of it is not.
+    """
 
     layout: EpisodeLayout
     problem: str
+    is_readable: bool = False
 
     @property
     def needs_repair(self) -> bool:
         """Whether it has no repaired form. A whole one is left out only beside its other form."""
-        return not self.layout.repaired.finished.exists()
+        return not self.is_readable and not self.layout.repaired.finished.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +182,11 @@ class EpisodeStore:
             if layout is None or not path.is_dir():
                 continue
             if episodes.is_part(path):
-                kind = recording if is_being_written(layout) else partial
-                unfinished = PartialEpisode(layout, _size_bytes(path))
+                is_recorded = is_being_written(layout)
+                is_empty = not is_recorded and not _is_recoverable(layout)
+                unfinished = PartialEpisode(layout, _size_bytes(path), is_empty)
                 if path.is_dir():
-                    kind.append(unfinished)
+                    (recording if is_recorded else partial).append(unfinished)
                 continue
             try:
                 if instead := _taken_instead(layout):
@@ -174,7 +195,7 @@ class EpisodeStore:
                     finished.append(read_episode(path))
             except EpisodeError as error:
                 if path.is_dir():
-                    damaged.append(DamagedEpisode(layout, str(error)))
+                    damaged.append(DamagedEpisode(layout, str(error), is_readable=isinstance(error, MarkError)))
         return Listing(tuple(finished), tuple(partial), tuple(damaged), tuple(recording))
 
     def episodes(self) -> tuple[Episode, ...]:
@@ -232,7 +253,10 @@ class EpisodeStore:
 
 
 def read_episode(path: Path) -> Episode:
-    """Opens a finished episode's directory and reads its contract, outcome and counts. Raises EpisodeError."""
+    """Opens a finished episode's directory and reads its contract, outcome and counts, and the last word on it.
+
+    Raises EpisodeError.
+    """
     layout = episodes.layout_from_name(path)
     if layout is None or episodes.is_part(path):
         raise EpisodeError(f"{path} is no finished episode: a directory like episode_000123 is needed")
@@ -251,15 +275,50 @@ def read_episode(path: Path) -> Episode:
         counts = {
             channel.topic: statistics.channel_message_counts.get(channel.id, 0) for channel in summary.channels.values()
         }
-        return Episode(
-            layout=layout,
-            contract=episodes.contract_from_record(records[episodes.CONTRACT_RECORD]),
-            outcome=episodes.outcome_from_record(records[episodes.OUTCOME_RECORD]),
-            counts=counts,
-            start_ns=statistics.message_start_time,
-            end_ns=statistics.message_end_time,
-            size_bytes=_size_bytes(path),
-        )
+        contract = episodes.contract_from_record(records[episodes.CONTRACT_RECORD])
+        recorded = episodes.outcome_from_record(records[episodes.OUTCOME_RECORD])
+    marking = latest_marking(layout, contract)
+    return Episode(
+        layout=layout,
+        contract=contract,
+        outcome=effective_outcome(recorded, marking),
+        counts=counts,
+        start_ns=statistics.message_start_time,
+        end_ns=statistics.message_end_time,
+        size_bytes=_size_bytes(path),
+        unmarked=None if marking is None else recorded,
+    )
+
+
+def why_left_out(outcome: EpisodeOutcome, *, imitated: bool) -> str:
+    """Why nobody shall learn from an episode; empty where somebody may.
+
+    imitated: by a learner that does what it is shown, good or bad: then what broke off half-way is left out as well,
+    unless a person called it a success or a failure. To one that learns from rewards it is experience like any other.
+    """
+    if outcome.discarded:
+        return f"it was discarded by {outcome.who or 'a person'}"
+    if not outcome.complete:
+        return f"it is incomplete: {outcome.detail or 'no reason is given'}"
+    if imitated and outcome.broken_off:
+        why = f" ({outcome.detail})" if outcome.detail else ""
+        return f"it broke off half-way: {outcome.result}{why}; `tenon dataset mark` says otherwise"
+    return ""
+
+
+def _is_recoverable(layout: EpisodeLayout) -> bool:
+    """Whether an unfinished episode holds a message that a repair would keep."""
+    for file in (layout.part / layout.finished_file.name, layout.part_file):
+        with suppress(FileNotFoundError):
+            state = file.stat()
+            return _holds_messages(file, state.st_size, state.st_mtime_ns)
+    return False
+
+
+@lru_cache(_REMEMBERED)
+def _holds_messages(file: Path, size_bytes: int, changed_ns: int) -> bool:
+    """It is looked at anew only where its size or its time of change (ns) is new."""
+    return holds_messages(file)
 
 
 def _taken_instead(layout: EpisodeLayout) -> str:

@@ -10,18 +10,16 @@ import numpy as np
 
 from tenon.configuration import ConfigurationError, differences, parse
 from tenon.data.domains import is_domain_folder, read_task
+from tenon.data.edit.session_file import SESSION_FILE, session_file
 from tenon.data.mapped_array import StorageError
-from tenon.data.store import EpisodeStore
+from tenon.data.prior import episodes_folder, replay_folder
 from tenon.data.transitions import EnvironmentSpec, Transition
 from tenon.environments.demonstration_resets import DemonstrationResets
-from tenon.environments.registry import scripted_episodes, scripted_names, scripted_transitions
+from tenon.environments.registry import environment_names, scripted_episodes, scripted_names, scripted_transitions
 from tenon.session.setup import load_setup
 
 SCRIPTED = "scripted"
 _REPLAY_FILE = "replay.json"
-_SESSION_FILE = "session.yaml"
-_REPLAYS = (Path(), Path("replay"), Path("trainer", "replay"))
-_EPISODES = (Path(), Path("episodes"))
 _SCRIPT_STREAM = 5
 
 
@@ -55,22 +53,25 @@ def data_folder(path: Path, task: EnvironmentSpec | None) -> tuple[EnvironmentSp
     collection of many domains. task: what they must be of, None where they may say it themselves. Raises
     ConfigurationError.
     """
-    for folder in (path / place for place in _REPLAYS):
-        if (folder / _REPLAY_FILE).is_file():
-            return _of_task(_replay_spec(folder / _REPLAY_FILE), task, path), folder
+    replay = replay_folder(path)
+    if replay is not None:
+        return _of_task(_replay_spec(replay / _REPLAY_FILE), task, path), replay
     if is_domain_folder(path):
         try:
             return _of_task(read_task(path), task, path), path
         except StorageError as error:
             raise ConfigurationError(str(error)) from error
-    for folder in (path / place for place in _EPISODES):
-        if EpisodeStore(folder).scan().finished:
-            stored = _run_spec(path)
-            if stored is not None:
-                return _of_task(stored, task, path), folder
-            if task is None:
-                raise ConfigurationError(f"{path}: recorded episodes need --env NAME, which says what the task is")
-            return task, folder
+    recorded = episodes_folder(path)
+    if recorded is not None:
+        session = session_file(path)
+        if session is not None:
+            return _of_task(load_setup(session).environment_spec, task, path), recorded
+        if task is None:
+            raise ConfigurationError(
+                f"{path}: recorded episodes, and no {SESSION_FILE} beside them or above that says what the task is: "
+                f"copy the one of their run there, or name the environment by --env: {', '.join(environment_names())}"
+            )
+        return task, recorded
     raise ConfigurationError(
         f"{path}: holds no data: the folder of a training, a replay, a session's run, recorded episodes or a "
         f"collection is needed, or the word {SCRIPTED!r}"
@@ -82,14 +83,6 @@ def _of_task(stored: EnvironmentSpec, task: EnvironmentSpec | None, path: Path) 
     if task is not None and stored != task:
         raise ConfigurationError(f"{path}: its data are of another task: {differences(stored, task)}")
     return stored
-
-
-def _run_spec(path: Path) -> EnvironmentSpec | None:
-    """What a session's run says of its task; None where ``path`` is no run, nor the episodes of one."""
-    for place in (path, path.absolute().parent):
-        if (place / _SESSION_FILE).is_file():
-            return load_setup(place / _SESSION_FILE).environment_spec
-    return None
 
 
 def _replay_spec(path: Path) -> EnvironmentSpec:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tenon.algorithms import LearnerState, Metrics, create
+from tenon.algorithms import LearnerState, Metrics, create, method_named
 from tenon.algorithms.actor import Actor
 from tenon.algorithms.randomness import reseed
 from tenon.configuration import Config, ConfigurationError, differences, parse
@@ -112,10 +112,11 @@ class Trainer:
     ) -> Trainer:
         """Starts a training in ``directory``.
 
-        prior: demonstrations or logs, or the folder that ``read_prior`` finds them in; they are copied. initial: a
-        checkpoint folder whose learner is trained further (fine-tuning); its replay is not taken over.
-        Raises StorageError, TransitionError, CheckpointError, StateError or ConfigurationError, and ``directory`` can
-        be used once that is mended; TrainerError where there is a training already.
+        prior: demonstrations or logs, or the folder that ``read_prior`` finds them in; they are copied, for a method
+        that imitates without the episodes that broke off half-way. initial: a checkpoint folder whose learner is
+        trained further (fine-tuning); its replay is not taken over. Raises StorageError, TransitionError,
+        CheckpointError, StateError or ConfigurationError, and ``directory`` can be used once that is mended;
+        TrainerError where there is a training already.
         """
         if cls.exists(directory):
             raise TrainerError(f"{directory}: holds a training already: resume it, or choose another folder")
@@ -129,7 +130,8 @@ class Trainer:
         count = 0
         if prior is not None:
             directory.mkdir(parents=True, exist_ok=True)
-            count = write_prior(directory / _PRIOR, spec, prior)
+            imitated = method_named(config.method).learner.imitates
+            count = write_prior(directory / _PRIOR, spec, prior, imitated=imitated)
         trainer = cls(config, spec, directory, seed=seed, prior_transitions=count)
         if was_cut_off:
             shutil.rmtree(directory / _CHECKPOINTS, ignore_errors=True)

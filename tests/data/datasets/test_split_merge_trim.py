@@ -11,21 +11,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from rosbags.highlevel import AnyReader
 
+from tenon.cli.main import main
+from tenon.configuration import ConfigurationError
 from tenon.data.edit import copying, output
 from tenon.data.edit.contents import read_contents
 from tenon.data.edit.merge import merge
 from tenon.data.edit.output import DatasetError
 from tenon.data.edit.split import split_by_condition, split_by_list, split_by_share, write_split
 from tenon.data.edit.trim import Cut, trim
-from tenon.data.episodes import EpisodeError
+from tenon.data.episodes import EpisodeError, EpisodeOutcome, Mark, Result
 from tenon.data.labels import LabelStore
+from tenon.data.marks import mark_episode
 from tenon.data.prior import read_prior, write_prior
 from tenon.data.repair import REPAIR_RECORD, repair_episode
 from tenon.data.replay import Replay
 from tenon.data.store import Episode, EpisodeStore
 from tenon.data.transitions import EnvironmentSpec, ObservationSpec
+from tenon.experiments.prior_data import data_folder
 from tenon.session.setup import load_setup
 
 from .conftest import CAMERA, JOINTS, TRANSITION, Runs, assert_same_steps, bytes_of, contents
@@ -127,6 +132,107 @@ def test_full_disk_is_told_and_leaves_nothing(run, tmp_path: Path, monkeypatch: 
     with pytest.raises(DatasetError, match="No space left on device: check the disk"):
         write_split({"a": run[:1]}, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_what_was_stopped_or_judged_by_a_person_goes_where_it_belongs(runs: Runs) -> None:
+    results: tuple[Result, ...] = ("success", "timeout", "fault", "stopped", "aborted")
+    found = [runs.record("a", number, outcome=EpisodeOutcome(result=result)) for number, result in enumerate(results)]
+    mark_episode(found[3].layout, found[3].contract, "success", by="ana", at=NOON)
+    mark_episode(found[1].layout, found[1].contract, "discard", by="ana", at=NOON)
+    marked = runs.store("a").episodes()
+    parts = {name: numbers(part) for name, part in split_by_condition(marked, "success").items()}
+    assert parts == {"failure": [1, 2], "success": [0, 3], "unfinished": [4]}
+    by_mark = {name: numbers(part) for name, part in split_by_condition(marked, "mark").items()}
+    assert by_mark == {"none": [0, 2, 4], "success": [3], "discard": [1]}
+    assert {name: numbers(part) for name, part in split_by_list(marked, {"held": (0,)}).items()} == {
+        "held": [0],
+        "rest": [2, 3, 4],
+    }
+
+
+def test_parts_get_names_that_folders_can_have(runs: Runs, tmp_path: Path) -> None:
+    operators = ("Ana Müller", "Ana/Müller", "", "../..")
+    found = [runs.record("a", number, operator=operator) for number, operator in enumerate(operators)]
+    write_split(split_by_condition(found, "operator"), tmp_path / "people")
+    assert {path.name for path in (tmp_path / "people").iterdir()} == {"Ana_Müller", "Ana_Müller_2", "none", "none_2"}
+    found = [runs.record("b", 0, task="/home/ana/tasks/my plug.yaml")]
+    assert list(split_by_condition(found, "task")) == ["home_ana_tasks_my_plug.yaml"]
+
+
+def test_command_leaves_discarded_episodes_out_says_so_and_takes_those_that_are_listed(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        mark: Mark = "discard" if number == 1 else ""
+        runs.record("a", number, outcome=EpisodeOutcome(result="timeout", mark=mark, who="ana" if mark else ""))
+    ways = {
+        "share": ["--share", "train=0.5", "test=0.5"],
+        "by": ["--by", "success"],
+        "rest": ["--episodes", "x=0"],
+        "listed": ["--episodes", "x=1"],
+        "mark": ["--by", "mark"],
+    }
+    for name, way in ways.items():
+        assert main(["dataset", "split", str(runs.root / "a"), "--out", str(tmp_path / name), *way]) == 0
+        found = {path.name for path in (tmp_path / name).glob("*/episode_*")}
+        said = " ".join(capsys.readouterr().err.split())
+        is_there = name in ("listed", "mark")
+        assert (("episode_000001" in found), ("left out, discarded by ana" in said)) == (is_there, not is_there)
+        assert found >= {"episode_000000", "episode_000002", "episode_000003"}
+
+
+def test_marks_follow_into_every_copy_and_may_be_taken_back_there(runs: Runs, tmp_path: Path) -> None:
+    episode = runs.record("a", 3, success=False)
+    mark_episode(episode.layout, episode.contract, "success", by="ana", at=NOON)
+    marked = runs.store("a").episodes()
+    write_split({"all": marked}, tmp_path / "parts")
+    merge(marked, tmp_path / "merged")
+    trim(marked[0], tmp_path / "cut", Cut(head_steps=2))
+    for folder in ("parts/all", "merged", "cut"):
+        (copy,) = EpisodeStore(tmp_path / folder).episodes()
+        assert (copy.outcome.result, copy.outcome.mark, copy.outcome.who) == ("success", "success", "ana")
+        mark_episode(copy.layout, copy.contract, "", by="ben", at=NOON)
+        assert EpisodeStore(tmp_path / folder).episodes()[0].outcome.result == "timeout"
+
+
+# -- the session of a run
+
+
+def session_of(folder: Path, **changes: object) -> str:
+    """Writes a run's session beside its episodes; returns the hash of what they depend on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    setup = load_setup("sim", {"run_directory": str(folder), **changes})
+    (folder / "session.yaml").write_text(yaml.safe_dump(setup.config.model_dump(mode="json")))
+    return setup.data_hash
+
+
+def test_copies_say_what_task_they_are_of_and_can_be_trained_on(runs: Runs, tmp_path: Path) -> None:
+    found = [runs.record("monday/episodes", number) for number in range(2)]
+    session_of(runs.root / "monday")
+    expected = load_setup("sim").environment_spec
+    write_split(split_by_condition(found, "success"), tmp_path / "parts")
+    merge(found, tmp_path / "merged")
+    for number in range(2):
+        trim(found[number], tmp_path / "cut", Cut(head_steps=2))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "parts" / "success").rename(tmp_path / "elsewhere" / "good")
+    for folder in ("elsewhere/good", "merged", "cut"):
+        assert data_folder(tmp_path / folder, None) == (expected, tmp_path / folder)
+
+
+def test_merged_runs_keep_a_session_where_they_agree_and_else_the_way_out_is_named(runs: Runs, tmp_path: Path) -> None:
+    def run_of(name: str, **changes: object) -> Episode:
+        stated = session_of(runs.root / name, **changes)
+        return runs.record(f"{name}/episodes", 0, session=name, configuration_hash=stated)
+
+    monday, tuesday = run_of("monday", operator="ana"), run_of("tuesday", operator="ben")
+    merge([monday, tuesday], tmp_path / "both")
+    assert data_folder(tmp_path / "both", None)[0] == load_setup("sim").environment_spec
+    merge([monday, run_of("faster", state_rate_hz=200.0)], tmp_path / "mixed", ["configuration_hash"])
+    merge([monday, runs.record("bare", 0, configuration_hash=monday.contract.configuration_hash)], tmp_path / "some")
+    for folder in ("mixed", "some"):
+        with pytest.raises(ConfigurationError, match=r"no session\.yaml .* by --env: .*insertion-usb"):
+            data_folder(tmp_path / folder, None)
 
 
 # -- merge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from nicegui import ui
@@ -77,6 +77,10 @@ class _Datasets:
                 ui.button("Label", icon="label", on_click=lambda: ui.navigate.to(_label_page(dataset))).props("outline")
                 for recording in dataset.listing.recording:
                     ui.label(f"{recording.path.name} is being recorded").classes("t-faint self-center")
+                for partial in dataset.listing.partial:
+                    if partial.is_empty:
+                        said = f"{partial.path.name} holds no message and may be deleted"
+                        ui.label(said).classes("t-faint self-center")
                 for path in dataset.listing.to_repair:
                     repair = ui.button(f"Repair {path.name}", on_click=lambda path=path: self._repair(path))
                     repair.props("outline color=warning")
@@ -86,6 +90,7 @@ class _Datasets:
                 ("controller", TEXT),
                 ("seed", NUMBER),
                 ("result", TEXT),
+                ("mark", TEXT),
                 ("messages", NUMBER),
                 ("size", NUMBER),
             )
@@ -116,7 +121,8 @@ class _Datasets:
             ui.notify(str(error), type="negative", multi_line=True, close_button=True)
             return
         kept = "nothing was changed" if report.repaired is None else f"{sum(report.recovered.values())} messages kept"
-        ui.notify(f"{path.name}: {kept}. {' '.join(report.problems)}", type="positive", multi_line=True)
+        kind: Literal["positive", "warning"] = "warning" if report.repaired is None else "positive"
+        ui.notify(f"{path.name}: {kept}. {' '.join(report.problems)}", type=kind, multi_line=True)
         await self.load()
 
 
@@ -125,11 +131,11 @@ def _read_all(root: Path) -> list[Dataset]:
 
 
 def _row(dataset: Dataset) -> dict[str, Any]:
-    finished = len(dataset.listing.finished)
+    finished, judged = len(dataset.listing.finished), runs.judged(dataset)
     return {
         "run": dataset.name,
         "episodes": finished,
-        "success": f"{100.0 * runs.successes(dataset) / finished:.0f} %" if finished else "–",
+        "success": f"{100.0 * runs.successes(dataset) / judged:.0f} %" if judged else "–",
         "to repair": len(dataset.listing.to_repair),
         "size": size(dataset.size_bytes),
     }
@@ -142,6 +148,7 @@ def _episode_rows(dataset: Dataset) -> list[dict[str, Any]]:
             "controller": episode.contract.controller,
             "seed": episode.contract.seed,
             "result": episode.outcome.result if episode.outcome.complete else f"{episode.outcome.result}, incomplete",
+            "mark": f"{episode.outcome.mark} ({episode.outcome.who})" if episode.outcome.mark else "",
             "messages": episode.messages,
             "size": size(episode.size_bytes),
         }

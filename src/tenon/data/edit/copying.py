@@ -11,6 +11,8 @@ from tenon.data.edit.contents import EpisodeContents
 from tenon.data.edit.provenance import SOURCE_RECORD, Operation, Source, history_record, tool_version
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeError, EpisodeOutcome
+from tenon.data.marks import FOLDER as MARKS
+from tenon.data.marks import copy_marks
 from tenon.data.mcap_check import check_mcap
 from tenon.data.mcap_records import RawMessage
 
@@ -30,7 +32,7 @@ def copy_episode(
     outcome: EpisodeOutcome | None = None,
     selection: Selection | None = None,
 ) -> Path:
-    """Writes a new episode into ``directory`` and returns its folder.
+    """Writes a new episode into ``directory``, with what people said of it since, and returns its folder.
 
     Content, times and order of the messages stay as they are; sequence numbers count from each topic's first message
     that is copied, so that a gap still means a loss. number: in ``directory``, by default the source's own. selection:
@@ -45,8 +47,10 @@ def copy_episode(
             if name not in _MADE_ANEW:
                 writer.add_record(name, record)
         writer.add_record(SOURCE_RECORD, history_record((*contents.history, _source(contents, operation, detail))))
-        made = writer.finish(outcome or source.outcome)
+        copy_marks(source.layout, source.contract, writer.layout)
+        made = writer.finish(outcome or source.recorded_outcome)
     except BaseException as error:
+        shutil.rmtree(directory / MARKS / writer.layout.stem, ignore_errors=True)
         shutil.rmtree(writer.abort(f"{operation} was broken off: {error}"), ignore_errors=True)
         raise
     if problems := check_mcap(writer.layout.finished_file):

@@ -10,6 +10,7 @@ from typing import Any
 from tenon.data.edit.contents import EpisodeContents, read_contents
 from tenon.data.edit.copying import copy_episode
 from tenon.data.edit.output import DatasetError, new_folder
+from tenon.data.edit.session_file import copy_session
 from tenon.data.episodes import EpisodeContract
 from tenon.data.labels import copy_labels
 from tenon.data.store import Episode
@@ -50,7 +51,7 @@ def find_differences(found: Sequence[Episode]) -> tuple[Difference, ...]:
 
 
 def merge(found: Sequence[Episode], out: Path, allow_different: Iterable[str] = ()) -> tuple[Difference, ...]:
-    """Copies all episodes and people's labels into the new folder ``out``, numbered from 0 in the order given.
+    """Copies all episodes, people's labels and marks into the new folder ``out``, numbered from 0 in the order given.
 
     allow_different: of ``compared``, what may differ. Returns the differences that were allowed. Raises DatasetError
     for others, and for an episode that comes twice, LabelError for labels that cannot be copied; the sources are
@@ -74,6 +75,7 @@ def merge(found: Sequence[Episode], out: Path, allow_different: Iterable[str] = 
         for number, episode in enumerate(found):
             made = copy_episode(read_contents(episode), folder, "merge", number=number)
             copy_labels(episode, made)
+        copy_session(found, folder)
     return differences
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from tenon.data.edit.contents import read_contents
 from tenon.data.edit.copying import copy_episode
 from tenon.data.edit.output import DatasetError, new_folder
+from tenon.data.edit.session_file import copy_session
 from tenon.data.episodes import EpisodeContract
 from tenon.data.labels import copy_labels
 from tenon.data.store import Episode
@@ -19,16 +21,23 @@ from tenon.data.store import Episode
 Plan = dict[str, tuple[Episode, ...]]
 """Name of a part -> its episodes, in order of number."""
 
-SUCCESS, RESULT = "success", "result"
+SUCCESS, RESULT, MARK = "success", "result", "mark"
 REST = "rest"
+NONE = "none"
 _PART_NAME = re.compile(r"[\w][\w.-]*")
+_NOT_OF_NAMES = re.compile(r"[^\w.-]+")
 _SHARE_TOLERANCE = 1e-6
 
 
 def conditions() -> tuple[str, ...]:
-    """What ``split_by_condition`` takes: success, result, and every text of an episode's contract."""
+    """What ``split_by_condition`` takes: success, result, mark, and every text of an episode's contract."""
     texts = (name for name, field in EpisodeContract.model_fields.items() if field.annotation is str)
-    return (SUCCESS, RESULT, *texts)
+    return (SUCCESS, RESULT, MARK, *texts)
+
+
+def without_discarded(found: Sequence[Episode]) -> tuple[Episode, ...]:
+    """Those that nobody discarded."""
+    return tuple(episode for episode in found if not episode.outcome.discarded)
 
 
 def split_by_share(found: Sequence[Episode], shares: Mapping[str, float], seed: int) -> Plan:
@@ -57,17 +66,26 @@ def split_by_share(found: Sequence[Episode], shares: Mapping[str, float], seed: 
 
 
 def split_by_condition(found: Sequence[Episode], condition: str) -> Plan:
-    """A part for every value that ``condition`` has, named after it. Raises DatasetError."""
+    """A part for every value that ``condition`` has, named after it as far as folders can be. Raises DatasetError.
+
+    success: what was stopped is neither a success nor a failure, and goes into the part "unfinished".
+    """
     if condition not in conditions():
         raise DatasetError(f"{condition!r} is no condition to split by: {', '.join(conditions())} are")
     parts: dict[str, list[Episode]] = {}
     for episode in found:
         parts.setdefault(_value(episode, condition), []).append(episode)
-    return {name: tuple(parts[name]) for name in sorted(parts)}
+    plan: Plan = {}
+    for value in sorted(parts):
+        plan[_free_name(_part_name(value), plan)] = tuple(parts[value])
+    return plan
 
 
 def split_by_list(found: Sequence[Episode], lists: Mapping[str, Sequence[int]]) -> Plan:
-    """The episodes that are listed, by their numbers, and the part "rest" with all others. Raises DatasetError."""
+    """The episodes that are listed, by their numbers, and the part "rest" with all others that nobody discarded.
+
+    Raises DatasetError.
+    """
     if REST in lists:
         raise DatasetError(f"{REST!r} is the name of the part with all others: name the listed part otherwise")
     if empty := [name for name, numbers in lists.items() if not numbers]:
@@ -82,12 +100,12 @@ def split_by_list(found: Sequence[Episode], lists: Mapping[str, Sequence[int]]) 
                 raise DatasetError(f"episode {number} is listed in {taken[number]!r} and in {name!r}: list it once")
             taken[number] = name
     plan = {name: tuple(known[number] for number in sorted(numbers)) for name, numbers in lists.items()}
-    others = tuple(episode for episode in found if episode.number not in taken)
+    others = without_discarded([episode for episode in found if episode.number not in taken])
     return {**plan, REST: others} if others else plan
 
 
 def write_split(plan: Plan, out: Path) -> None:
-    """Copies each part into a folder of its own in ``out``; the episodes keep their numbers and people's labels.
+    """Copies each part into a folder of its own in ``out``; the episodes keep their numbers, people's labels and marks.
 
     All of it is there or nothing. Raises DatasetError, EpisodeError or LabelError; the sources are untouched.
     """
@@ -99,10 +117,25 @@ def write_split(plan: Plan, out: Path) -> None:
             for episode in chosen:
                 made = copy_episode(read_contents(episode), folder / name, "split", detail=f"part {name}")
                 copy_labels(episode, made)
+            copy_session(chosen, folder / name)
 
 
 def _value(episode: Episode, condition: str) -> str:
+    outcome = episode.outcome
     if condition == SUCCESS:
-        return "success" if episode.outcome.result == "success" else "failure"
-    value = episode.outcome.result if condition == RESULT else getattr(episode.contract, condition)
-    return str(value) or "none"
+        if outcome.result in ("stopped", "aborted", "unknown"):
+            return "unfinished"
+        return "success" if outcome.result == "success" else "failure"
+    found = {RESULT: outcome.result, MARK: outcome.mark}
+    return str(found[condition] if condition in found else getattr(episode.contract, condition))
+
+
+def _part_name(value: str) -> str:
+    """A value as a folder's name: a person's may hold blanks, a task's may be a path."""
+    return _NOT_OF_NAMES.sub("_", value).strip("_.-") or NONE
+
+
+def _free_name(name: str, taken: Mapping[str, object]) -> str:
+    """``name``, or with the next number where another value has become the same."""
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], numbered) if free not in taken)

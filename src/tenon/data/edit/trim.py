@@ -12,7 +12,8 @@ from tenon.configuration.base import Config
 from tenon.data.edit.contents import EpisodeContents, read_contents
 from tenon.data.edit.copying import copy_episode
 from tenon.data.edit.output import DatasetError
-from tenon.data.episodes import layout_of
+from tenon.data.edit.session_file import copy_session
+from tenon.data.episodes import layout_of, next_number
 from tenon.data.mcap_records import RawMessage
 from tenon.data.store import TRANSITION_TOPIC, Episode
 
@@ -67,16 +68,17 @@ def trim(episode: Episode, out: Path, cut: Cut) -> Path:
     """
     if (part := layout_of(out, episode.number).part).exists():
         raise DatasetError(f"{part} is being written, or was left by a command that was killed: wait, or delete it")
+    is_first = next_number(out) == 0
     contents = read_contents(episode)
     window = _window_of_steps(contents, cut) if cut.head_steps or cut.tail_steps else _window_of_seconds(episode, cut)
     kept = sum(window(topic, message) for topic, message in contents.messages())
     if not kept:
         raise _nothing_left(episode, cut)
-    outcome = episode.outcome
+    outcome = episode.recorded_outcome
     detail = "; ".join(
         filter(None, (outcome.detail, f"cut from {episode.path.name} of {episode.path.parent}: {cut.text()}"))
     )
-    return copy_episode(
+    made = copy_episode(
         contents,
         out,
         "trim",
@@ -84,6 +86,9 @@ def trim(episode: Episode, out: Path, cut: Cut) -> Path:
         outcome=outcome.model_copy(update={"detail": detail}),
         selection=window,
     )
+    if is_first:
+        copy_session([episode], out)
+    return made
 
 
 def _window_of_seconds(episode: Episode, cut: Cut) -> _Window:
