@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -285,8 +285,9 @@ def test_what_is_recorded_reaches_the_file_within_half_a_second_of_its_time(reco
 def make_recorder(recording, ros) -> Iterator[Callable[..., Recorder]]:
     made: list[Recorder] = []
 
-    def make(**changes: int) -> Recorder:
-        made.append(Recorder(recording.directory, ros.topics(), RecorderConfig(chunk_bytes=8192, **changes)))
+    def make(awaited: Sequence[str] | None = None, **changes: int) -> Recorder:
+        config = RecorderConfig(chunk_bytes=8192, **changes)
+        made.append(Recorder(recording.directory, ros.topics(), config, awaited=awaited))
         return made[-1]
 
     yield make
@@ -422,7 +423,17 @@ def test_the_next_episode_starts_with_a_clean_count(make_recorder, recording, sl
     recorder.end(SUCCESS).result(TIMEOUT_S)
     first, second = EpisodeStore(recording.directory).episodes()
     assert not first.outcome.complete and second.outcome.complete and not second.outcome.dropped
-    assert second.outcome.audit == {"/transition": TopicAudit(received=1, written=1)}
+    came, missed = TopicAudit(received=1, written=1), TopicAudit(received=0, written=0)
+    assert second.outcome.audit == {"/transition": came, "/camera/image_raw": missed, "/joint_states": missed}
+
+
+def test_the_audit_tells_of_awaited_topics_that_never_came_and_of_no_others(make_recorder, recording) -> None:
+    recorder = make_recorder(awaited=["/camera/image_raw"])
+    recorder.begin(contract(0))
+    recorder.write("/transition", bytes(100), log_time_ns=0, publish_time_ns=0)
+    recorder.end(SUCCESS).result(TIMEOUT_S)
+    audit = EpisodeStore(recording.directory).episode(0).outcome.audit
+    assert {topic: one.received for topic, one in audit.items()} == {"/transition": 1, "/camera/image_raw": 0}
 
 
 def test_messages_between_episodes_are_not_recorded_and_say_so(make_recorder) -> None:

@@ -10,7 +10,7 @@ import rclpy
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
-from tenon_msgs.msg import SessionState
+from tenon_msgs.msg import EpisodeSummary, SessionState
 
 from tenon.configuration.resolve import resolve_session
 from tenon.data.store import EpisodeStore
@@ -75,6 +75,30 @@ def test_episode_ends_when_its_session_manager_is_gone(session: Path, tmp_path: 
         executor.spin_once(timeout_sec=0.1)
     executor.shutdown()
     recorder.destroy_node()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("robot", ["sim"])
+def test_cameras_that_were_to_be_recorded_and_never_came_are_in_the_audit(session: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load(session.read_text())
+    session.write_text(yaml.safe_dump({**config, "recording": {"images": ["overview/camera/image_raw"]}}))
+    manager, recorder = GraphNode("manager"), RecorderNode()
+    state, summary = manager.advertise(contract.SESSION_STATE), manager.advertise(contract.EPISODE_SUMMARY)
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    state.publish(SessionState(session="s", phase=SessionState.RUNNING, episode=0, record=True))
+    episodes = tmp_path / "run/episodes"
+    while not list(episodes.glob("*.part")):
+        executor.spin_once(timeout_sec=0.1)
+    summary.publish(EpisodeSummary(session="s", episode=0, outcome="timeout"))
+    while not EpisodeStore(episodes).scan().finished:
+        executor.spin_once(timeout_sec=0.1)
+    audit = EpisodeStore(episodes).episode(0).outcome.audit
+    silent = {topic for topic, one in audit.items() if not one.received}
+    assert silent == {"/camera/image_raw", "/overview/camera/image_raw"}
+    executor.shutdown()
+    for node in (manager, recorder):
+        node.destroy_node()
 
 
 def test_diagnostics_of_others_are_no_error_of_the_recorder() -> None:

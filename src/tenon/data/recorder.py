@@ -6,7 +6,7 @@ import enum
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,12 +115,22 @@ class Recorder:
 
     Calls may come from several threads. Memory is bounded by ``queue_bytes`` and one chunk. When the disk cannot keep
     up, messages are dropped, counted, logged, and the episode's outcome says ``complete: false`` with the numbers.
+
+    awaited: names of the topics that have to come, of which the audit tells also where none did; by default all.
     """
 
-    def __init__(self, directory: Path, topics: Sequence[TopicSpec], config: RecorderConfig | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        topics: Sequence[TopicSpec],
+        config: RecorderConfig | None = None,
+        *,
+        awaited: Iterable[str] | None = None,
+    ) -> None:
         self._directory = directory
         self._topics = tuple(topics)
         self._names = frozenset(topic.name for topic in topics)
+        self._awaited = self._names if awaited is None else frozenset(awaited)
         self._config = config or RecorderConfig()
         self._queue: deque[_Begin | _Message | _End | _Stop] = deque()
         self._changed = threading.Condition()
@@ -229,7 +239,7 @@ class Recorder:
             return taken
 
     def _run(self) -> None:
-        episode = _EpisodeInProgress(self._directory, self._topics, self._config)
+        episode = _EpisodeInProgress(self._directory, self._topics, self._awaited, self._config)
         while True:
             step = _Step()
             for item in self._take():
@@ -286,9 +296,12 @@ class _Step:
 class _EpisodeInProgress:
     """The recorder thread's side: after an error an episode swallows (and counts) the rest of its messages."""
 
-    def __init__(self, directory: Path, topics: Sequence[TopicSpec], config: WriterConfig) -> None:
+    def __init__(
+        self, directory: Path, topics: Sequence[TopicSpec], awaited: frozenset[str], config: WriterConfig
+    ) -> None:
         self._directory = directory
         self._topics = topics
+        self._awaited = awaited
         self._config = config
         self._writer: EpisodeWriter | None = None
         self._error: Exception | None = None
@@ -343,7 +356,7 @@ class _EpisodeInProgress:
         audit = {
             name: TopicAudit(published=trail.published, received=trail.received, written=written.get(name, 0))
             for name, trail in sorted(trails.items())
-            if trail.received
+            if trail.received or name in self._awaited
         }
         outcome = outcome.model_copy(update={"audit": audit})
         if outcome.result == "aborted":

@@ -9,7 +9,7 @@ import pytest
 
 from tenon.data.edit.trim import Cut, trim
 from tenon.data.edit.verify import EpisodeReport, TopicCounts, verify, verify_episode
-from tenon.data.episodes import EpisodeOutcome, TopicAudit
+from tenon.data.episodes import EpisodeOutcome, QosProfile, Reliability, TopicAudit
 
 from .conftest import CAMERA, JOINTS, TRANSITION, Runs, Sample
 
@@ -103,6 +103,55 @@ def test_camera_that_stops_before_the_end_is_a_gap_too(runs: Runs) -> None:
     assert f"nothing for 0.9 s, 1.1 s after the beginning: {CAMERA}" in whats(
         verify_episode(runs.record("a", 0, samples=lost))
     )
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9])
+def test_camera_that_dies_within_its_first_frames_is_silent_to_the_end(runs: Runs, frames: int) -> None:
+    samples = runs.samples(runs.transitions(0, 20, session="a"))
+    camera = [sample for sample in samples if sample.topic == CAMERA]
+    dead = [sample for sample in samples if sample not in camera[frames:]]
+    found = whats(verify_episode(runs.record("a", 0, samples=dead)))
+    assert (
+        found == f"silent from {0.1 * (frames - 1):.1f} s after the beginning to the end: {CAMERA} ({frames} messages)"
+    )
+
+
+def test_slow_stream_that_goes_on_is_not_silent(runs: Runs) -> None:
+    samples = runs.samples(runs.transitions(0, 20, session="a"))
+    slow = [s for i, s in enumerate(samples) if s.topic != CAMERA or (s.log_ns - samples[0].log_ns) % 600_000_000 == 0]
+    assert sum(sample.topic == CAMERA for sample in slow) == 4
+    assert not verify_episode(runs.record("a", 0, samples=slow)).problems
+
+
+def test_what_follows_a_persons_hand_may_stop_at_any_time(runs: Runs) -> None:
+    hand = QosProfile(reliability=Reliability.BEST_EFFORT, depth=1).to_yaml()
+    runs.topics = [
+        dataclasses.replace(topic, offered_qos_profiles=hand) if topic.name == JOINTS else topic
+        for topic in runs.topics
+    ]
+    samples = runs.samples(runs.transitions(0, 20, session="a"))
+    for number, until_s in enumerate((-1.0, 0.1, 1.0)):
+        stopped = [s for s in samples if s.topic != JOINTS or s.log_ns - samples[0].log_ns < until_s * 1e9]
+        assert not verify_episode(runs.record("a", number, samples=stopped, steps=20, session_episode=0)).problems
+
+
+def test_camera_that_was_dead_from_the_start_is_told(runs: Runs) -> None:
+    """By the audit; in a file without one by its topics. A recording of before the audit told of it is not blamed."""
+    blind = [s for s in runs.samples(runs.transitions(0, 20, session="a")) if s.topic != CAMERA]
+    none, some = TopicAudit(received=0, written=0), {TRANSITION: TopicAudit(received=20, written=20)}
+    audits = ({**some, CAMERA: none}, {}, some)
+    told = []
+    for number, audit in enumerate(audits):
+        outcome = EpisodeOutcome(result="success", audit=audit)
+        episode = runs.record("a", number, samples=blind, outcome=outcome, session_episode=0)
+        told.append(whats(verify_episode(episode)))
+    assert told == [f"no message came in 2.0 s: {CAMERA}"] * 2 + [""]
+
+
+def test_part_that_holds_nothing_is_told_and_no_fault(runs: Runs) -> None:
+    runs.writer("a", 0).abort("before the first message")
+    (report,) = verify(runs.root / "a")
+    assert "may be deleted" in report.result and not report.problems
 
 
 def test_clock_that_was_set_back_is_seen(runs: Runs) -> None:

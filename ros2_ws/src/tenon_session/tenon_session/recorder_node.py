@@ -18,6 +18,7 @@ from tenon_msgs.msg import EpisodeSummary, SessionState, Transition
 from tenon.data.episode_sorter import EpisodeSorter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, next_number
 from tenon.data.recorder import Admission, Recorder
+from tenon.simulation.scene import WRIST_CAMERA
 from tenon_graph import contract
 from tenon_graph.contract import Topic
 from tenon_graph.interfaces import topic_spec
@@ -57,7 +58,8 @@ class RecorderNode(GraphNode):
         self._topics += [Topic(name, Image, contract.SENSOR, contract.CAMERA_IMAGE.rate) for name in config.images]
         self._names = {topic.name: self.resolve_topic_name(topic.name) for topic in self._topics}
         topics = [topic_spec(topic, self._names[topic.name]) for topic in self._topics]
-        self._recorder = Recorder(self._directory, topics, config)
+        awaited = [self._names[name] for name in (*config.images, *self._cameras())]
+        self._recorder = Recorder(self._directory, topics, config, awaited=awaited)
         self._last_error = ""
         self._unattended_ticks = 0
         self._number = next_number(self._directory)
@@ -77,6 +79,11 @@ class RecorderNode(GraphNode):
         # Not by the session's time, which stops with the session; a fast one has four ticks in a moment.
         self.create_timer(TICK_PERIOD_S, self._look_after, clock=self.steady_clock)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_health, clock=self.steady_clock)
+
+    def _cameras(self) -> tuple[str, ...]:
+        """The graph's own pictures, where the session has a camera for them. All else that is dead stops a session."""
+        has_wrist = any(camera.name == WRIST_CAMERA for camera in self.setup.stand.cameras)
+        return (contract.CAMERA_IMAGE.name,) if has_wrist else ()
 
     def destroy_node(self) -> None:
         self._sorter.close()

@@ -21,7 +21,7 @@ class TimingLimits(Config):
     """What ``verify`` calls wrong.
 
     Gaps are looked for in streams alone: topics that are offered best effort (sensors) or with keep-all history (what
-    learning reads), with enough messages to know their period.
+    learning reads). With too few messages to know its period, a stream can only have fallen silent before the end.
     """
 
     gap_periods: float = Field(default=5.0, gt=1.0, description="a gap is longer than so many usual periods")
@@ -29,7 +29,7 @@ class TimingLimits(Config):
     late_s: float = Field(
         default=1.0, gt=0.0, description="between stamp and recording, either way, in 1 of 20 messages or more"
     )
-    stream_messages: int = Field(default=10, gt=2, description="fewer than this tell neither gaps nor lateness")
+    stream_messages: int = Field(default=10, gt=2, description="fewer than this tell neither period nor lateness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class TopicTiming:
 
     gap_at_s: when the gap begins, from the episode's first message. late: recording time minus stamp; late_often_s is
     what 1 message of 20 exceeds, either way. backwards: messages whose recording time, or stamp in a stream, is before
-    that of the last one.
+    that of the last one. silent_from_s: of a stream with few messages, when its last one came, if it fell silent then.
     """
 
     topic: str
@@ -51,6 +51,7 @@ class TopicTiming:
     late_most_s: float | None
     backwards: int
     is_stream: bool
+    silent_from_s: float | None = None
 
 
 def measure(
@@ -62,10 +63,10 @@ def measure(
     is_stamped = bool(stamps.any())
     times = stamps if is_stamped else logged
     backwards = int((np.diff(logged) < 0).sum())
-    if is_stamped and _is_stream(topic):  # What a mux merges may come in another order than it was stamped.
+    if is_stamped and is_stream_topic(topic):  # What a mux merges may come in another order than it was stamped.
         backwards += int((np.diff(stamps) < 0).sum())
     late_s = (logged - stamps) / _NS_PER_S if is_stamped and not _is_latched(topic) else np.empty(0)
-    is_stream = _is_stream(topic) and len(times) >= limits.stream_messages
+    is_stream = is_stream_topic(topic) and len(times) >= limits.stream_messages
     period_s = float(np.median(np.diff(times))) / _NS_PER_S if len(times) > 2 else 0.0
     gap_s, gap_at_s = _largest_gap(times, logged, span_ns) if is_stream else (None, None)
     return TopicTiming(
@@ -79,6 +80,7 @@ def measure(
         late_most_s=float(late_s[np.abs(late_s).argmax()]) if len(late_s) else None,
         backwards=backwards,
         is_stream=is_stream,
+        silent_from_s=_silence_after_few(logged, span_ns, limits) if is_stream_topic(topic) and not is_stream else None,
     )
 
 
@@ -97,9 +99,19 @@ def _largest_gap(times: NDArray[np.int64], logged: NDArray[np.int64], span_ns: t
     return float(gaps[where]) / _NS_PER_S, float(begins[where] - span_ns[0]) / _NS_PER_S
 
 
-def _is_stream(topic: TopicSpec) -> bool:
+def _silence_after_few(logged: NDArray[np.int64], span_ns: tuple[int, int], limits: TimingLimits) -> float | None:
+    """When the last message came, in s from the beginning, if what follows is longer than any pause before could be."""
+    longest_s = float(np.diff(logged).max()) / _NS_PER_S if len(logged) > 1 else 0.0
+    silence_s = float(span_ns[1] - logged[-1]) / _NS_PER_S
+    is_silent = silence_s > max(limits.gap_s, limits.gap_periods * longest_s)
+    return float(logged[-1] - span_ns[0]) / _NS_PER_S if is_silent else None
+
+
+def is_stream_topic(topic: TopicSpec) -> bool:
+    """Whether its messages come all the time. What is offered best effort one deep follows a person's hand."""
     return any(
-        profile.get("reliability") == Reliability.BEST_EFFORT or profile.get("history") == History.KEEP_ALL
+        profile.get("history") == History.KEEP_ALL
+        or (profile.get("reliability") == Reliability.BEST_EFFORT and profile.get("depth") != 1)
         for profile in _profiles(topic)
     )
 

@@ -12,7 +12,7 @@ from mcap_ros2.decoder import DecoderFactory
 
 from tenon.data.decode import stamp_to_ns
 from tenon.data.edit.contents import EpisodeContents, read_contents
-from tenon.data.edit.timing import TimingLimits, TopicTiming, has_gap, measure
+from tenon.data.edit.timing import TimingLimits, TopicTiming, has_gap, is_stream_topic, measure
 from tenon.data.episodes import EpisodeError, TopicSpec
 from tenon.data.mcap_check import check_mcap
 from tenon.data.repair import REPAIR_RECORD
@@ -23,6 +23,9 @@ from tenon.data.transitions import Transition
 _METADATA_FILE = "metadata.yaml"
 _TRIM = "trim"
 _BEING_RECORDED = "is being recorded"
+_EMPTY = "holds no message: it was cut off before its first one, and may be deleted"
+_REMEDY_OF_SILENCE = "check sensor and cable; tenon dataset trim cuts the part off"
+_NS_PER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class TopicCounts:
 class EpisodeReport:
     """What ``verify`` found of an episode; it is in order when there are no problems.
 
-    result: of its outcome; of one that is being recorded, that it is.
+    result: of its outcome; of one that is being recorded, or holds nothing, that it is so.
     """
 
     name: str
@@ -85,13 +88,17 @@ def verify(directory: Path, limits: TimingLimits | None = None) -> Iterator[Epis
     for recording in listing.recording:
         yield EpisodeReport(recording.path.name, 0, 0, _BEING_RECORDED, (), ())
     for partial in listing.partial:
-        if partial.needs_repair:
+        if partial.is_empty:
+            yield EpisodeReport(partial.path.name, 0, 0, _EMPTY, (), ())
+        elif partial.needs_repair:
             remedy = f"tenon dataset repair {partial.path}"
             yield _unread(partial.path.name, Problem("its recording was cut off", remedy))
     for damaged in listing.damaged:
         if damaged.needs_repair:
             remedy = f"tenon dataset repair {damaged.layout.finished}"
             yield _unread(damaged.layout.stem, Problem(damaged.problem, remedy))
+        elif damaged.is_readable:
+            yield _unread(damaged.layout.stem, Problem(damaged.problem, "its file is sound; nobody learns from it so"))
 
 
 def verify_episode(episode: Episode, limits: TimingLimits | None = None, *, twin: str = "") -> EpisodeReport:
@@ -111,6 +118,7 @@ def verify_episode(episode: Episode, limits: TimingLimits | None = None, *, twin
         topics = contents.topics
         _read_messages(contents, seen, transitions)
         problems += _audit_problems(contents, seen)
+        problems += _silent_problems(contents, limits)
         problems += _step_problems(contents, transitions)
     except EpisodeError as error:
         if not problems:
@@ -237,6 +245,22 @@ def _audit_problems(contents: EpisodeContents, seen: Mapping[str, _Seen]) -> Ite
             )
 
 
+def _silent_problems(contents: EpisodeContents, limits: TimingLimits) -> Iterator[Problem]:
+    """Topics that had to come and never did: as the recorder's audit has it; without one, all streams of the file."""
+    episode = contents.episode
+    length_s = (episode.end_ns - episode.start_ns) / _NS_PER_S
+    if not _is_whole(contents) or length_s <= limits.gap_s:
+        return
+    silent = [topic for topic in contents.topics if not episode.counts.get(topic.name)]
+    audit = episode.outcome.audit
+    missing = [topic.name for topic in silent if (topic.name in audit if audit else is_stream_topic(topic))]
+    if missing:
+        yield Problem(
+            f"no message came in {length_s:.1f} s: {', '.join(missing)}",
+            "check sensor, cable and the topic's name (tenon topic list), and record the episode again",
+        )
+
+
 def _is_whole(contents: EpisodeContents) -> bool:
     """Whether it is as it was recorded: neither repaired nor trimmed."""
     return REPAIR_RECORD not in dict(contents.records) and all(s.operation != _TRIM for s in contents.history)
@@ -299,7 +323,13 @@ def _timing_problems(timings: Sequence[TopicTiming], limits: TimingLimits) -> It
             gaps.setdefault(place, []).append(timing)
     for place, silent in gaps.items():
         listed = ", ".join(f"{timing.topic} ({timing.rate_hz:.4g} Hz otherwise)" for timing in silent)
-        yield Problem(f"{place}: {listed}", "check sensor and cable; tenon dataset trim cuts the part off")
+        yield Problem(f"{place}: {listed}", _REMEDY_OF_SILENCE)
+    fell: dict[str, list[str]] = {}
+    for timing in timings:
+        if timing.silent_from_s is not None:
+            fell.setdefault(f"{timing.silent_from_s:.1f} s", []).append(f"{timing.topic} ({timing.messages} messages)")
+    for after, names in fell.items():
+        yield Problem(f"silent from {after} after the beginning to the end: {', '.join(names)}", _REMEDY_OF_SILENCE)
     late = [timing for timing in timings if timing.late_often_s is not None and timing.late_often_s > limits.late_s]
     if late:
         most = max((timing.late_most_s or 0.0 for timing in late), key=abs)
