@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from tenon.configuration.base import ConfigurationError, load_yaml
 from tenon.configuration.resolve import ConfigKind, resolve
+from tenon.session.picture_check import cameras_not_started
 from tenon.session.setup import load_setup
 
 REAL = {"source": "device", "device": "/dev/video0", "width": 64, "height": 48, "rate_hz": 30.0}
@@ -42,6 +44,25 @@ def test_pictures_of_another_camera_never_go_out_as_the_policys(
 def test_policys_own_camera_is_the_one_that_is_started(tmp_path: Path, real: tuple[str, ...]) -> None:
     setup = load_setup("sim", {"robot": robot_with(tmp_path, real), "cameras": ["wrist", "overview"]})
     assert [camera.source == "device" for camera in setup.stand.cameras] == ["wrist" in real, "overview" in real]
+
+
+@pytest.mark.parametrize(
+    ("real", "told"),
+    [
+        ((), ["'wrist' is a simulated one", "'overview' is a simulated one"]),
+        (("wrist",), ["'overview' is a simulated one"]),
+        (("wrist", "overview"), ["'overview' is not started with the session.* -r __ns:=/overview -p camera:="]),
+    ],
+)
+def test_camera_that_shows_nothing_in_a_session_is_told(tmp_path: Path, real: tuple[str, ...], told: list[str]) -> None:
+    setup = load_setup("sim", {"robot": robot_with(tmp_path, real), "cameras": ["wrist", "overview"]})
+    said = cameras_not_started(setup.insertion_stand)
+    assert len(said) == len(told)
+    assert all(re.search(pattern, text) for pattern, text in zip(told, said, strict=True))
+
+
+def test_simulated_stand_shows_all_cameras() -> None:
+    assert cameras_not_started(load_setup("sim").insertion_stand) == []
 
 
 @pytest.mark.parametrize(

@@ -12,19 +12,17 @@ from std_srvs.srv import SetBool
 from tenon_msgs.msg import ElectricalState
 from tenon_msgs.srv import GuideHand, Push, ResetTask
 
-from tenon.session.frames import simulated_lens
 from tenon.simulation.insertion import SimulationError
 from tenon.simulation.rendering import RenderingError
 from tenon_graph import contract
-from tenon_graph.cameras import CameraPublisher
 from tenon_graph.conversions import to_stamp
 from tenon_graph.node import GraphNode, run, spin_and_drain
 from tenon_graph.scheduling import ARM_PRIORITY, prefer_realtime
+from tenon_mujoco.cameras import SimulatedCameras
 from tenon_mujoco.emulation import EmulatedTime, EmulatorError, create_emulator
 from tenon_mujoco.guiding import guide
 from tenon_mujoco.plant import Plant
 
-WRIST = "wrist"
 DETECTOR_RATE_HZ = 100.0
 WATCH_PERIOD_S = 0.1
 
@@ -41,17 +39,13 @@ class EmulatedStand(GraphNode):
         setup, session = self.setup, self.setup.config
         self._plant = Plant(setup.arm, setup.connector, setup.task, seed=session.seed)
         emulator = create_emulator(setup.robot, self._plant)
-        self._camera = next((camera for camera in setup.stand.cameras if camera.name == WRIST), None)
-        self._camera_works = True
         self._eye = self._plant.eye()
+        self._cameras = SimulatedCameras(self, setup, self._eye.frame)
         self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
         self.create_service(Push, contract.SIMULATION_PUSH_SERVICE, self._on_push)
         self.create_service(GuideHand, contract.SIMULATION_HAND_SERVICE, self._on_hand)
         self.create_service(SetBool, contract.SIMULATION_CAMERA_SERVICE, self._on_camera_switch)
-        if self._camera is not None:
-            self._pictures = CameraPublisher(self, WRIST)
-            self._lens = simulated_lens(setup.connector, self._camera)
-            self.create_timer(1.0 / session.camera_rate_hz, self._on_camera)
+        self.create_timer(1.0 / session.camera_rate_hz, self._on_camera)
         if setup.robot.detector == "node":
             self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL)
             self.create_timer(1.0 / DETECTOR_RATE_HZ, self._on_detector)
@@ -69,11 +63,7 @@ class EmulatedStand(GraphNode):
             raise SimulationError(self._time.failure)
 
     def _on_camera(self) -> None:
-        if self._camera is None or not self._camera_works:
-            return
-        stamp_ns = self.now_ns()
-        rgb = self._eye.frame(WRIST, self._camera.width, self._camera.height)
-        self._pictures.publish(stamp_ns, rgb, self._lens)
+        self._cameras.publish(self.now_ns())
 
     def _on_detector(self) -> None:
         msg = ElectricalState(connected=self._plant.electrical())
@@ -99,7 +89,7 @@ class EmulatedStand(GraphNode):
         return guide(request, response, self._plant.seated_in_base, self._plant.guide)
 
     def _on_camera_switch(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._camera_works = request.data
+        self._cameras.works = request.data
         response.success = True
         return response
 

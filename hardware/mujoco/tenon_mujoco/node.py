@@ -19,22 +19,20 @@ from tenon_msgs.srv import GuideHand, Push, ResetTask
 from tenon.control.drivers import DriverError
 from tenon.control.loop import InnerLoopConfig, SetPoint
 from tenon.control.types import ControlMode, Reference, RobotState
-from tenon.session.frames import simulated_lens
 from tenon.simulation.insertion import SimulationError
 from tenon.simulation.rendering import RenderingError
 from tenon_control.impedance_controller import ImpedanceController
 from tenon_graph import contract
-from tenon_graph.cameras import CameraPublisher
 from tenon_graph.conversions import to_stamp
 from tenon_graph.node import GraphNode, run
 from tenon_graph.states import StatePublisher
+from tenon_mujoco.cameras import SimulatedCameras
 from tenon_mujoco.config import MujocoDriverConfig
 from tenon_mujoco.driver import MujocoDriver
 from tenon_mujoco.guiding import guide
 from tenon_mujoco.pacing import REAL_TIME, Beat, Lockstep, Pacer
 
 NS_PER_S = 1_000_000_000
-WRIST = "wrist"
 
 
 class MujocoArm(GraphNode):
@@ -48,8 +46,6 @@ class MujocoArm(GraphNode):
         )
         self._period_ns = round(NS_PER_S / config.state_rate_hz)
         self._control_beat = Beat(config.control_period_ns)
-        self._camera = next((camera for camera in self.setup.stand.cameras if camera.name == WRIST), None)
-        self._camera_works = True
         self._camera_beat = Beat(round(NS_PER_S / config.camera_rate_hz))
         self._impedance = ImpedanceController(
             InnerLoopConfig(
@@ -65,8 +61,7 @@ class MujocoArm(GraphNode):
         self._clock_publisher = self.create_publisher(Clock, "/clock", 1)
         tells = self.setup.robot.detector == "driver"
         self._electrical_publisher = self.advertise(contract.TASK_ELECTRICAL) if tells else None
-        self._pictures = CameraPublisher(self, WRIST)
-        self._lens = None if self._camera is None else simulated_lens(self.setup.connector, self._camera)
+        self._cameras = SimulatedCameras(self, self.setup, self._driver.frame)
         self.create_service(ResetTask, contract.RESET_TASK_SERVICE, self._on_reset_task)
         self.create_service(Push, contract.SIMULATION_PUSH_SERVICE, self._on_push)
         self.create_service(SetBool, contract.FREEDRIVE_SERVICE, self._on_freedrive)
@@ -113,9 +108,8 @@ class MujocoArm(GraphNode):
         now_ns = state.stamp_ns
         stamp = to_stamp(now_ns)
         self._clock_publisher.publish(Clock(clock=stamp))
-        if self._camera_beat.is_due(now_ns) and self._camera is not None and self._camera_works:
-            rgb = self._driver.frame(WRIST, self._camera.width, self._camera.height)
-            self._pictures.publish(now_ns, rgb, self._lens)
+        if self._camera_beat.is_due(now_ns):
+            self._cameras.publish(now_ns)
         self._states.publish(state)
         if self._control_beat.is_due(now_ns):
             if self._electrical_publisher is not None:
@@ -179,7 +173,7 @@ class MujocoArm(GraphNode):
             return response
 
     def _on_camera_switch(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self._camera_works = request.data
+        self._cameras.works = request.data
         response.success = True
         return response
 

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import rclpy
 import yaml
+from sensor_msgs.msg import Image
 
 from tenon.configuration.resolve import config_root
+from tenon.simulation.insertion import SimulationError
+from tenon_graph import contract
 from tenon_mujoco.node import MujocoArm
 
 
@@ -45,10 +48,41 @@ def test_a_camera_of_30_hz_shows_30_pictures_a_second(
 ) -> None:
     arm = start(camera_rate_hz=30.0)
     shown: list[int] = []
-    monkeypatch.setattr(arm._driver, "frame", lambda *_: None)
-    monkeypatch.setattr(arm._pictures, "publish", lambda stamp_ns, *_: shown.append(stamp_ns))
+    monkeypatch.setattr(arm._cameras, "publish", shown.append)
     turn(arm, 200)
     assert len(shown) == 60
+
+
+def test_camera_beside_the_stand_is_drawn_while_somebody_looks_and_no_longer(
+    start: Callable[..., MujocoArm],
+) -> None:
+    arm, seen, drawn = start(cameras=["wrist", "overview"]), [], []
+    draw = arm._cameras._draw
+
+    def counted(camera: str, *size: int) -> Any:
+        drawn.append(camera)
+        return draw(camera, *size)
+
+    arm._cameras._draw = counted
+    turn(arm, 20)
+    assert set(drawn) == {"wrist"}
+    subscription = arm.create_subscription(Image, "overview/camera/image_raw", seen.append, contract.SENSOR)
+    turn(arm, 20)
+    while len(seen) < 2:
+        arm._executor_of_both.spin_once(timeout_sec=1.0)
+    assert (seen[-1].width, seen[-1].height) == (640, 480)
+    assert seen[-1].header.frame_id == "overview_camera_optical_frame"
+    arm.destroy_subscription(subscription)
+    drawn.clear()
+    turn(arm, 20)
+    assert set(drawn) == {"wrist"}
+
+
+def test_camera_that_the_scene_has_not_is_named(start: Callable[..., MujocoArm], tmp_path: Path) -> None:
+    side = tmp_path / "side.yaml"
+    side.write_text("{name: side, source: simulation, width: 64, height: 64, rate_hz: 10.0}")
+    with pytest.raises(SimulationError, match="no camera side, only wrist and overview"):
+        start(cameras=["wrist", str(side)])
 
 
 @pytest.mark.parametrize("state_rate_hz", [100.0, 400.0, 1000.0])

@@ -7,6 +7,7 @@ from array import array
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 
 from tenon.configuration.camera import IntrinsicsConfig
@@ -18,16 +19,25 @@ DISTORTION_MODEL = "plumb_bob"
 
 
 class CameraPublisher:
-    """Publishes what one camera sees, in its optical frame. camera: its name."""
+    """Publishes what one camera sees, in its optical frame. camera: its name.
 
-    def __init__(self, node: Node, camera: str) -> None:
+    further: beside the one that policies see, so that its topics lie in a namespace of its name.
+    """
+
+    def __init__(self, node: Node, camera: str, *, further: bool = False) -> None:
         self._frame = optical_frame(camera)
         self._node = node
-        self._image, self._info = (
-            node.create_publisher(topic.type, topic.name, topic.qos)
-            for topic in (contract.CAMERA_IMAGE, contract.CAMERA_INFO)
-        )
-        self._depth = None
+        self._prefix = f"{camera}/" if further else ""
+        self._image, self._info = self._advertise(contract.CAMERA_IMAGE), self._advertise(contract.CAMERA_INFO)
+        self._depth: Publisher | None = None
+
+    def _advertise(self, topic: contract.Topic) -> Publisher:
+        return self._node.create_publisher(topic.type, self._prefix + topic.name, topic.qos)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody listens to its pictures."""
+        return self._image.get_subscription_count() > 0
 
     def publish(
         self,
@@ -41,8 +51,7 @@ class CameraPublisher:
         if lens is not None:
             self._info.publish(camera_info_to_msg(lens, stamp_ns, self._frame))
         if depth_mm is not None:
-            topic = contract.CAMERA_DEPTH
-            self._depth = self._depth or self._node.create_publisher(topic.type, topic.name, topic.qos)
+            self._depth = self._depth or self._advertise(contract.CAMERA_DEPTH)
             self._depth.publish(depth_to_msg(depth_mm, stamp_ns, self._frame))
 
 
