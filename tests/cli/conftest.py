@@ -7,8 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from embedded_ros2.router import RouterProcess
 
 DOMAIN = "87"
 TIMEOUT_S = 60.0
@@ -29,14 +33,14 @@ def graph_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def router(graph_environment: None) -> Iterator[None]:
+def router(graph_environment: None) -> Iterator[RouterProcess]:
     """A router for `graph_environment`."""
     from embedded_ros2.router import ensure_router
 
     running = ensure_router()
     assert running is not None
     with running:
-        yield
+        yield running
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 from tenon_msgs.action import RunSession
 from tenon_msgs.msg import EpisodeSummary, SessionState
 
+from embedded_ros2.router import RouterProcess
 from tenon.cli.running import RunningSession
 from tenon.control.phase import SessionPhase
 from tenon.session.machine import SessionPlan
@@ -189,3 +190,12 @@ def test_refusal_of_a_service_is_shown_and_exits_1(tenon: Tenon, manager: StandI
     run = tenon("session", "clear-fault")
     assert run.returncode == 1
     assert "there is no fault" in run.stderr
+
+
+def test_session_whose_router_ended_with_a_console_that_was_there_first_can_still_be_steered(
+    tenon: Tenon, manager: StandIn, router: RouterProcess
+) -> None:
+    router.close()
+    run = tenon("session", "pause")
+    assert run.returncode == 0, run.stderr
+    assert manager.triggered == [contract.PAUSE_SERVICE]

@@ -13,6 +13,7 @@ import pytest
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
+from embedded_ros2.router import RouterProcess
 from tenon_session import introspection
 from tenon_session.introspection import RateMeter, spinning_node
 
@@ -37,6 +38,14 @@ def test_empty_graph_is_said(tenon: Tenon, router: None) -> None:
     assert run.returncode == 0
     assert run.stdout == ""
     assert "no topics" in run.stderr
+
+
+def test_topics_are_still_found_once_the_router_that_their_nodes_began_with_has_ended(
+    tenon: Tenon, router: RouterProcess, talker: None
+) -> None:
+    router.close()
+    run = tenon("topic", "list")
+    assert {"/flag", "/joint_states"} <= set(run.stdout.split()), run.stderr
 
 
 def test_rate_of_a_topic_that_never_comes_ends_in_time(tenon: Tenon, talker: None) -> None:

@@ -1,10 +1,11 @@
-"""`tenon record` against a session that says more than its recorder keeps."""
+"""`tenon record`, and `tenon session run`, against a session that says more than its recorder keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 from tenon.cli import running
 from tenon.cli.main import main
 from tenon.cli.record import spans
+from tenon.cli.running import RecorderErrors
 from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, TopicSpec, next_number
 from tenon.session.machine import DONE, SessionPlan
@@ -33,37 +35,34 @@ class Session:
     lost: Collection[int] = ()
     lossy: Collection[int] = ()
     plans: list[SessionPlan] = field(default_factory=list)
-    client: Any = field(init=False)
+    recorder: RecorderErrors = field(default_factory=RecorderErrors)
 
-    def __post_init__(self) -> None:
-        self.client = SimpleNamespace(on_recorder_error=self._listen)
-
-    def _listen(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-
-    def run(self, plan: SessionPlan, title: str) -> Any:
+    def run(self, plan: SessionPlan, title: str, **_: object) -> Any:
         self.plans.append(plan)
-        said = [self._episode(plan.seed + index) for index in range(plan.episodes)]
+        said = [self._episode(plan.controller, plan.seed + index) for index in range(plan.episodes)]
         return SimpleNamespace(result=SimpleNamespace(stop_reason=DONE), episodes=tuple(said))
 
-    def _episode(self, seed: int) -> EpisodeSummary:
+    def _episode(self, controller: str, seed: int) -> EpisodeSummary:
         number = next_number(self.episodes)
         if seed in self.lost:
-            self._tell(f"episode {number}: {FULL}")
+            self.recorder.tell(f"episode {number}: {FULL}")
         else:
-            contract = EpisodeContract(number=number, robot="sim", task="usb", controller="teleop", seed=seed)
+            contract = EpisodeContract(number=number, robot="sim", task="usb", controller=controller, seed=seed)
             writer = EpisodeWriter(self.episodes, contract, [TOPIC])
             writer.finish(EpisodeOutcome(result="success", complete=seed not in self.lossy))
         return EpisodeSummary(
-            number, "teleop", Outcome.SUCCESS, "", True, 5, 5, 1.0, 2.0, np.zeros(3), seed, 0, mark="success"
+            number, controller, Outcome.SUCCESS, "", True, 5, 5, 1.0, 2.0, np.zeros(3), seed, 0, mark="success"
         )  # fmt: skip
 
 
-@pytest.fixture
-def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, Session]]:
-    """Types the command; returns its exit status and the session."""
+Typed = Callable[..., tuple[int, Session]]
 
-    def typed(*arguments: str, **recorder: Sequence[int]) -> tuple[int, Session]:
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """Types a command of five episodes; returns its exit status and the session."""
+
+    def run(*arguments: str, **recorder: Sequence[int]) -> tuple[int, Session]:
         session = Session(tmp_path / "run/episodes", **recorder)
 
         @contextmanager
@@ -71,10 +70,20 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tup
             yield session
 
         monkeypatch.setattr(running, "running_session", running_session)
-        command = ["record", "--task", "usb", "--episodes", "5", "--seed", "10", "--out", str(tmp_path / "run")]
-        return main([*command, *arguments]), session
+        return main([*arguments, "--task", "usb", "--episodes", "5", "--seed", "10"]), session
 
-    return typed
+    return run
+
+
+@pytest.fixture
+def record(typed: Typed, tmp_path: Path) -> Typed:
+    return partial(typed, "record", "--out", str(tmp_path / "run"))
+
+
+@pytest.fixture
+def session_run(typed: Typed, tmp_path: Path) -> Typed:
+    controller = ("--controller", "p_controller")
+    return partial(typed, "session", "run", *controller, "--run-directory", str(tmp_path / "run"))
 
 
 def test_all_that_was_kept_is_no_failure(record: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +106,20 @@ def test_demonstration_that_was_not_written_is_told_with_its_reason_and_done_aga
     assert "3 of 5 are missing" in " ".join(capsys.readouterr().err.split())
     assert record("--resume")[0] == 1
     assert "all 5 episodes" in " ".join(capsys.readouterr().err.split())
+
+
+def test_session_that_kept_all_of_its_episodes_is_no_failure(session_run: Typed) -> None:
+    assert session_run()[0] == 0
+
+
+def test_session_says_which_episodes_were_not_kept_and_fails(
+    session_run: Typed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = session_run(lost=[11, 14], lossy=[12])
+    told = " ".join(capsys.readouterr().err.split())
+    assert status == 1
+    assert f"NOT RECORDED: episode 1: {FULL}" in told and f"NOT RECORDED: episode 3: {FULL}" in told
+    assert "3 of them are NOT kept whole" in told and "(seed 11)" in told and "(seed 14)" in told
 
 
 def test_spans_join_seeds_that_follow_each_other() -> None:

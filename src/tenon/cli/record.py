@@ -13,10 +13,10 @@ import tyro
 
 from tenon.cli.console import OUT, note
 from tenon.cli.errors import FAILURE, SUCCESS, CommandError, UsageError
-from tenon.cli.session import RewardOption
+from tenon.cli.session import ObservationOption, RewardOption, warn
 
 if TYPE_CHECKING:
-    from tenon.cli.running import RunningSession
+    from tenon.cli.running import RecorderErrors, RunningSession
     from tenon.session.machine import SessionPlan
     from tenon.session.setup import SessionSetup
     from tenon.session.statistics import EpisodeSummary
@@ -49,6 +49,9 @@ class Record:
     """Connector, where not the task's: a file in config/connectors, or the path of your own."""
     reward: RewardOption = None
     """What pays where you leave no mark, where not as the session says; dense at a stand without a detector."""
+    observation: ObservationOption = None
+    """What is kept of each step, where not as the session says: the state, or the wrist camera's picture beside it,
+    which labels of success and policies that see need."""
     by: Annotated[str | None, tyro.conf.arg(aliases=["--who"])] = None
     """Who demonstrates, for the recordings. Default: the name that you are logged in by."""
     goal_error_mm: float | None = None
@@ -71,6 +74,7 @@ class Record:
         setup = load_setup(self.session, self._wanted())
         check_goal_is_taught(setup)
         create_reward(setup)  # what it lacks is said here, not by a node while the others come up
+        warn(setup)
         path = setup.config.run_directory
         if self.resume:
             runs.stored_session(path, self._fixed(setup), option="--out")
@@ -88,6 +92,7 @@ class Record:
             task=absolute(self.task),
             connector=absolute(self.connector),
             reward=self.reward,
+            observation=self.observation,
             goal_error_m=None if self.goal_error_mm is None else self.goal_error_mm * MM,
         )
         return {
@@ -104,7 +109,7 @@ class Record:
     def _fixed(self, setup: SessionSetup) -> dict[str, object]:
         """What all episodes of one recording have in common; device and operator may change."""
         config = setup.config.model_dump(mode="json")
-        keys = ("robot", "task", "connector", "controller", "reward", "seed", "goal_error_m")
+        keys = ("robot", "task", "connector", "controller", "reward", "observation", "seed", "goal_error_m")
         return {key: config[key] for key in keys}
 
     def _plan(self, setup: SessionSetup) -> SessionPlan:
@@ -123,10 +128,8 @@ class Record:
         if not wanted:
             raise CommandError(f"all {self.episodes} episodes of {path} are recorded: ask for more with --episodes")
         note(f"recording to {path}" + (f" ({len(wanted)} of {self.episodes} are missing)" if self.resume else ""))
-        errors = _RecorderErrors()
         try:
             with running_session(setup, session_file, watched=True, trainer=False) as session:
-                session.client.on_recorder_error(errors.tell)
                 title = f"record {setup.config.task} by {setup.config.teleop}"
                 heard, reason = _record(session, plan, wanted, title)
         except (KeyboardInterrupt, CommandError):
@@ -134,7 +137,7 @@ class Record:
             raise
         missing = set(missing_seeds(store, plan))
         lost = [episode for episode in heard if episode.seed in missing]
-        return self._report(setup, heard, lost, reason, errors.last)
+        return self._report(setup, heard, lost, reason, session.recorder)
 
     def _report(
         self,
@@ -142,23 +145,16 @@ class Record:
         heard: Sequence[EpisodeSummary],
         lost: Sequence[EpisodeSummary],
         reason: str,
-        error: str,
+        recorder: RecorderErrors,
     ) -> int:
-        """lost: those of ``heard`` that are not whole on the disk. error: the recorder's last one, if it told any."""
-        from tenon.cli.run_directory import LOG_FOLDER
+        """lost: those of ``heard`` that are not whole on the disk."""
         from tenon.session.machine import DONE
 
         path = setup.config.run_directory
         counts = Counter(episode.mark or episode.outcome.value for episode in heard)
         said = ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "none"
         OUT.print(f"{path}: {len(heard)} episodes ({said}): {reason}", markup=False, soft_wrap=True)
-        if lost:
-            listed = ", ".join(f"{episode.episode} (seed {episode.seed})" for episode in lost)
-            note(
-                f"{len(lost)} of them are NOT kept whole: episode {listed}. "
-                f"{error or f'tenon dataset info {path} and {path / LOG_FOLDER}/recorder_node.log say why'}. To record "
-                f"them again, type the same line with --resume"
-            )
+        recorder.note_lost(lost, path, "To record them again, type the same line with --resume")
         note(f"to learn from them: tenon train bc --data {path} --out runs/bc")
         return SUCCESS if reason == DONE and not lost else FAILURE
 
@@ -177,18 +173,6 @@ def _record(
             heard += outcome.episodes
             reason = outcome.result.stop_reason
     return heard, reason
-
-
-class _RecorderErrors:
-    """What the recorder could not keep, noted once an episode, while the person can still do something about it."""
-
-    def __init__(self) -> None:
-        self.last = ""
-
-    def tell(self, error: str) -> None:
-        if error != self.last:
-            self.last = error
-            note(f"NOT RECORDED: {error}")
 
 
 def spans(seeds: Sequence[int]) -> list[range]:

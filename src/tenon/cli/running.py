@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +53,25 @@ class RunOutcome:
     episodes: tuple[EpisodeSummary, ...]
 
 
+class RecorderErrors:
+    """What the recorder could not keep, noted once an episode, while the person can still do something about it."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def tell(self, error: str) -> None:
+        if error != self.last:
+            self.last = error
+            note(f"NOT RECORDED: {error}")
+
+    def note_lost(self, lost: Sequence[EpisodeSummary], run_directory: Path, remedy: str) -> None:
+        """Names what was heard of and is not whole on the disk, where there is any."""
+        if lost:
+            listed = ", ".join(f"{episode.episode} (seed {episode.seed})" for episode in lost)
+            logs = f"tenon dataset info {run_directory} and {run_directory / LOG_FOLDER}/recorder_node.log say why"
+            note(f"{len(lost)} of them are NOT kept whole: episode {listed}. {self.last or logs}. {remedy}")
+
+
 class Interrupts:
     """SIGINT and SIGTERM while a graph is up: the first asks for an orderly end, the second kills the graph."""
 
@@ -92,6 +110,7 @@ class RunningSession:
     interrupts: Interrupts
     screen: Screen
     watched: bool
+    recorder: RecorderErrors = field(default_factory=RecorderErrors)
     _last_change: tuple[Any, float] = field(default=(None, 0.0))
 
     def run(self, plan: SessionPlan, title: str, *, done_before: int | None = None) -> RunOutcome:
@@ -277,7 +296,9 @@ def running_session(
             stack.enter_context(graph)
             _wait_until_ready(graph, client, nodes, interrupts)
             shown = stack.enter_context(screen() if hand is None else HandScreen(screen(), hand))
-            yield RunningSession(graph, client, progress, interrupts, shown, watched)
+            session = RunningSession(graph, client, progress, interrupts, shown, watched)
+            client.on_recorder_error(session.recorder.tell)
+            yield session
     except (GraphError, RouterError) as error:
         raise CommandError(str(error)) from error
 
@@ -308,13 +329,27 @@ def _refuse_second_session(nodes: list[str]) -> None:
 
 @contextmanager
 def steering(name: str) -> Iterator[SessionClient]:
-    """A client of a session that somebody else runs. SessionErrors become CommandErrors."""
+    """A client of a session that somebody else runs. Raises CommandError."""
     from tenon_session.client import SessionClient, SessionError
-    from tenon_session.introspection import spinning_node
 
-    with contextlib.ExitStack() as stack:
-        client = stack.enter_context(spinning_node(lambda: SessionClient(name, SessionProgress())))
+    with joined_graph(lambda: SessionClient(name, SessionProgress())) as client:
         try:
             yield client
         except SessionError as error:
             raise CommandError(str(error)) from error
+
+
+@contextmanager
+def joined_graph(create: Callable[[], Any]) -> Iterator[Any]:
+    """A node that finds those of this domain, also where the router that they began with has ended since.
+
+    Raises CommandError where there can be no router.
+    """
+    from embedded_ros2.router import RouterError
+    from tenon_session.graph import GraphError, joined
+
+    try:
+        with joined(create) as node:
+            yield node
+    except (GraphError, RouterError) as error:
+        raise CommandError(str(error)) from error

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tenon.cli.running import RunOutcome
     from tenon.session.machine import SessionPlan
     from tenon.session.setup import SessionSetup
+    from tenon.session.statistics import EpisodeSummary
 
 SESSION, PRACTICE_SESSION = "sim", "job"
 SESSION_OF_KIND = {"valve": "valve"}
@@ -25,9 +26,11 @@ SESSION_OF_KIND = {"valve": "valve"}
 STEERING_NODE = "_tenon_steer"
 Controller = Literal["residual", "p_controller", "p_dither", "policy", "localise", "down", "random", "spiral", "gait"]
 Reward = Literal["electrical", "completion", "dense", "goal_image", "daib"]
+Seen = Literal["state", "image"]
 # The constructor and the hint: left to itself tyro offers 'None' as a choice, to be typed.
 ControllerOption = Annotated[Controller | None, tyro.conf.arg(constructor=Controller, help_behavior_hint="")]
 RewardOption = Annotated[Reward | None, tyro.conf.arg(constructor=Reward, help_behavior_hint="")]
+ObservationOption = Annotated[Seen | None, tyro.conf.arg(constructor=Seen, help_behavior_hint="")]
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
@@ -87,7 +90,7 @@ class Run:
         check_goal_is_taught(setup)
         create_reward(setup)  # what these lack is said here, not by a node while the others come up
         create_searches(setup)
-        _warn(setup)
+        warn(setup)
         if not self.resume:
             _check_training(setup)
             runs.require_unused(path)
@@ -181,7 +184,10 @@ class Run:
         trainer = config.controller in LEARNED
         with _hint_at_resume(setup), running_session(setup, session_file, watched=True, trainer=trainer) as session:
             outcome = session.run(plan, f"{config.name}: {config.task}", done_before=done if self.resume else None)
-        return self._report(setup, outcome, time.monotonic() - started_s)
+        status = self._report(setup, outcome, time.monotonic() - started_s)
+        lost = _not_kept(setup, plan, outcome)
+        session.recorder.note_lost(lost, path, "What was learnt from them stays, their recordings do not")
+        return FAILURE if lost else status
 
     def _practise(self, setup: SessionSetup, session_file: Path) -> int:
         from tenon.cli.finetune import prepare_training
@@ -226,15 +232,25 @@ def _episodes_done(setup: SessionSetup, plan: SessionPlan) -> int:
     return episodes_done(EpisodeStore(setup.episodes_directory), plan)
 
 
-def _warn(setup: SessionSetup) -> None:
-    """Says what of a connector will work badly though it is taken."""
-    from tenon.session.picture_check import doubts_of_picture
+def _not_kept(setup: SessionSetup, plan: SessionPlan, outcome: RunOutcome) -> list[EpisodeSummary]:
+    """The episodes that were run and are not whole on the disk."""
+    from tenon.data.store import EpisodeStore
+    from tenon.session.progress import missing_seeds
+
+    missing = set(missing_seeds(EpisodeStore(setup.episodes_directory), plan)) if plan.record else set()
+    return [episode for episode in outcome.episodes if episode.seed in missing]
+
+
+def warn(setup: SessionSetup) -> None:
+    """Says what of a connector or a camera will work badly, or not at all, though it is taken."""
+    from tenon.session.picture_check import cameras_not_started, doubts_of_picture
     from tenon.session.stand import Stand
     from tenon.simulation.fits import doubts
 
     if isinstance(setup.stand, Stand):
         stand = setup.stand
-        for doubt in (*doubts(stand.connector, stand.task), *doubts_of_picture(stand)):
+        found = (*doubts(stand.connector, stand.task), *doubts_of_picture(stand), *cameras_not_started(stand))
+        for doubt in found:
             note(f"warning: {doubt}")
 
 

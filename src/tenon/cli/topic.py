@@ -32,9 +32,10 @@ class List:
     """Also show types, publishers and subscriptions."""
 
     def run(self) -> int:
+        from tenon.cli.running import joined_graph
         from tenon_session import introspection
 
-        with introspection.spinning_node(_create_node) as node:
+        with joined_graph(_create_node) as node:
             introspection.settle(node)
             topics = introspection.list_topics(node)
         for topic in topics:
@@ -57,10 +58,11 @@ class Echo:
     """Show this field only; dots lead into nested messages (header.stamp)."""
 
     def run(self) -> int:
+        from tenon.cli.running import joined_graph
         from tenon_session import introspection
 
         received: SimpleQueue[Any] = SimpleQueue()
-        with introspection.spinning_node(_create_node) as node:
+        with joined_graph(_create_node) as node:
             type_name = _wait_for_type(node, self.topic)
             _usage(introspection.subscribe, node, self.topic, type_name, received.put, raw=False)
             while True:
@@ -99,11 +101,12 @@ class Hz:
     """Stop after so many seconds; exit 1 if no rate could be measured. Without it: until Ctrl-C."""
 
     def run(self) -> int:
+        from tenon.cli.running import joined_graph
         from tenon_session import introspection
 
         if self.window < 2:
             raise UsageError(f"--window {self.window}: a rate needs 2 messages or more")
-        with introspection.spinning_node(_create_node) as node:
+        with joined_graph(_create_node) as node:
             type_name = _wait_for_type(node, self.topic, self.duration)
             stamped = not self.wall and _usage(introspection.has_header, type_name)
             meters = _Meters(introspection.RateMeter(self.window), introspection.RateMeter(self.window), stamped)

@@ -20,8 +20,9 @@ from types import TracebackType
 from typing import IO
 
 import psutil
+from rclpy.node import Node
 
-from tenon_session.introspection import uses_embedded_ros
+from tenon_session.introspection import other_nodes, spinning_node, uses_embedded_ros
 
 READY_TIMEOUT_S = 90.0
 """Torch alone takes several seconds to import on a small machine, and all nodes import at once."""
@@ -34,6 +35,8 @@ LAUNCH_LOG = "launch"
 ZENOH = "rmw_zenoh_cpp"
 ROUTER_PORT = 7447
 ROUTER_TIMEOUT_S = 10.0
+RECONNECT_S = 6.0
+"""Nodes that have lost their router look for one every four seconds."""
 
 _PR_SET_PDEATHSIG = 1
 # What ros2 launch and the embedded launcher write: "[name-1] text" or "[name] text" for a line of a node, and of its
@@ -276,30 +279,42 @@ class _Logs:
 
 
 @contextlib.contextmanager
-def router() -> Iterator[None]:
+def joined(create: Callable[[], Node]) -> Iterator[Node]:
+    """A spinning node that finds the nodes of this domain, whatever became of the router that they were started with.
+
+    Where its owner has ended (a console that was there first, say), a router is kept up meanwhile, and the nodes that
+    live on are waited for until they have found it. Raises as ``router``.
+    """
+    with router() as is_new, spinning_node(create) as node:
+        deadline_s = time.monotonic() + (RECONNECT_S if is_new else 0.0)
+        while not other_nodes(node) and time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+        yield node
+
+
+@contextlib.contextmanager
+def router() -> Iterator[bool]:
     """Keeps a Zenoh router up while the context lasts, where one is needed; one that runs already is left alone.
 
-    A real ROS 2 needs one with rmw_zenoh alone, and brings its own. Raises embedded_ros2.router.RouterError when
-    something else holds the port, GraphError when ROS's router cannot be started.
+    Gives whether it was started here. A real ROS 2 needs one with rmw_zenoh alone, and brings its own. Raises
+    embedded_ros2.router.RouterError when something else holds the port, GraphError when ROS's router cannot be started.
     """
-    with contextlib.ExitStack() as stack:
-        if uses_embedded_ros():
-            from embedded_ros2.router import ensure_router
+    if uses_embedded_ros():
+        from embedded_ros2.router import ensure_router
 
-            started = ensure_router()
-            if started is not None:
-                stack.callback(started.close)
-        elif os.environ.get("RMW_IMPLEMENTATION") == ZENOH and not _names_a_router(os.environ):
-            stack.enter_context(_router_of_ros())
-        yield
+        started = ensure_router()
+        with started or contextlib.nullcontext():
+            yield started is not None
+    elif os.environ.get("RMW_IMPLEMENTATION") == ZENOH and not (_names_a_router(os.environ) or _is_listening()):
+        with _router_of_ros():
+            yield True
+    else:
+        yield False
 
 
 @contextlib.contextmanager
 def _router_of_ros() -> Iterator[None]:
     """``rmw_zenohd`` on its port of this machine: without it no node finds another."""
-    if _is_listening():
-        yield
-        return
     from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
     try:
