@@ -19,7 +19,7 @@ from tenon.console.comparison import Comparison, comparisons
 from tenon.console.labelling import EpisodeLabelling
 from tenon.console.web import label_page, parts
 from tenon.console.web.context import Context
-from tenon.data.labels import LabelStore
+from tenon.data.labels import LabelStore, frame_count
 from tenon.data.store import read_episode
 from tenon_session.testing.sessions import constant_classifier
 
@@ -120,6 +120,55 @@ def test_what_is_open_is_closed_when_other_recordings_are_chosen(
         await asyncio.sleep(SETTLE_S)
         assert not said(user, "episode_000001")
         assert kept(root) == []
+
+    simulate(show, context, act)
+
+
+def test_marks_that_are_not_kept_wait_while_other_episodes_and_recordings_are_looked_at(
+    root: Path, context: Context, simulate: Simulate
+) -> None:
+    async def act(user: User) -> None:
+        await open_episode(user, 1)
+        for key in ("ArrowRight", "ArrowRight", " "):
+            press(user, key)
+        await until(lambda: said(user, "frame 2 of") and said(user, "marks not saved"), "the mark")
+        await open_episode(user, 0)
+        assert user.notify.messages == [
+            "anna, episode_000001: its marks are not saved; they are there when you open it again"
+        ]
+        await choose(user, root, "berta")
+        await until(lambda: listed(user) == [7], "the other list")
+        await choose(user, root, "anna")
+        await open_episode(user, 1)
+        assert said(user, "frame 2 of") and said(user, "marks not saved")
+        press(user, "s")
+        await until(lambda: kept(root), "the labels")
+        await until(lambda: not said(user, "marks not saved"), "the word that all is kept")
+        labels = LabelStore(root / "anna/episodes").latest(read_episode(root / "anna/episodes/episode_000001"))
+        assert labels is not None and labels.marks == (2, 5)
+        await open_episode(user, 0)
+        assert len(user.notify.messages) == 2, "what was kept does not wait"
+
+    simulate(show, context, act)
+
+
+def test_marks_that_waited_give_way_to_somebodys_newer_labels_and_are_told(
+    root: Path, context: Context, simulate: Simulate
+) -> None:
+    async def act(user: User) -> None:
+        folder = root / "anna" / "episodes"
+        await open_episode(user, 1)
+        for key in ("ArrowRight", " "):
+            press(user, key)
+        await open_episode(user, 0)
+        episode = read_episode(folder / "episode_000001")
+        LabelStore(folder).save(episode, frame_count(episode), (3,), by="ada", at=datetime.now(UTC), seen_version=0)
+        await open_episode(user, 1)
+        assert "ada has labelled it meanwhile, which is what you see. Your marks were: 1, 5" in user.notify.messages[-1]
+        assert not said(user, "marks not saved")
+        await open_episode(user, 0)
+        await open_episode(user, 1)
+        assert len(user.notify.messages) == 2, "it is told once"
 
     simulate(show, context, act)
 

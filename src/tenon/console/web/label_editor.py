@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,21 +29,35 @@ def complain(error: Exception) -> None:
     ui.notify(str(error), type="negative", multi_line=True, close_button=True, timeout=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """Marks that were not kept. seen_version: of the labels that they were set beside, 0 without any."""
+
+    marks: frozenset[int]
+    frame: int
+    seen_version: int
+
+
 class Editor:
-    """Holds one episode at a time, or none. labelled_by: who labels. on_kept: awaited with the folder of an episode
-    whose labels were kept.
+    """Holds one episode at a time, or none, and the marks of all that were left without keeping theirs.
+
+    labelled_by: who labels. on_kept: awaited with the folder of an episode whose labels were kept.
     """
 
     def __init__(self, labelled_by: Callable[[], str], on_kept: Callable[[Path], Awaitable[None]]) -> None:
         self._labelled_by, self._on_kept = labelled_by, on_kept
         self._run = ""
         self._opened: EpisodeLabelling | None = None
+        self._begun: frozenset[int] = frozenset()
+        self._drafts: dict[Path, _Draft] = {}
         self._saving: tuple[EpisodeLabelling, frozenset[int]] | None = None
         self._build()
 
     def open(self, run: str, labelling: EpisodeLabelling) -> None:
-        """In place of what was open; marks that were not kept are lost. run: name of the recordings."""
-        self._run, self._opened = run, labelling
+        """In place of what was open, whose marks wait where they were not kept. run: name of the recordings."""
+        self._leave()
+        self._run, self._opened, self._begun = run, labelling, frozenset(labelling.marks)
+        self._take_up(labelling)
         self._slider.props(f"max={len(labelling.frames) - 1}")
         for part in (self._by_classifier, self._accept):
             part.set_visibility(labelling.proposal is not None)
@@ -50,7 +65,8 @@ class Editor:
         self._show()
 
     def close(self) -> None:
-        """Nothing can be marked or kept until another episode is opened."""
+        """Nothing can be marked or kept until another episode is opened. Marks that were not kept wait."""
+        self._leave()
         self._opened = None
         self._frames.set_visibility(False)
         self.say(CHOOSE)
@@ -107,6 +123,36 @@ class Editor:
             act(self._opened)
             self._show()
 
+    def _leave(self) -> None:
+        """Notes the marks of what is open, where they were changed and not kept."""
+        opened = self._opened
+        if opened is None:
+            return
+        path, marks = opened.episode.path, frozenset(opened.marks)
+        self._drafts.pop(path, None)
+        if marks != self._begun:
+            self._drafts[path] = _Draft(marks, opened.frame, _version(opened))
+            ui.notify(f"{self._run}, {path.name}: its marks are not saved; they are there when you open it again")
+
+    def _take_up(self, labelling: EpisodeLabelling) -> None:
+        """Goes on from marks that were not kept, unless somebody has labelled the episode meanwhile."""
+        draft = self._drafts.pop(labelling.episode.path, None)
+        if draft is None:
+            return
+        labels = labelling.labels
+        if draft.seen_version == _version(labelling):
+            labelling.marks = set(draft.marks)
+            labelling.go_to(draft.frame)
+        elif labels is not None and draft.marks != frozenset(labels.marks):
+            lost = ", ".join(map(str, sorted(draft.marks))) or "none"
+            ui.notify(
+                f"{labelling.episode.path.name}: {labels.by} has labelled it meanwhile, which is what you see. Your "
+                f"marks were: {lost}",
+                type="warning",
+                close_button=True,
+                timeout=0,
+            )
+
     def _show(self) -> None:
         opened = self._opened
         assert opened is not None  # there is something to show
@@ -119,6 +165,7 @@ class Editor:
         if opened.proposal is not None:
             _strip(self._proposed, opened.proposal.success, at)
         state = "done" if success[at] else "not done"
+        state += ", marks not saved" if opened.marks != self._begun else ""
         where = f"frame {at} of {len(frames) - 1}, {frames.time_s[at]:.2f} s"
         self.say(f"{self._run}, {opened.episode.path.name}: {where}: {state}")
         self._save.set_enabled(opened.is_changed)
@@ -142,9 +189,17 @@ class Editor:
         finally:
             self._saving = None
         ui.notify(f"{run}, {opened.episode.path.name}: version {labels.version} is kept", type="positive")
+        kept = frozenset(labels.marks)
+        if (draft := self._drafts.get(opened.episode.path)) is not None and draft.marks == kept:
+            del self._drafts[opened.episode.path]
         if self._opened is opened:
+            self._begun = kept
             self._show()
         await self._on_kept(opened.episode.path.parent)
+
+
+def _version(labelling: EpisodeLabelling) -> int:
+    return 0 if labelling.labels is None else labelling.labels.version
 
 
 def _strip(place: ui.element, success: Flags, at: int) -> None:
