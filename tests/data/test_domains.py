@@ -28,6 +28,7 @@ from tenon.data.episode_writer import EpisodeWriter
 from tenon.data.episodes import EpisodeContract, EpisodeOutcome, Mark, TopicSpec
 from tenon.data.labels import LabelStore
 from tenon.data.mapped_array import StorageError
+from tenon.data.marks import mark_episode
 from tenon.data.prior import read_prior
 from tenon.data.schemas import full_definition
 from tenon.data.store import EpisodeStore
@@ -244,6 +245,14 @@ def test_cache_is_rebuilt_when_the_data_changed_and_old_maps_stay_good(collectio
     del index["usb_2"]
     (folder / INDEX).write_text(json.dumps(index))
     assert labelled_images(folder).names == ("din_1", "usb_1")
+
+
+def test_cache_is_rebuilt_when_an_episode_is_discarded_afterwards(collection: Collection) -> None:
+    folder = collection.all()
+    assert len(labelled_images(folder)) == 2 * len(DOMAINS) * STEPS
+    episode = EpisodeStore(folder / "usb_1").episode(1)
+    mark_episode(episode.layout, episode.contract, "discard", by="ana", at=datetime(2026, 3, 2, tzinfo=UTC))
+    assert len(labelled_images(folder)) == (2 * len(DOMAINS) - 1) * STEPS
 
 
 def test_cache_that_was_cut_off_while_it_was_built_is_built_anew(collection: Collection) -> None:
