@@ -21,8 +21,9 @@ class AdmittanceConfig(Config):
 
     damping: against hard contact it must exceed the contact's stiffness times the delay of the loop (sensor, network,
     servo), else the tool chatters. inertia: smooths the noise of the sensor. deadband: forces below are not followed,
-    so that a sensor's bias moves nothing. offset_max: the tool gives way no further, whatever pushes. The defaults suit
-    a UR5 at 125 Hz (servoj, 30 ms of lookahead) against 8 kN/m: measured ripple of a press of 9 N below 1 N.
+    so that a sensor's bias moves nothing; an estimate without a sensor needs more. offset_max: the tool gives way no
+    further, whatever pushes. The defaults suit a UR5 at 125 Hz (servoj, 30 ms of lookahead) against 8 kN/m: measured
+    ripple of a press of 9 N below 1 N.
     """
 
     stiffness_n_m: Triple = (2000.0, 2000.0, 1600.0)
