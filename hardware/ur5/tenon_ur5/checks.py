@@ -20,7 +20,9 @@ def check(settings: DriverSettings) -> list[Finding]:
     closed = [f"{port} ({name})" for port, name in PORTS.items() if not reachable(host, port, REACH_TIMEOUT_S)]
     if closed:
         remedy = (
-            f"see that it is switched on, that `ping {host}` works, and that host in the robot's file is its address"
+            f"see that it is switched on, that `ping {host}` works, and that host in the robot's file is its address; "
+            "where only some are closed, enable them at the pendant: Settings, Security, Services (PolyScope 5.10 and "
+            "later; PolyScope X is not supported)"
         )
         return [error("UR5 ports", f"{host} does not answer on {', '.join(closed)}", remedy)]
     findings = [ok("UR5 ports", f"{host} answers on {', '.join(map(str, PORTS))}")]

@@ -18,6 +18,7 @@ class DriverSettings(Config):
     command: joint positions (servoj), which the controller smooths and keeps when nothing comes; or joint speeds
     (speedj), followed with less delay and for as long as the watchdog allows.
     compliance: admittance (of the driver), force_mode (of the controller), or none (the arm is as stiff as it is).
+    force_mode_damping: of the controller's force mode, 0 (it keeps its speed) to 1. force_damping: added by the driver.
     position_gain: share of a position error that a second of commanded speed takes out, 1/s.
     payload_kg, payload_centre_m: gripper and plug, in the flange's frame; what is wrong here is felt as a force.
     zero_force: the controller's force is zeroed when the arm is made ready, so nothing may touch the tool then.
@@ -33,6 +34,9 @@ class DriverSettings(Config):
     command: Literal["servo", "speed"] = "servo"
     compliance: Literal["admittance", "force_mode", "none"] = "admittance"
     admittance: AdmittanceConfig = AdmittanceConfig()
+    force_mode_damping: Annotated[float, Field(ge=0.0, le=1.0)] = 0.025
+    force_damping_n_s_m: NonNegativeFloat = 350.0
+    force_damping_nm_s_rad: NonNegativeFloat = 10.0
     position_gain: PositiveFloat = 15.0
     speed_acceleration_rad_s2: Annotated[float, Field(gt=0.0, le=40.0)] = 12.0
     servo_lookahead_s: Annotated[float, Field(ge=0.03, le=0.2)] = 0.03

@@ -26,6 +26,13 @@ LATE_READINGS = 5
 """So many readings in a row must be too old: one may be, where this machine was busy."""
 TCP_TOLERANCE_M, TCP_TOLERANCE_RAD = 0.002, 0.01
 START_TIMEOUT_S = 3.0
+FREEDRIVE_SINCE = (5, 10)
+"""Below that ur-rtde's script does nothing for it, and says that it was done."""
+LONG_PERIOD_S = 0.05
+"""As much as a set point may go on at once, however long this machine was busy."""
+RESTART_S = 1.0
+"""A clock that has lost so much has begun anew; by drift alone it does not within an hour."""
+ZERO_TOLERANCE_N, ZERO_TOLERANCE_NM = 3.0, 0.5
 
 
 class Ur5Driver:
@@ -44,10 +51,16 @@ class Ur5Driver:
         self._state = DriverState.UNCONFIGURED
         self._description = f"UR5 at {settings.host}"
         self._bias: Vector | None = None
+        self._felt = np.zeros(6)
+        self._booted_s: float | None = None
+        self._zero_in_doubt = False
         self._newest: RobotState | None = None
         self._inputs = 0
         self._ages, self._late = Ages(), 0
         self._guided = False
+        self._release = (0, 0)
+        self._read_s = 0.0
+        self._written_s: float | None = None
 
     @property
     def state(self) -> DriverState:
@@ -88,7 +101,8 @@ class Ur5Driver:
         if self.settings.zero_force and self.settings.software >= 5:
             self._expect_taken(self._link.control.zeroFtSensor(), "the zeroing of its force")
         self._check_tool()
-        self._measure_bias()
+        self._bias = self._force_at_rest()
+        self._zero_in_doubt = False
         self._state = DriverState.ACTIVE
 
     def deactivate(self) -> None:
@@ -122,12 +136,13 @@ class Ur5Driver:
         if self._guided:
             self._link.control.kickWatchdog()
             return
-        self._steering.steer(self._link.control, set_point, self._newest)
+        self._steering.steer(self._link.control, set_point, self._newest, self._since_last_s())
 
     def recover(self) -> None:
         """Connects anew and starts the control program, once the controller says that the arm may move.
 
-        The arm does not move by it. Raises ArmFaultError while something is in the way.
+        The arm does not move by it. Raises ArmFaultError while something is in the way, and where the force is another
+        one since the controller was started anew: its zero is lost then, and the arm would give way to nothing.
         """
         if self._link.hangs:
             raise ArmProcessError(
@@ -138,6 +153,8 @@ class Ur5Driver:
         self.let_go()
         self._open()
         self._start_program()
+        if self._zero_in_doubt:
+            self._check_zero()
         self._state = DriverState.ACTIVE
 
     def let_go(self) -> None:
@@ -152,7 +169,7 @@ class Ur5Driver:
     def guide(self, *, by_hand: bool) -> None:
         """Lets a person move the arm by hand, or ends it: the arm then holds where it was left. ACTIVE only."""
         expect("UR5", self._state, DriverState.ACTIVE, "guide()")
-        control, newer = self._link.control, self.settings.software >= 5
+        control, newer = self._link.control, self._release >= FREEDRIVE_SINCE
         if by_hand == self._guided:
             return
         if by_hand:
@@ -160,7 +177,7 @@ class Ur5Driver:
             done = control.freedriveMode() if newer else control.teachMode()
         else:
             done = control.endFreedriveMode() if newer else control.endTeachMode()
-        self._steering.reset()
+        self._begin_anew()
         if not done:
             raise DriverError("the controller refused freedrive: see the message on its pendant")
         self._guided = by_hand
@@ -181,13 +198,14 @@ class Ur5Driver:
         control = self._link.control
         if not self._guided:
             self._steering.stop(control)  # what streams would go on for as long as the watchdog is fed
-            self._steering.reset()
+            self._begin_anew()
         return gripper.move(position, meanwhile=control.kickWatchdog)
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
         controller = self._link.ask()
+        self._release = controller.release
         self._description = f"{controller.model or 'UR'} at {self.settings.host}, software {controller.version}"
         refusal = refusal_of(controller, self.settings.software)
         if refusal:
@@ -196,7 +214,9 @@ class Ur5Driver:
         if self.settings.suction_output is not None:
             self._link.open_outputs()
         self._ages, self._late = Ages(), 0
-        stop = stop_of(self._link.next_reading())
+        first = self._link.next_reading()
+        self._judge_clock(first)
+        stop = stop_of(first)
         if stop is not None:
             raise stop
 
@@ -207,7 +227,10 @@ class Ur5Driver:
         self._expect_taken(control.setPayload(settings.payload_kg, list(settings.payload_centre_m)), "the payload")
         self._expect_taken(control.setTcp(values_of(self._tool)), "the tool")
         self._expect_taken(control.setWatchdog(settings.watchdog_hz), "the watchdog")
-        self._steering.reset()
+        if settings.compliance == "force_mode":
+            damping = control.forceModeSetDamping(settings.force_mode_damping)
+            self._expect_taken(damping, "the damping of its force mode")
+        self._begin_anew()
         self._guided = False
         self._newest = None
 
@@ -218,6 +241,10 @@ class Ur5Driver:
                 ArmFaultKind.NOT_READY,
                 f"the controller at {self.settings.host} did not take {what}: see what its pendant says and its log",
             )
+
+    def _begin_anew(self) -> None:
+        self._steering.reset()
+        self._written_s = None
 
     def _forget(self) -> None:
         self._newest = None
@@ -241,9 +268,31 @@ class Ur5Driver:
                     "this arm's calibration differs: see hardware/ur5/manual.md"
                 )
 
-    def _measure_bias(self) -> None:
-        forces = [self._kept_alive().tcp_force for _ in range(BIAS_READINGS)]
-        self._bias = turned(np.mean(forces, axis=0))
+    def _force_at_rest(self) -> Vector:
+        return turned(np.mean([self._kept_alive().tcp_force for _ in range(BIAS_READINGS)], axis=0))
+
+    def _judge_clock(self, reading: Reading) -> None:
+        """Notes whether the controller was started anew since the last reading: its sensor's zero may be lost then."""
+        booted_s = time.monotonic() - reading.timestamp_s
+        if self._booted_s is not None and booted_s - self._booted_s > RESTART_S:
+            self._zero_in_doubt = True
+        self._booted_s = booted_s
+
+    def _check_zero(self) -> None:
+        """Raises ArmFaultError where the force is not what it was before the controller was started anew."""
+        bias = np.zeros(6) if self._bias is None else self._bias
+        now, before, deadband = self._force_at_rest() - bias, self._felt, self.settings.admittance
+        off_n, off_nm = np.linalg.norm(now[:3] - before[:3]), np.linalg.norm(now[3:] - before[3:])
+        allowed_n = ZERO_TOLERANCE_N + deadband.force_deadband_n
+        allowed_nm = ZERO_TOLERANCE_NM + deadband.torque_deadband_nm
+        if off_n > allowed_n or off_nm > allowed_nm:
+            raise ArmFaultError(
+                ArmFaultKind.CONTROLLER_RESTARTED,
+                f"the controller at {self.settings.host} was started anew and feels {off_n:.1f} N and {off_nm:.2f} Nm "
+                f"more or less than before, allowed are {allowed_n:g} N and {allowed_nm:g} Nm: its zero may be lost. "
+                "See that nothing touches the tool, then start the session anew with --resume, which zeroes the force",
+            )
+        self._zero_in_doubt = False
 
     def _kept_alive(self) -> Reading:
         """A reading, while the program's watchdog is fed."""
@@ -263,6 +312,9 @@ class Ur5Driver:
     def _take(self, reading: Reading) -> RobotState:
         age_s = self._age_s(reading.timestamp_s)
         wrench = turned(reading.tcp_force)
+        self._felt = wrench if self._bias is None else wrench - self._bias
+        self._booted_s = time.monotonic() - reading.timestamp_s
+        self._read_s = reading.timestamp_s
         self._inputs = reading.inputs
         jacobian = self._kinematics.jacobian(reading.position_rad)
         self._newest = RobotState(
@@ -272,9 +324,16 @@ class Ur5Driver:
             joint_effort_nm=reading.moment_nm,
             tcp_in_base=self._kinematics.forward(reading.position_rad),
             tcp_velocity_in_base=jacobian @ reading.velocity_rad_s,
-            wrench_in_base=wrench if self._bias is None else wrench - self._bias,
+            wrench_in_base=self._felt,
         )
         return self._newest
+
+    def _since_last_s(self) -> float:
+        """Since the reading that was last answered: readings are left out where this machine is busy."""
+        before_s, self._written_s = self._written_s, self._read_s
+        if before_s is None:
+            return self.period_s
+        return min(max(self._read_s - before_s, 0.5 * self.period_s), LONG_PERIOD_S)
 
     def _age_s(self, timestamp_s: float) -> float:
         """How much longer than the quickest one this reading was under way. Raises ArmFaultError for old ones."""

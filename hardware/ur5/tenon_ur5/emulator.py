@@ -29,8 +29,10 @@ Disturbance = Literal["", "silence", "duplicates", "late", "garbage"]
 LATE_PERIODS = 20
 GARBAGE = bytes(range(255, 200, -1))
 POWERED_BIT, RUNNING_BIT = 0, 1
-PLAYING, STOPPED = 2, 1
+STOPPED, PLAYING, PAUSED = 1, 2, 4
 FREEDRIVE_DAMPING_NM_S = 4.0
+UNZEROED = np.array((4.0, -3.0, 6.0, 0.2, 0.1, -0.1))
+"""What an e-Series' sensor reads of nothing until it is zeroed, N and Nm. A CB3 has none, and nothing to zero."""
 
 
 class EmulatorSettings(Config):
@@ -38,6 +40,7 @@ class EmulatorSettings(Config):
 
     detector_input: digital input that the detector of the connection is wired to. protective_force_n: the controller
     stops by itself when the tool feels more. remote_control: as the switch on an e-Series' pendant.
+    software: PolyScope's version, as 5.9.4; empty: 3.15.8 or 5.12.6.
     """
 
     host: str = "127.0.0.10"
@@ -45,6 +48,7 @@ class EmulatorSettings(Config):
     detector_input: int = Field(default=0, ge=0, le=7)
     protective_force_n: PositiveFloat = 250.0
     remote_control: bool = True
+    software: str = Field(default="", pattern=r"^(\d+\.\d+\.\d+)?$")
 
     @property
     def rate_hz(self) -> float:
@@ -53,6 +57,9 @@ class EmulatorSettings(Config):
     @property
     def version(self) -> tuple[int, int, int, int]:
         """Of the software: major, minor, bug fix, build."""
+        if self.software:
+            major, minor, fix = map(int, self.software.split("."))
+            return (major, minor, fix, 0)
         return (3, 15, 8, 106339) if self.series == "cb3" else (5, 12, 6, 1102099)
 
 
@@ -73,7 +80,7 @@ class UrEmulator:
         self.program: ControlProgram | None = None
         self.why_stopped = ""
         """Why the last program ended."""
-        self._bias = np.zeros(6)
+        self._bias = self._unzeroed()
         self._boot_s = time.monotonic()
         self._braked = False
         self._clients: list[RtdeSession] = []
@@ -87,7 +94,12 @@ class UrEmulator:
     @property
     def plays(self) -> bool:
         """Whether the control program runs."""
-        return self.program is not None
+        return self.program is not None and not self.pauses
+
+    @property
+    def pauses(self) -> bool:
+        """Whether the control program waits for the end of a stop, to go on where it was."""
+        return self.program is not None and self.safety.pauses
 
     def start(self) -> None:
         """Opens its ports. Raises EmulatorError."""
@@ -119,10 +131,13 @@ class UrEmulator:
         self._ports.open()
 
     def reboot(self) -> None:
-        """The controller comes up again, without a program, its clock at 0; power and brakes as before."""
+        """The controller comes up again, without a program, its clock at 0, its sensor not zeroed.
+
+        Power and brakes are as before.
+        """
         self._ports.close_connections()
         self._end_program("the controller was started anew")
-        self._boot_s = time.monotonic()
+        self._boot_s, self._bias = time.monotonic(), self._unzeroed()
         self.registers = Registers()
         self.robot.tool = [0.0] * 6
         self.joints.set_tool(None)
@@ -131,7 +146,7 @@ class UrEmulator:
 
     def _run_program(self, felt: np.ndarray) -> None:
         program = self.program
-        if program is None:
+        if program is None or self.pauses:
             return
         if not self.safety.may_move:
             program.end(f"the arm was stopped: {self.safety.safety_mode.name.lower().replace('_', ' ')}")
@@ -176,11 +191,15 @@ class UrEmulator:
     def _zero_force(self) -> None:
         self._bias = self.plant.reading().wrench_in_base
 
+    def _unzeroed(self) -> np.ndarray:
+        return -UNZEROED if self.settings.series == "e-series" else np.zeros(6)
+
     # --- what is told -------------------------------------------------------------------------------------------------
 
     def _write_state(self, q: np.ndarray, qd: np.ndarray, effort: np.ndarray, felt: np.ndarray) -> None:
         values, joints, safety = self.registers.values, self.joints, self.safety
         playing = self.plays
+        runtime = PLAYING if playing else PAUSED if self.pauses else STOPPED
         pose, target = joints.kinematics.forward(q), joints.tcp_in_base()
         speed = turned(joints.kinematics.jacobian(q) @ qd).tolist()
         values.update(
@@ -199,7 +218,7 @@ class UrEmulator:
             safety_mode=int(safety.safety_mode),
             safety_status_bits=safety.status_bits,
             robot_status_bits=1 << POWERED_BIT | playing << RUNNING_BIT,
-            runtime_state=PLAYING if playing else STOPPED,
+            runtime_state=runtime,
             speed_scaling=1.0,
             target_speed_fraction=1.0,
             actual_digital_input_bits=int(self.plant.electrical()) << self.settings.detector_input,
@@ -269,7 +288,7 @@ class UrEmulator:
             "robotmode": lambda: f"Robotmode: {safety.robot_mode.name}",
             "safetystatus": lambda: f"Safetystatus: {safety.safety_mode.name}",
             "safetymode": lambda: f"Safetymode: {safety.safety_mode.name}",
-            "programstate": lambda: f"{'PLAYING' if self.plays else 'STOPPED'} {MARK}",
+            "programstate": lambda: f"{'PLAYING' if self.plays else 'PAUSED' if self.pauses else 'STOPPED'} {MARK}",
             "running": lambda: f"Program running: {str(self.plays).lower()}",
             "stop": self._stop_program,
             "unlock protective stop": safety.unlock_protective_stop,

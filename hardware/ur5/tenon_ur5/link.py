@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ POLL_S, MARGIN_PERIODS = 0.0003, 0.15
 RETRY_S = 0.25
 REACH_TIMEOUT_S = 1.0
 DASHBOARD_TIMEOUT_MS = 2000
+STOP_TIMEOUT_S = 0.5
+MESSAGE_SIZE = 1024
 TELLS_REMOTE_CONTROL = (5, 6)
 """First software that does: a CB3 has no such switch, who holds the pendant sees a program start."""
 NOT_UNDERSTOOD = "could not understand"
@@ -73,6 +76,11 @@ class Controller:
     robot_mode: str
     safety_mode: str
     remote_control: bool | None
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor version; zeros where it is not told."""
+        return release_of(self.version)
 
 
 class UrLink:
@@ -135,7 +143,13 @@ class UrLink:
             )
 
     def drop(self) -> None:
-        """Lets everything go, if it can. The program on the controller ends by its watchdog at the latest."""
+        """Lets everything go, if it can.
+
+        A stop of the controller's own only pauses the program, and where its reset is automatic the arm would go on
+        with what it was last told: the program is stopped, or ends by its watchdog where the dashboard is out of reach.
+        """
+        if self._control is not None:
+            stop_program(self._settings.host)
         if self.hangs:
             return
         for interface in (self._control, self._receive, self._io):
@@ -256,8 +270,7 @@ def ask_dashboard(host: str) -> Controller:
     try:
         client.connect(DASHBOARD_TIMEOUT_MS)
         model, version = str(client.getRobotModel()).strip(), str(client.polyscopeVersion()).strip()
-        numbers = re.search(r"(\d+)\.(\d+)", version)
-        tells = numbers is not None and tuple(map(int, numbers.groups())) >= TELLS_REMOTE_CONTROL
+        tells = release_of(version) >= TELLS_REMOTE_CONTROL
         return Controller(
             model="" if model.startswith(NOT_UNDERSTOOD) else model,
             version=version,
@@ -273,3 +286,24 @@ def ask_dashboard(host: str) -> Controller:
     finally:
         with contextlib.suppress(Exception):
             client.disconnect()
+
+
+def release_of(version: str) -> tuple[int, int]:
+    """Major and minor number of what a controller calls its version; zeros where there are none."""
+    found = re.search(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def stop_program(host: str) -> bool:
+    """Tells the dashboard to stop whatever runs or is paused. Returns whether the controller has answered.
+
+    Not by ur-rtde's client: a fault is no time to wait for it.
+    """
+    try:
+        with socket.create_connection((host, DASHBOARD_PORT), timeout=STOP_TIMEOUT_S) as dashboard:
+            dashboard.settimeout(STOP_TIMEOUT_S)
+            dashboard.recv(MESSAGE_SIZE)  # its greeting
+            dashboard.sendall(b"stop\n")
+            return bool(dashboard.recv(MESSAGE_SIZE))
+    except OSError:
+        return False

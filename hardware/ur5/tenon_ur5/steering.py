@@ -39,8 +39,8 @@ class Steering(ABC):
         """The arm begins anew, wherever it is."""
 
     @abstractmethod
-    def steer(self, control: Any, set_point: SetPoint, state: RobotState) -> None:
-        """One period. control: ur-rtde's control interface. state: the newest reading."""
+    def steer(self, control: Any, set_point: SetPoint, state: RobotState, period_s: float) -> None:
+        """One period. control: ur-rtde's control interface. state: the newest reading. period_s: since the last one."""
 
     @abstractmethod
     def stop(self, control: Any) -> None:
@@ -61,7 +61,7 @@ class _Compliant(Steering):
         if self._admittance is not None:
             self._admittance.reset()
 
-    def _goal(self, set_point: SetPoint, state: RobotState) -> Pose:
+    def _goal(self, set_point: SetPoint, state: RobotState, period_s: float) -> Pose:
         """Where the tool shall be now."""
         begins_to_hold, self._holding = set_point.holding and not self._holding, set_point.holding
         if set_point.joint_position_rad is not None:
@@ -72,7 +72,7 @@ class _Compliant(Steering):
             return set_point.tcp_in_base
         if begins_to_hold:  # where it was measured, so what the tool had given way until then is in the set point
             self._admittance.reset()
-        return self._admittance.step(set_point.tcp_in_base, state.wrench_in_base, self._settings.period_s)
+        return self._admittance.step(set_point.tcp_in_base, state.wrench_in_base, period_s)
 
 
 class SpeedSteering(_Compliant):
@@ -86,27 +86,31 @@ class SpeedSteering(_Compliant):
         super().reset()
         self._last = None
 
-    def steer(self, control: Any, set_point: SetPoint, state: RobotState) -> None:
-        joints_rad = set_point.joint_position_rad
-        goal = self._goal(set_point, state)
-        wanted = self._joint_speed(joints_rad, state) if joints_rad is not None else self._tool_speed(goal, state)
+    def steer(self, control: Any, set_point: SetPoint, state: RobotState, period_s: float) -> None:
+        settings, joints_rad = self._settings, set_point.joint_position_rad
+        goal = self._goal(set_point, state, period_s)
+        if joints_rad is None:
+            wanted = self._tool_speed(goal, state, period_s)
+        else:
+            wanted = self._joint_speed(joints_rad, state, period_s)
         self._last = goal if joints_rad is None else joints_rad
         speed = np.clip(wanted, -self._speed_limit, self._speed_limit)
-        control.speedJ(speed.tolist(), self._settings.speed_acceleration_rad_s2)
+        # Without a time speedj would last until the speed is reached, deaf to a newer one meanwhile.
+        control.speedJ(speed.tolist(), settings.speed_acceleration_rad_s2, settings.period_s)
 
     def stop(self, control: Any) -> None:
         control.speedStop()
 
-    def _joint_speed(self, goal_rad: Vector, state: RobotState) -> Vector:
+    def _joint_speed(self, goal_rad: Vector, state: RobotState, period_s: float) -> Vector:
         last, gain = self._last, self._settings.position_gain
-        ahead = (goal_rad - last) / self._settings.period_s if isinstance(last, np.ndarray) else np.zeros_like(goal_rad)
+        ahead = (goal_rad - last) / period_s if isinstance(last, np.ndarray) else np.zeros_like(goal_rad)
         speed: Vector = ahead + gain * (goal_rad - state.joint_position_rad)
         return speed
 
-    def _tool_speed(self, goal: Pose, state: RobotState) -> Vector:
+    def _tool_speed(self, goal: Pose, state: RobotState, period_s: float) -> Vector:
         ahead = np.zeros(6)
         if isinstance(self._last, Pose):
-            ahead = _between(self._last, goal) / self._settings.period_s
+            ahead = _between(self._last, goal) / period_s
         twist = ahead + self._settings.position_gain * _between(state.tcp_in_base, goal)
         jacobian = self._kinematics.jacobian(state.joint_position_rad)
         speed: Vector = jacobian.T @ np.linalg.solve(jacobian @ jacobian.T + DAMPING**2 * np.eye(6), twist)
@@ -124,14 +128,14 @@ class ServoSteering(_Compliant):
         super().reset()
         self._last_rad = None
 
-    def steer(self, control: Any, set_point: SetPoint, state: RobotState) -> None:
+    def steer(self, control: Any, set_point: SetPoint, state: RobotState, period_s: float) -> None:
         settings, last_rad = self._settings, self._last_rad
         if last_rad is None:
             last_rad = state.joint_position_rad
-        goal, target_rad = self._goal(set_point, state), set_point.joint_position_rad
+        goal, target_rad = self._goal(set_point, state, period_s), set_point.joint_position_rad
         if target_rad is None:
             target_rad = self._kinematics.inverse(goal, last_rad, SERVO_IK).joint_position_rad
-        step_rad = self._speed_limit * settings.period_s
+        step_rad = self._speed_limit * period_s
         self._last_rad = last_rad + np.clip(target_rad - last_rad, -step_rad, step_rad)
         control.servoJ(
             self._last_rad.tolist(),
@@ -147,7 +151,8 @@ class ServoSteering(_Compliant):
 
 
 class ForceModeSteering(Steering):
-    """force_mode: the controller itself gives way; it is told the spring's wrench towards the set point.
+    """force_mode: the controller itself gives way; it is told the wrench of a spring towards the set point and of a
+    damper, since of itself it keeps a speed for long.
 
     Joint set points are followed by their pose.
     """
@@ -156,17 +161,17 @@ class ForceModeSteering(Steering):
         super().__init__(settings, kinematics, arm)
         config: AdmittanceConfig = settings.admittance
         self._stiffness = np.array((*config.stiffness_n_m, *config.rotational_stiffness_nm_rad))
+        self._damping = np.repeat((settings.force_damping_n_s_m, settings.force_damping_nm_s_rad), 3)
 
     def reset(self) -> None:
         """Nothing is kept from one period to the next."""
 
-    def steer(self, control: Any, set_point: SetPoint, state: RobotState) -> None:
+    def steer(self, control: Any, set_point: SetPoint, state: RobotState, period_s: float) -> None:
         joints_rad = set_point.joint_position_rad
         goal = set_point.tcp_in_base if joints_rad is None else self._kinematics.forward(joints_rad)
         axes = matrix_from_quaternion(goal.quaternion_xyzw)
-        error = _between(state.tcp_in_base, goal)
-        local = np.concatenate((axes.T @ error[:3], axes.T @ error[3:]))
-        wrench = np.clip(self._stiffness * local, -FORCE_LIMIT, FORCE_LIMIT)
+        error, twist = _along(axes, _between(state.tcp_in_base, goal)), _along(axes, state.tcp_velocity_in_base)
+        wrench = np.clip(self._stiffness * error - self._damping * twist, -FORCE_LIMIT, FORCE_LIMIT)
         control.forceMode(
             pose_to_controller(goal), COMPLIANT_AXES, wrench.tolist(), FORCE_MODE_FIXED_FRAME, FORCE_MODE_SPEED
         )
@@ -187,3 +192,8 @@ def _between(start: Pose, end: Pose) -> Vector:
     """(6,) from one pose to the other in axes of the base, m and rad."""
     turn = rotation_vector(multiply(end.quaternion_xyzw, conjugate(start.quaternion_xyzw)))
     return np.concatenate((end.position_m - start.position_m, turn))
+
+
+def _along(axes: Vector, vector: Vector) -> Vector:
+    """(6,) in the base -> in axes (3, 3) of the base."""
+    return np.concatenate((axes.T @ vector[:3], axes.T @ vector[3:]))

@@ -36,6 +36,10 @@ ROBOT_MODES = {
 }
 
 
+POLYSCOPE_X = 10
+"""Its first major version."""
+
+
 def stop_of(reading: Reading) -> ArmFaultError | None:
     """Why the arm may not move, by its own report; None where it may."""
     stop = _safety_stop(reading.safety_bits)
@@ -99,9 +103,17 @@ def program_stop(watchdog_hz: float) -> ArmFaultError:
 def refusal_of(controller: Controller, software: int) -> str:
     """Why this controller is not the one that the robot's file describes; empty where it is."""
     if controller.model and not controller.model.upper().startswith("UR5"):
-        return f"it is a {controller.model}, the robot's file is of a UR5: correct host, or name another robot"
-    major = controller.version.partition(".")[0].removeprefix("URSoftware").strip()
-    if major != str(software):
+        return (
+            f"it is a {controller.model}, this driver moves a UR5 (CB3, `arm: ur5`) or a UR5e (e-Series, `arm: ur5e`) "
+            "and no other model, not their successor UR7e either: correct host, or name another robot"
+        )
+    major = controller.release[0]
+    if major >= POLYSCOPE_X:
+        return (
+            f"its software is {controller.version}, PolyScope X, which this driver does not know: it needs PolyScope 5 "
+            "(e-Series) or 3 (CB3)"
+        )
+    if major != software:
         return (
             f"its software is {controller.version}, series in the robot's file stands for {software}: set series to "
             f"{'e-series' if software == 3 else 'cb3'}"

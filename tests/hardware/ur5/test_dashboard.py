@@ -68,8 +68,24 @@ def test_controller_is_taken_whatever_its_software_cannot_tell(
 def test_another_model_and_local_control_are_refused() -> None:
     with dashboard("URSoftware 5.12.6.1102099 (Nov 01 2022)", {**SINCE_5_6, "get robot model": "UR10"}) as host:
         assert "it is a UR10" in refusal_of(ask_dashboard(host), 5)
+    with dashboard("URSoftware 5.22.0.1214383 (Mar 20 2025)", {**SINCE_5_6, "get robot model": "UR7e"}) as host:
+        assert "UR5e (e-Series, `arm: ur5e`) and no other model" in refusal_of(ask_dashboard(host), 5)
     with dashboard("URSoftware 5.12.6.1102099 (Nov 01 2022)", {**SINCE_5_6, "is in remote control": "false"}) as host:
         assert "local control" in refusal_of(ask_dashboard(host), 5)
+
+
+@pytest.mark.parametrize("software", [3, 5])
+def test_polyscope_x_is_not_taken_for_a_wrong_series(software: int) -> None:
+    with dashboard("URSoftware 10.11.0.1 (Nov 01 2025)", SINCE_5_6) as host:
+        refusal = refusal_of(ask_dashboard(host), software)
+    assert "PolyScope X" in refusal and "set series" not in refusal
+
+
+def test_doctor_names_where_closed_ports_are_enabled() -> None:
+    """As shipped a newer e-Series has some of its services disabled."""
+    with dashboard("URSoftware 5.12.6.1102099 (Nov 01 2022)", SINCE_5_6) as host:
+        (finding,) = check(DriverSettings(host=host, series="e-series"))
+    assert "30004 (RTDE)" in finding.seen and "Settings, Security, Services" in finding.remedy
 
 
 def test_doctor_takes_reduced_limits_for_well(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,55 @@ def test_power_after_an_emergency_stop_is_a_persons_affair(driver: DriverProcess
     assert driver.state is DriverState.ACTIVE
 
 
+@pytest.mark.parametrize("command", ["servo", "speed"])
+def test_stop_that_is_reset_by_itself_lets_nothing_go_on(
+    command: str, device: EmulatorProcess, make: Callable[..., DriverProcess]
+) -> None:
+    """The controller only pauses its program: with an automatic reset it would go on with what it was last told."""
+    heal(device)
+    driver = make(command=command)
+    driver.configure()
+    driver.activate()
+    hand = Hand(driver)
+    hand.turns(30, step_m=MOVING)
+    device.call("safety.safeguard", is_open=True)
+    assert named(hand, {ArmFaultKind.SAFEGUARD_STOP})
+    held_rad = at_rest(device)
+    device.call("safety.safeguard", is_open=False)
+    assert not device.get("plays"), "nobody has asked for it"
+    time.sleep(0.3)
+    assert joints(device) == pytest.approx(held_rad, abs=AT_REST_RAD)
+
+
+def test_force_without_its_zero_is_not_followed_after_a_restart(make: Callable[..., DriverProcess]) -> None:
+    """An e-Series' sensor is zeroed by the driver, and forgets it where the controller is started anew."""
+    host = address(1)
+    with EmulatorProcess(emulated(host, series="e-series"), "easy") as device:
+        driver = make(host=host, series="e-series")
+        driver.configure()
+        driver.activate()
+        hand = Hand(driver)
+        hand.turns(20)
+        device.call("safety.protective_stop")
+        assert named(hand, {ArmFaultKind.PROTECTIVE_STOP})
+        heal(device)
+        driver.recover()
+        hand.turns(20)
+        device.call("safety.protective_stop")
+        assert named(hand, {ArmFaultKind.PROTECTIVE_STOP})
+        device.call("reboot")
+        heal(device)
+        for _ in range(2):
+            with pytest.raises(ArmFaultError, match="start the session anew with --resume") as caught:
+                driver.recover()
+            assert caught.value.kind is ArmFaultKind.CONTROLLER_RESTARTED
+        driver.close()
+        driver.configure()
+        driver.activate()
+        assert np.abs(Hand(driver).turns(20)[-1].wrench_in_base[:3]).max() < 0.5
+        driver.close()
+
+
 def test_packets_that_come_twice_change_nothing(driver: DriverProcess, device: EmulatorProcess) -> None:
     hand = Hand(driver)
     device.put("disturbance", "duplicates")

@@ -12,10 +12,13 @@ from pydantic import ValidationError
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.control.drivers import ArmFaultError, ArmFaultKind, DriverState
+from tenon.control.kinematics import Kinematics
+from tenon.control.loop import SetPoint
 from tenon.simulation.connectors import ConnectorConfig
 from tenon.simulation.insertion import tcp_in_flange
 from tenon_ur5.config import DriverSettings
 from tenon_ur5.driver import Ur5Driver
+from tenon_ur5.frames import pose_to_controller
 from tenon_ur5.link import Controller, Reading, UrLink
 
 SETTINGS = DriverSettings(host="127.0.0.1", series="e-series")
@@ -35,6 +38,18 @@ class Control:
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: name != self.refused
+
+
+class Listener(Control):
+    """Takes every command, and remembers the joint speeds that it was told."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.speeds_rad_s: list[list[float]] = []
+
+    def speedJ(self, speed_rad_s: list[float], *_: float) -> bool:  # noqa: N802 - ur-rtde's name
+        self.speeds_rad_s.append(speed_rad_s)
+        return True
 
 
 def driver_of(monkeypatch: pytest.MonkeyPatch, settings: DriverSettings, reading: Reading) -> Ur5Driver:
@@ -61,6 +76,31 @@ def test_arm_is_not_driven_where_a_step_of_the_start_was_refused(refused: str, m
         driver.activate()
     assert caught.value.kind is ArmFaultKind.NOT_READY
     assert driver.state is DriverState.INACTIVE
+
+
+def test_goal_that_has_gone_on_while_a_reading_was_lost_is_not_taken_for_a_faster_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """0.1 rad/s, by the controller's clock."""
+    settings, listener, gone_s = SETTINGS.model_copy(update={"command": "speed"}), Listener(), 0.0
+    monkeypatch.setattr(UrLink, "control", listener)
+    driver = driver_of(monkeypatch, settings, READING)
+    home_rad = np.array(load_named(ArmConfig, ConfigKind.ARMS, "ur5").home_rad)
+    kinematics = Kinematics(
+        load_named(ArmConfig, ConfigKind.ARMS, "ur5"),
+        tcp_in_flange(load_named(ConnectorConfig, ConfigKind.CONNECTORS, "easy")),
+    )
+    there = replace(READING, position_rad=home_rad, tcp_pose=tuple(pose_to_controller(kinematics.forward(home_rad))))
+    monkeypatch.setattr(UrLink, "next_reading", lambda _: replace(there, timestamp_s=1.0 + gone_s))
+    driver.configure()
+    driver.activate()
+    for period_s in (0.002, 0.002, 0.006, 0.002):
+        gone_s += period_s
+        state = driver.read()
+        goal_rad = home_rad + np.array((0.1 * gone_s, 0.0, 0.0, 0.0, 0.0, 0.0))
+        driver.write(SetPoint(state.tcp_in_base, goal_rad, holding=False, reason=""))
+    speeds_rad_s = np.array(listener.speeds_rad_s)[1:, 0]
+    assert speeds_rad_s == pytest.approx(0.1, abs=0.1 * gone_s * settings.position_gain)
 
 
 @pytest.mark.parametrize(("pin", "connected"), [(3, True), (2, False)])

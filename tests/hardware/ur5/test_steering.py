@@ -9,6 +9,7 @@ import pytest
 
 from tenon.configuration.arm import ArmConfig
 from tenon.configuration.resolve import ConfigKind, load_named
+from tenon.configuration.robot import RobotConfig
 from tenon.control.kinematics import Kinematics
 from tenon.control.loop import SetPoint
 from tenon.control.types import Pose, RobotState, Vector
@@ -38,8 +39,9 @@ class FollowingArm:
 class Stand:
     """An arm under a constant push, with its steering."""
 
-    def __init__(self, **settings: Any) -> None:
-        given = DriverSettings(host="127.0.0.1", series="cb3", **settings)
+    def __init__(self, wrench: Vector = UP_16_N, **settings: Any) -> None:
+        given = DriverSettings(**{"host": "127.0.0.1", "series": "cb3", **settings})
+        self.wrench, self.period_s = wrench, given.period_s
         self.kinematics = Kinematics(ARM)
         self.arm = FollowingArm(given.period_s)
         self.steering = create_steering(given, self.kinematics, ARM)
@@ -51,8 +53,9 @@ class Stand:
     def turn(self, target: Pose, *, holding: bool = False, joints_rad: Vector | None = None) -> Vector:
         """By how much the TCP goes in this period."""
         measured_rad, before_m = self.arm.joints_rad, self.tcp.position_m
-        state = RobotState(0, measured_rad, np.zeros(6), np.zeros(6), self.tcp, wrench_in_base=UP_16_N)
-        self.steering.steer(self.arm, SetPoint(target, joints_rad, holding=holding, reason=""), state)
+        state = RobotState(0, measured_rad, np.zeros(6), np.zeros(6), self.tcp, wrench_in_base=self.wrench)
+        set_point = SetPoint(target, joints_rad, holding=holding, reason="")
+        self.steering.steer(self.arm, set_point, state, self.period_s)
         return self.tcp.position_m - before_m
 
 
@@ -84,3 +87,14 @@ def test_what_gave_way_before_a_motion_of_the_joints_is_forgotten_after_it(comma
     there = stand.tcp
     steps_m = [stand.turn(there) for _ in range(20)]
     assert np.abs(steps_m).max() < STEP_MAX_M
+
+
+def test_arm_of_a_cb3_does_not_follow_what_its_estimate_may_be_wrong_by() -> None:
+    """As shipped. It has no sensor: 10 N and 5 Nm are felt where nothing is."""
+    shipped = load_named(RobotConfig, ConfigKind.ROBOTS, "ur5").driver.settings
+    stand = Stand(np.array((9.9, -9.9, 9.9, 4.9, -4.9, 4.9)), **shipped)
+    asked = stand.tcp
+    for _ in range(100):
+        stand.turn(asked)
+    assert stand.tcp.position_m == pytest.approx(asked.position_m, abs=1e-5)
+    assert stand.arm.joints_rad == pytest.approx(HOME_RAD, abs=1e-4)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,9 +19,10 @@ from tenon.control.types import Pose, Vector
 
 DAMPING = 0.01
 LOOKAHEAD_MIN_S = 0.03
-FORCE_MODE_MOBILITY_M_S_N = 0.002
-FORCE_MODE_MOBILITY_RAD_S_NM = 0.2
+FORCE_MODE_MASS_KG, FORCE_MODE_INERTIA_KG_M2 = 20.0, 0.4
+"""What the wrench accelerates: how a controller chooses it is not told, that it keeps a speed without damping is."""
 STOP_DECELERATION_RAD_S2 = 10.0
+SPEED_REACHED_RAD_S = 1e-6
 
 
 class Joints:
@@ -154,38 +156,69 @@ class Servo:
         return False
 
 
-class Speed:
-    """speedj, speedl: to the newest speed at no more than the acceleration. twist: of the TCP; else of the joints."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeedCall:
+    """One speedj or speedl. target: (n,) of the joints, or with twist (6,) of the TCP. time_s: 0 for none."""
 
-    def __init__(self, target: Vector, acceleration: float, *, twist: bool) -> None:
-        self._target, self._acceleration, self._twist = target, max(acceleration, 1e-3), twist
+    target: Vector
+    acceleration: float
+    time_s: float
+    twist: bool
+
+
+class Speed:
+    """speedj, speedl: call after call, each to its speed at no more than its acceleration, the speed kept between.
+
+    A call ends after its time; one without a time when its speed is reached, and nothing newer counts until then.
+    """
+
+    def __init__(self, call: SpeedCall) -> None:
+        self._call, self._next = call, call
+        self._passed_s = 0.0
+
+    def take(self, call: SpeedCall) -> None:
+        """The newest wish: made once the call under way has ended."""
+        self._next = call
 
     def step(self, joints: Joints, period_s: float) -> bool:
-        wanted = joints.joint_velocity(self._target) if self._twist else self._target
-        allowed = self._acceleration * (10.0 if self._twist else 1.0) * period_s
+        call = self._call
+        wanted = joints.joint_velocity(call.target) if call.twist else call.target
+        allowed = max(call.acceleration, 1e-3) * (10.0 if call.twist else 1.0) * period_s
         change = np.clip(wanted - joints.velocity_rad_s, -allowed, allowed)
         joints.turn(joints.velocity_rad_s + change, period_s)
+        self._passed_s += period_s
+        reached = np.abs(wanted - joints.velocity_rad_s).max() < SPEED_REACHED_RAD_S
+        ended = self._passed_s > call.time_s - 0.5 * period_s if call.time_s > 0.0 else reached
+        if ended:
+            self._call, self._passed_s = self._next, 0.0
         return False
 
 
 class ForceMode:
-    """force_mode: along the chosen axes of a frame the TCP goes where the wrench wants it, no faster than the limits.
+    """force_mode: along the chosen axes of a frame the wrench makes the TCP go, no faster than the limits.
 
-    rotation: (3, 3) the frame's axes in the base. wrench, limits: (6,) in that frame. felt_in_base: asked each period.
+    rotation: (3, 3) the frame's axes in the base. wrench, limits: (6,) in that frame. damping: share of the speed that
+    a period takes out; with none it is kept. felt_in_base: asked each period.
     """
 
-    def __init__(self, rotation: Vector, selection: Vector, wrench: Vector, limits: Vector) -> None:
+    def __init__(self, rotation: Vector, selection: Vector, wrench: Vector, limits: Vector, *, damping: float) -> None:
         self._rotation, self._selection = rotation, selection
         self._wrench, self._limits = wrench, np.abs(limits)
+        self.damping = damping
         self.felt_in_base = np.zeros(6)
 
     def step(self, joints: Joints, period_s: float) -> bool:
-        felt = np.concatenate((self._rotation.T @ self.felt_in_base[:3], self._rotation.T @ self.felt_in_base[3:]))
-        mobility = np.repeat((FORCE_MODE_MOBILITY_M_S_N, FORCE_MODE_MOBILITY_RAD_S_NM), 3)
-        speed = np.clip(mobility * (self._wrench + felt), -self._limits, self._limits) * self._selection
+        felt = self._local(self.felt_in_base)
+        speed = self._local(joints.kinematics.jacobian(joints.position_rad) @ joints.velocity_rad_s)
+        mass = np.repeat((FORCE_MODE_MASS_KG, FORCE_MODE_INERTIA_KG_M2), 3)
+        speed = (1.0 - self.damping) * speed + period_s * (self._wrench + felt) / mass
+        speed = np.clip(speed, -self._limits, self._limits) * self._selection
         twist = np.concatenate((self._rotation @ speed[:3], self._rotation @ speed[3:]))
         joints.turn(joints.joint_velocity(twist), period_s)
         return False
+
+    def _local(self, in_base: Vector) -> Vector:
+        return np.concatenate((self._rotation.T @ in_base[:3], self._rotation.T @ in_base[3:]))
 
 
 class Stop:

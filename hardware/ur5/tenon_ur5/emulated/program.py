@@ -12,7 +12,7 @@ import numpy as np
 
 from tenon.control.geometry import matrix_from_quaternion
 from tenon.control.types import Vector
-from tenon_ur5.emulated.motion import ForceMode, Joints, Motion, MoveJ, MoveL, Path, Servo, Speed, Stop
+from tenon_ur5.emulated.motion import ForceMode, Joints, Motion, MoveJ, MoveL, Path, Servo, Speed, SpeedCall, Stop
 from tenon_ur5.emulated.registers import Registers
 from tenon_ur5.frames import pose_from_controller, pose_of, pose_to_controller, turned
 
@@ -24,6 +24,9 @@ _OFFSET = re.compile(r"# float register offset\n(\d+)")
 _POINT = re.compile(r"^\s*move([jl])\(p?\[([^\]]+)\],a=([\d.e+-]+),v=([\d.e+-]+),r=", re.MULTILINE)
 MARK = "rtde_control"
 """Without this in its text a script is somebody else's."""
+FREEDRIVE, DAMPING = "freedrive_mode(", "force_mode_set_damping("
+"""ur-rtde leaves out what the controller's software does not know; the command is acknowledged all the same."""
+DAMPING_AT_START = 0.025
 
 
 class ControlProgram:
@@ -35,6 +38,8 @@ class ControlProgram:
         registers.forget_command()
         registers.tell_integer(0, READY)
         self._registers, self._joints, self._robot = registers, joints, robot
+        self._knows_freedrive, self._knows_damping = FREEDRIVE in text, DAMPING in text
+        self._damping = DAMPING_AT_START
         self._path = [_point(*match) for match in _POINT.findall(text)]
         self._motion: Motion | None = None
         self._force: ForceMode | None = None
@@ -129,17 +134,30 @@ class ControlProgram:
         frame = pose_from_controller(registers.numbers(0))
         selection = np.array([registers.integer(2 + axis) for axis in range(6)], dtype=np.float64)
         wrench, limits = np.array(registers.numbers(6)), np.array(registers.numbers(12))
-        self._force = ForceMode(matrix_from_quaternion(frame.quaternion_xyzw), selection, wrench, limits)
+        damping = self._damping if self._force is None else self._force.damping
+        rotation = matrix_from_quaternion(frame.quaternion_xyzw)
+        self._force = ForceMode(rotation, selection, wrench, limits, damping=damping)
 
     def _end_force_mode(self) -> None:
         self._force, self._motion = None, Stop()
 
+    def _set_damping(self) -> None:
+        """Counts from the next time that force mode is entered."""
+        if self._knows_damping:
+            self._damping = self._registers.number(0)
+
     def _speed_joints(self) -> None:
-        self._motion = Speed(np.array(self._registers.numbers(0)), self._registers.number(6), twist=False)
+        self._speed(np.array(self._registers.numbers(0)), twist=False)
 
     def _speed_tool(self) -> None:
-        twist = turned(np.array(self._registers.numbers(0)))
-        self._motion = Speed(twist, self._registers.number(6), twist=True)
+        self._speed(turned(np.array(self._registers.numbers(0))), twist=True)
+
+    def _speed(self, target: Vector, *, twist: bool) -> None:
+        call = SpeedCall(target, self._registers.number(6), self._registers.number(7), twist)
+        if isinstance(self._motion, Speed):
+            self._motion.take(call)
+        else:
+            self._motion = Speed(call)
 
     def _servo_joints(self) -> None:
         self._motion = Servo(np.array(self._registers.numbers(0)), self._registers.number(9))
@@ -191,15 +209,24 @@ class ControlProgram:
         self._watchdog_s = 1.0 / frequency_hz if frequency_hz > 0.0 else None
         self._silent_s = 0.0
 
-    def _freedrive(self) -> None:
+    def _teach(self) -> None:
         self._robot.freedrive = True
 
-    def _end_freedrive(self) -> None:
+    def _end_teach(self) -> None:
         self._robot.freedrive = False
         self._motion = None
 
+    def _freedrive(self) -> None:
+        if self._knows_freedrive:
+            self._teach()
+
+    def _end_freedrive(self) -> None:
+        if self._knows_freedrive:
+            self._end_teach()
+
     def _tell_freedrive(self) -> None:
-        self._registers.tell_integer(1, int(self._robot.freedrive))
+        if self._knows_freedrive:
+            self._registers.tell_integer(1, int(self._robot.freedrive))
 
     def _zero_force(self) -> None:
         self._robot.zero_force()
@@ -229,8 +256,9 @@ _ACTIONS: dict[int, Callable[[ControlProgram], None]] = {
     10: ControlProgram._speed_tool,
     11: ControlProgram._servo_joints,
     17: ControlProgram._set_payload,
-    18: ControlProgram._freedrive,
-    19: ControlProgram._end_freedrive,
+    18: ControlProgram._teach,
+    19: ControlProgram._end_teach,
+    20: ControlProgram._set_damping,
     24: ControlProgram._servo_tool,
     26: ControlProgram._tell_step_time,
     29: ControlProgram._set_tcp,

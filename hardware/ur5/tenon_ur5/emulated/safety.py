@@ -45,6 +45,12 @@ class SafetySystem:
         return self.robot_mode is RobotMode.RUNNING and self.safety_mode is SafetyMode.NORMAL
 
     @property
+    def pauses(self) -> bool:
+        """Whether a program waits for the end of a stop. Its watchdog is not known to count meanwhile."""
+        stopped = self.safety_mode in (SafetyMode.PROTECTIVE_STOP, SafetyMode.SAFEGUARD_STOP)
+        return stopped and self.robot_mode is RobotMode.RUNNING
+
+    @property
     def status_bits(self) -> int:
         return sum(1 << bit for bit in _BITS[self.safety_mode])
 
@@ -60,7 +66,7 @@ class SafetySystem:
         return "Protective stop releasing"
 
     def safeguard(self, *, is_open: bool) -> None:
-        """A fence. Closing it is enough."""
+        """A fence whose reset is automatic: closing it is enough."""
         if is_open and self.safety_mode is SafetyMode.NORMAL:
             self.safety_mode = SafetyMode.SAFEGUARD_STOP
         elif not is_open and self.safety_mode is SafetyMode.SAFEGUARD_STOP:
