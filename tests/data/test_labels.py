@@ -187,5 +187,5 @@ def test_a_folder_of_labels_is_no_episode(labels: LabelStore, episode: Episode) 
 
 def test_an_episode_without_pictures_says_what_is_needed(recording: Any) -> None:
     samples = [sample for sample in recording.ros.samples(3) if sample.topic != "/transition"]
-    with pytest.raises(LabelError, match="observation: image"):
+    with pytest.raises(LabelError, match=r"tenon record --task \w+ --observation image --out"):
         load_frames(read_episode(recording.finished(7, samples)))

@@ -136,8 +136,10 @@ def load_frames(episode: Episode) -> Frames:
     seen = [image for image in images if image is not None]
     if not steps or len(seen) != len(steps):
         raise LabelError(
-            f"{episode.path}: {len(seen)} of its {len(steps)} transitions hold a picture, all are needed: record it "
-            f"with `observation: image`"
+            f"{episode.path}: {len(seen)} of its {len(steps)} transitions hold a picture, all are needed, as "
+            f"classifiers learn from these and from no recorded camera topic: record anew with `--observation image` "
+            f"(tenon record --task {episode.contract.task} --observation image --out runs/seen), or in a session's "
+            f"file with `observation: image`"
         )
     stamps_ns = np.array([step.stamp_ns for step in steps], np.int64)
     return Frames(
