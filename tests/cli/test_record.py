@@ -140,3 +140,8 @@ def test_recording_that_is_there_is_not_written_over_and_says_how_to_go_on(
     assert record()[0] == 2
     told = " ".join(capsys.readouterr().err.split())
     assert "type the same line with --resume" in told and "name another --out" in told
+
+
+def test_demonstrations_that_are_to_be_labelled_keep_their_pictures(record: Any, tmp_path: Path) -> None:
+    assert record("--observation", "image")[0] == 0
+    assert yaml.safe_load((tmp_path / "run/session.yaml").read_text())["observation"] == "image"
