@@ -17,13 +17,13 @@ ServoId = Annotated[int, Field(ge=0, le=SERVO_ID_MAX)]
 class ServoConfig(Config):
     """One servo of the bus.
 
-    joint: what it moves, a name of the hand's file. zero_tick: its position where that joint is at 0 rad. direction: 1
-    where the joint turns with the servo.
+    joint: what it moves, a name of the hand's file. zero_tick: its position where that joint is at 0 rad; a finger's
+    whole range must lie within one turn of the servo. direction: 1 where the joint turns with the servo.
     """
 
     servo_id: ServoId
     joint: Annotated[str, Field(min_length=1)]
-    zero_tick: int = table.TICKS_PER_TURN // 2
+    zero_tick: Annotated[int, Field(ge=0, lt=table.TICKS_PER_TURN)] = table.TICKS_PER_TURN // 2
     direction: Literal[-1, 1] = 1
 
 
@@ -35,11 +35,12 @@ class DriverSettings(Config):
     current_limit_a: most that a finger's servo draws while it works; valve_current_limit_a, valve_speed_rad_s: of the
     valve's as it turns back. torque_constant_nm_a: of an XM430-W210, from its manual's stall point.
     temperature_max_c: a hotter servo is a fault; it must be below the servo's own limit, at which it shuts down.
-    effort_max_nm, effort_time_s: a joint that pushes harder for this long is a fault, before the servo's own overload.
+    effort_max_nm, effort_time_s: a joint that pushes harder for this long is a fault, before the servo's own overload;
+    less than current_limit_a allows, or it would never be.
     period_s: from one turn of read and write to the next.
-    on_loss: what the fingers do when commands or the bus are lost. release: they let go, after bus_watchdog_s of
-    silence each servo by its own watchdog, as far as its firmware does so (manual.md). hold: they stay where they are,
-    with the current limit. For an overload or a hot servo they let go in any case.
+    on_loss: what the fingers do when commands or the bus are lost. release: after bus_watchdog_s of silence each servo
+    stops by its own watchdog, with the torque that it has; the driver lets them go as soon as it reaches them. hold:
+    they go where they were last told, and stay there. For an overload or a hot servo they let go in any case.
     misses_max: answers in a row that may be missing or damaged. answer_margin_s: how long an answer may take beyond
     its time on the wire: on a USB adapter its latency timer.
     connect_timeout_s: how long the servos may take to be all there, where the claw is switched on with the session.
@@ -56,7 +57,7 @@ class DriverSettings(Config):
     valve_speed_rad_s: PositiveFloat = 2.0
     torque_constant_nm_a: PositiveFloat = 1.3
     temperature_max_c: PositiveInt = 65
-    effort_max_nm: PositiveFloat = 1.0
+    effort_max_nm: PositiveFloat = 0.45
     effort_time_s: PositiveFloat = 2.0
     period_s: PositiveFloat = 0.01
     on_loss: Literal["release", "hold"] = "release"
@@ -73,4 +74,10 @@ class DriverSettings(Config):
             raise ValueError(f"servo_id must differ, two servos that answer to one collide: {ids}")
         if self.baud_rate not in table.BAUD_RATES.values():
             raise ValueError(f"baud_rate {self.baud_rate} is none of {', '.join(map(str, table.BAUD_RATES.values()))}")
+        most_nm = self.current_limit_a * self.torque_constant_nm_a
+        if self.effort_max_nm >= most_nm:
+            raise ValueError(
+                f"effort_max_nm is {self.effort_max_nm:g}, but current_limit_a lets no joint push harder than "
+                f"{most_nm:.2f} Nm, so that no overload would ever be seen: set it below that"
+            )
         return self

@@ -85,9 +85,11 @@ BAUD_RATES: dict[int, int] = {
 }
 
 TICKS_PER_TURN = 4096
+"""All that a servo's encoder tells apart once its supply was off: turns are counted from then on."""
 RAD_PER_TICK = 2 * math.pi / TICKS_PER_TURN
 WATCHDOG_TRIPPED = -1
-"""Of ``BUS_WATCHDOG`` once the bus was silent for too long: the servo lets go and takes no goal before it is 0."""
+"""Of ``BUS_WATCHDOG`` once the bus was silent for too long while the servo had torque: it stops where it is, keeps its
+torque, and takes no goal before this is 0."""
 A_PER_UNIT = 2.69e-3
 RAD_S_PER_UNIT = 0.229 * 2 * math.pi / 60
 V_PER_UNIT = 0.1

@@ -23,7 +23,7 @@ from tenon_claw.bus import BusError, BusLostError, NoAnswerError, Present, Servo
 from tenon_claw.commissioning import wanted
 from tenon_claw.config import DriverSettings
 from tenon_claw.guard import Guard
-from tenon_claw.units import to_rad, to_tick
+from tenon_claw.units import check_turns, to_rad, to_tick
 
 VALVE_THERE_RAD = 0.04
 VALVE_TIMEOUT_S = 6.0
@@ -43,6 +43,7 @@ class ClawDriver:
                 f"the settings name servos for {', '.join(joints)}, but hand {settings.hand!r} has "
                 f"{', '.join(hand.joint_names)}: bring driver.settings.servos into that order"
             )
+        check_turns(settings, hand)
         self.settings = settings
         self._hand = hand
         self._ids = [servo.servo_id for servo in settings.servos]
@@ -167,17 +168,18 @@ class ClawDriver:
         servo = self.settings.valve
         goal_rad = self._valve_rad + math.remainder(target_rad - self._valve_rad, 2 * math.pi)
         speed = max(1, round(self.settings.valve_speed_rad_s / table.RAD_S_PER_UNIT))
-        wanted = {
-            table.BUS_WATCHDOG: self._silence_units,
-            table.TORQUE_ENABLE: 1,
-            table.PROFILE_VELOCITY: speed,
-            table.GOAL_CURRENT: _units(self.settings.valve_current_limit_a),
-            table.GOAL_POSITION: to_tick(servo, goal_rad),
-        }
+        wanted = (
+            (table.BUS_WATCHDOG, self._silence_units),
+            (table.PROFILE_VELOCITY, speed),
+            (table.GOAL_CURRENT, _units(self.settings.valve_current_limit_a)),
+            (table.GOAL_POSITION, to_tick(servo, self._valve_rad)),  # where it was last sent must not count any more
+            (table.TORQUE_ENABLE, 1),
+            (table.GOAL_POSITION, to_tick(servo, goal_rad)),
+        )
         with self._on_bus():
-            # Packets that nobody answers: waiting for four answers would hold the fingers' loop up. Whether they were
+            # Packets that nobody answers: waiting for six answers would hold the fingers' loop up. Whether they were
             # taken shows when the valve arrives.
-            for item, value in wanted.items():
+            for item, value in wanted:
                 self._bus.write_all(item, {servo.servo_id: value})
         self._valve_goal = (goal_rad, time.monotonic() + VALVE_TIMEOUT_S)
 
@@ -214,9 +216,16 @@ class ClawDriver:
     # --- on the bus ---------------------------------------------------------------------------------------------------
 
     def _reach(self) -> None:
-        """Opens the port, asks every servo for itself, and sets up what lies in RAM. No servo has torque afterwards."""
+        """Opens the port, asks every servo for itself, and sets up what lies in RAM. No servo has torque afterwards.
+
+        Where one is missing the others have let go all the same, if ``on_loss`` says so.
+        """
         with self._on_bus():
             self._bus.open()
+            if self.settings.on_loss == "release":
+                self._let_go()
+            else:
+                self.let_valve_go()
             self._find_all()
             for servo_id in self._names:
                 self._bus.write(servo_id, table.TORQUE_ENABLE, 0)
@@ -274,20 +283,26 @@ class ClawDriver:
         """Torque on, with the goal where each finger is. All let go where one cannot."""
         self._guard.restart()
         self._note(self.ask())
-        self._goal_rad, self._holds, self._guided = self._position_rad, True, False
-        limits = dict.fromkeys(self._ids, _units(self.settings.current_limit_a))
         try:
             with self._on_bus():
-                for servo_id in self._ids:
-                    self._bus.write(servo_id, table.BUS_WATCHDOG, 0)  # one that has tripped takes nothing else
-                    if self.settings.on_loss == "release":  # before the torque: this process may end in between
-                        self._bus.write(servo_id, table.BUS_WATCHDOG, self._silence_units)
-                    self._bus.write(servo_id, table.TORQUE_ENABLE, 1)
-                self._bus.write_all(table.GOAL_CURRENT, limits)
-                self._send_goals(self._goal_rad)
+                ticks = [self._take_hold_by(servo.servo_id) for servo in self.settings.servos]
         except ArmFaultError:
             self._stop(release=True)
             raise
+        held = zip(self.settings.servos, ticks, strict=True)
+        self._goal_rad = np.array([to_rad(servo, tick) for servo, tick in held])
+        self._holds, self._guided = True, False
+
+    def _take_hold_by(self, servo_id: int) -> int:
+        """One servo. Its torque comes last: it must find neither an older goal nor more current. Returns the goal."""
+        self._bus.write(servo_id, table.BUS_WATCHDOG, 0)  # one that has tripped takes nothing else
+        tick = self._bus.read(servo_id, table.PRESENT_POSITION)
+        self._bus.write(servo_id, table.GOAL_CURRENT, _units(self.settings.current_limit_a))
+        self._bus.write(servo_id, table.GOAL_POSITION, tick)
+        if self.settings.on_loss == "release":
+            self._bus.write(servo_id, table.BUS_WATCHDOG, self._silence_units)
+        self._bus.write(servo_id, table.TORQUE_ENABLE, 1)
+        return tick
 
     @property
     def _silence_units(self) -> int:

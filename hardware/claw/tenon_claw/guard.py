@@ -73,7 +73,7 @@ class Guard:
         if seen.watchdog == table.WATCHDOG_TRIPPED:
             return ArmFaultError(
                 ArmFaultKind.COMMAND_TIMEOUT,
-                f"{who} let go by itself: the bus was silent for more than {self._settings.bus_watchdog_s:g} s. See "
+                f"{who} stopped by itself: the bus was silent for more than {self._settings.bus_watchdog_s:g} s. See "
                 "why the driver stalled",
             )
         if not seen.torque:

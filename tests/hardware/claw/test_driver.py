@@ -127,6 +127,14 @@ def test_servos_of_another_hand_are_refused(settings):
         ClawDriver(settings.model_copy(update={"servos": swapped}), HAND)
 
 
+def test_a_joint_that_goes_beyond_one_turn_of_its_servo_is_refused(settings):
+    late = settings.servos[0].model_copy(update={"zero_tick": 3900})
+    with pytest.raises(DriverError, match=r"finger_a_swing goes from -0.45 to 1.35 rad, .* 3607 to 4780 of servo 10"):
+        ClawDriver(settings.model_copy(update={"servos": (late, *settings.servos[1:])}), HAND)
+    with pytest.raises(ValueError, match="zero_tick"):
+        type(late)(servo_id=10, joint="finger_a_swing", zero_tick=4096)
+
+
 def test_servos_that_were_never_set_up_are_refused_with_what_to_type(settings):
     slow = settings.model_copy(update={"baud_rate": 57_600})
     wrong = pytest.raises(DriverError, match=r"return delay of servo 10 is 250, 0 is needed.*tenon claw setup")

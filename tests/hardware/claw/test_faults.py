@@ -37,6 +37,19 @@ def is_limp(claw):
     return not any(claw.servo(servo_id).has_torque for servo_id in IDS)
 
 
+def has_stopped(claw, *servo_ids):
+    """By the servos' own watchdog."""
+    return all(claw.servo(one).value(table.BUS_WATCHDOG) == table.WATCHDOG_TRIPPED for one in servo_ids or IDS)
+
+
+def assert_it_stands_still_with_its_torque(claw):
+    assert has_torque(claw)
+    time.sleep(0.2)  # for what was in motion
+    before_rad = claw.joint_position_rad
+    time.sleep(0.3)
+    np.testing.assert_allclose(claw.joint_position_rad, before_rad, atol=STILL_RAD)
+
+
 def work(driver, turns=10):
     """Some turns of a claw that is asked to move."""
     for _ in range(turns):
@@ -82,13 +95,14 @@ def assert_it_works_again(claw, driver):
     eventually(lambda: np.abs(claw.joint_position_rad - before_rad).max() > 0.08, "the claw moves as asked")
 
 
-def test_the_cable_is_pulled_the_servos_let_go_by_themselves_and_hold_once_it_is_back(claw, driver):
+def test_the_cable_is_pulled_the_servos_stop_by_themselves_and_hold_once_it_is_back(claw, driver):
     work(driver)
     claw.bus.unplug()
     fault = fault_of(driver)
     assert fault.kind is ArmFaultKind.CONNECTION_LOST
     assert "cable" in str(fault)
-    eventually(lambda: is_limp(claw), "each servo's own watchdog lets go")
+    eventually(lambda: has_stopped(claw), "each servo's own watchdog")
+    assert_it_stands_still_with_its_torque(claw)
     with pytest.raises(ArmFaultError, match="cannot be opened"):
         driver.recover()
     claw.bus.plug_in()
@@ -98,6 +112,18 @@ def test_the_cable_is_pulled_the_servos_let_go_by_themselves_and_hold_once_it_is
     np.testing.assert_allclose(claw.joint_position_rad, before_rad, atol=STILL_RAD)
     assert_it_does_not_move_by_itself(claw, driver)
     assert_it_works_again(claw, driver)
+
+
+def test_servos_that_can_be_reached_again_let_go_though_one_still_cannot(claw, driver):
+    work(driver)
+    claw.bus.unplug()
+    assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
+    eventually(lambda: has_stopped(claw), "each servo's own watchdog")
+    claw.bus.absent.add(IDS[7])
+    claw.bus.plug_in()
+    with pytest.raises(ArmFaultError, match=r"servo 31 \(finger_c_bend\)"):
+        driver.recover()
+    assert [one for one in IDS if claw.servo(one).has_torque] == [IDS[7]]
 
 
 def test_a_claw_that_is_to_hold_holds_when_the_cable_is_pulled(claw, settings):
@@ -120,15 +146,16 @@ def test_a_second_program_does_not_get_at_the_bus_of_a_running_claw(claw, driver
     assert driver.misses == 0
 
 
-def test_the_valve_too_lets_go_when_the_cable_is_pulled_while_it_turns_back(claw, driver):
+def test_the_valve_too_stops_when_the_cable_is_pulled_while_it_turns_back(claw, driver):
     work(driver, 30)
     driver.turn_valve(claw.valve_rad + 3.0)
     work(driver, 2)
     claw.bus.unplug()
     assert fault_of(driver).kind is ArmFaultKind.CONNECTION_LOST
-    eventually(lambda: not claw.servo(VALVE_ID).has_torque, "its own watchdog lets go")
+    eventually(lambda: has_stopped(claw, VALVE_ID), "its own watchdog")
     claw.bus.plug_in()
     recover(driver)
+    assert not claw.servo(VALVE_ID).has_torque
     driver.turn_valve(claw.valve_rad + 0.5)
     eventually(lambda: claw.servo(VALVE_ID).has_torque, "it takes goals again")
 
@@ -153,9 +180,10 @@ def test_a_valve_whose_watchdog_stopped_it_is_told_as_that(claw, settings):
     work(driver, 30)
     driver.turn_valve(claw.valve_rad + 3.0)
     eventually(lambda: claw.servo(VALVE_ID).has_torque, "it is told to turn")
-    eventually(lambda: not claw.servo(VALVE_ID).has_torque, "it hears nothing for too long")
+    eventually(lambda: has_stopped(claw, VALVE_ID), "it hears nothing for too long")
     fault = fault_of(driver)
     assert fault.kind is ArmFaultKind.COMMAND_TIMEOUT and "valve" in str(fault)
+    eventually(lambda: not claw.servo(VALVE_ID).has_torque, "the valve is let go")
     driver.close()
 
 
@@ -168,7 +196,8 @@ def test_the_claw_lets_go_though_the_driver_asks_again_and_again_for_a_silent_se
         with contextlib.suppress(ArmFaultError):
             driver.recover()
         time.sleep(0.1)
-    assert is_limp(claw)
+    assert [one for one in IDS if claw.servo(one).has_torque] == [IDS[7]], "it cannot be reached"
+    assert has_stopped(claw, IDS[7])
 
 
 def test_a_claw_that_was_guided_when_its_cable_was_pulled_holds_and_follows_again(claw, driver):
@@ -199,9 +228,12 @@ def test_where_one_servo_refuses_its_torque_none_keeps_it(claw, settings):
     driver.close()
 
 
-def test_the_watchdog_is_on_before_the_torque_is(claw, settings, monkeypatch):
+def test_watchdog_current_and_goal_are_set_before_the_torque_is(claw, settings, monkeypatch):
     driver = ClawDriver(settings, HAND)
     driver.configure()
+    older_tick = 3000
+    for servo_id in IDS:
+        claw.servo(servo_id).put(table.GOAL_POSITION, older_tick)
     write = driver._bus.write
 
     def pulled_at_the_fifth(servo_id, item, value):
@@ -212,22 +244,27 @@ def test_the_watchdog_is_on_before_the_torque_is(claw, settings, monkeypatch):
     monkeypatch.setattr(driver._bus, "write", pulled_at_the_fifth)
     with pytest.raises(ArmFaultError):
         driver.activate()
-    assert not is_limp(claw)
-    eventually(lambda: is_limp(claw), "the watchdog of those that had torque already")
+    with_torque = [one for one in IDS if claw.servo(one).has_torque]
+    assert with_torque
+    for servo in map(claw.servo, with_torque):
+        assert servo.torque_current_a == pytest.approx(settings.current_limit_a, abs=table.A_PER_UNIT)
+        assert abs(servo.value(table.GOAL_POSITION) - older_tick) > 100
+    eventually(lambda: has_stopped(claw, *with_torque), "the watchdog of those that had torque already")
 
 
-def test_a_driver_that_dies_leaves_a_claw_that_lets_go(claw, driver):
+def test_a_driver_that_dies_leaves_a_claw_that_stands_still(claw, driver):
     work(driver)
-    assert has_torque(claw)
-    eventually(lambda: is_limp(claw), "the watchdog of the servos")
+    eventually(lambda: has_stopped(claw), "the watchdog of the servos")
+    assert_it_stands_still_with_its_torque(claw)
 
 
-def test_a_driver_that_stalled_is_told_so_and_the_claw_does_not_jump_afterwards(claw, driver, settings):
+def test_a_driver_that_stalled_is_told_so_lets_go_and_the_claw_does_not_jump_afterwards(claw, driver, settings):
     work(driver)
-    eventually(lambda: is_limp(claw), "the watchdog of the servos")
+    eventually(lambda: has_stopped(claw), "the watchdog of the servos")
     fault = fault_of(driver)
     assert fault.kind is ArmFaultKind.COMMAND_TIMEOUT
     assert f"{settings.bus_watchdog_s:g} s" in str(fault)
+    eventually(lambda: is_limp(claw), "it lets go now that it can")
     recover(driver)
     assert_it_does_not_move_by_itself(claw, driver)
 
@@ -273,8 +310,7 @@ def test_a_servo_that_has_shut_down_needs_a_person_at_the_supply(claw, driver, e
 
 
 def test_a_finger_that_pushes_for_too_long_is_an_overload(claw, settings):
-    weak = settings.model_copy(update={"effort_max_nm": 0.3, "effort_time_s": 0.3})
-    driver = ClawDriver(weak, HAND)
+    driver = ClawDriver(settings.model_copy(update={"effort_time_s": 0.3}), HAND)
     driver.configure()
     driver.activate()
     blocked_rad = claw.joint_position_rad
@@ -286,6 +322,11 @@ def test_a_finger_that_pushes_for_too_long_is_an_overload(claw, settings):
     assert caught.value.kind is ArmFaultKind.OVERLOADED
     eventually(lambda: is_limp(claw), "it lets go")
     driver.close()
+
+
+def test_an_overload_that_the_current_does_not_allow_is_refused(settings):
+    with pytest.raises(ValueError, match=r"effort_max_nm is 0.6, but .* harder than 0.60 Nm"):
+        type(settings)(**{**settings.model_dump(), "effort_max_nm": 0.6})
 
 
 def test_a_servo_that_falls_silent_is_named(claw, driver):

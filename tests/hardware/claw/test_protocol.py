@@ -10,6 +10,7 @@ import pytest
 from tenon_claw import control_table as table
 from tenon_claw.bus import Port
 from tenon_claw.emulator.protocol import RequestReader, crc16, status_packet, with_crc
+from tenon_claw.emulator.servo import EmulatedServo
 
 from .conftest import IDS, VALVE_ID
 
@@ -138,3 +139,13 @@ def test_a_servo_that_has_shut_down_takes_torque_only_after_a_reboot(claw, port,
     assert (result, error) == (dxl.COMM_SUCCESS, table.ALERT | table.StatusError.RESULT_FAIL)
     assert packets.reboot(port, IDS[0])[0] == dxl.COMM_SUCCESS
     assert packets.write1ByteTxRx(port, IDS[0], torque, 1) == (dxl.COMM_SUCCESS, 0)
+
+
+def test_a_servo_forgets_whole_turns_with_its_supply():
+    servo = EmulatedServo(VALVE_ID)
+    servo.report_shaft(-2 * table.TICKS_PER_TURN + 900)
+    assert servo.value(table.PRESENT_POSITION) == -2 * table.TICKS_PER_TURN + 900
+    servo.reboot()
+    assert servo.value(table.PRESENT_POSITION) == servo.value(table.GOAL_POSITION) == 900
+    servo.report_shaft(-2 * table.TICKS_PER_TURN + 910)
+    assert servo.value(table.PRESENT_POSITION) == 910

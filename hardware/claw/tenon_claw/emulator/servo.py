@@ -61,10 +61,14 @@ _GOALS = (table.GOAL_CURRENT, table.PROFILE_VELOCITY, table.GOAL_POSITION)
 
 @dataclass(slots=True)
 class EmulatedServo:
-    """servo_id: as it answers. The motor reads ``has_torque``, ``torque_current_a`` and the goal, and reports back."""
+    """servo_id: as it answers. The motor reads ``has_torque``, ``torque_current_a`` and the goal, and reports back.
+
+    lost_ticks: whole turns of the shaft that it forgot with its supply; its positions are the shaft's less these.
+    """
 
     servo_id: int
     silent_s: float = 0.0
+    lost_ticks: int = 0
     _data: bytearray = field(default_factory=lambda: bytearray(TABLE_SIZE))
 
     def __post_init__(self) -> None:
@@ -80,7 +84,7 @@ class EmulatedServo:
         self._begin()
 
     def reboot(self) -> None:
-        """What lies in RAM is as after power-on; the EEPROM and the shaft stay. Hardware errors are gone."""
+        """What lies in RAM is as after power-on; the EEPROM and the shaft stay. Hardware errors and turns are gone."""
         keep = (table.PRESENT_POSITION, table.PRESENT_VOLTAGE, table.PRESENT_TEMPERATURE)
         kept = [(item, self.value(item)) for item in keep]
         self._data[table.EEPROM_END :] = bytes(TABLE_SIZE - table.EEPROM_END)
@@ -89,6 +93,9 @@ class EmulatedServo:
                 self.put(item, value)
         for item, value in kept:
             self.put(item, value)
+        shaft_tick = self.shaft(table.PRESENT_POSITION)
+        self.lost_ticks = shaft_tick - shaft_tick % table.TICKS_PER_TURN
+        self.report_shaft(shaft_tick)
         self._begin()
 
     def _begin(self) -> None:
@@ -105,9 +112,17 @@ class EmulatedServo:
         """From the inside: the firmware's own hand, or a test's."""
         self._data[item.address : item.address + item.size] = pack(item, value)
 
+    def shaft(self, item: Item) -> int:
+        """A position, as the shaft's: all turns counted."""
+        return self.value(item) + self.lost_ticks
+
+    def report_shaft(self, tick: int) -> None:
+        """The encoder's word of where the shaft is."""
+        self.put(table.PRESENT_POSITION, tick - self.lost_ticks)
+
     @property
     def has_torque(self) -> bool:
-        return bool(self.value(table.TORQUE_ENABLE)) and self.value(table.BUS_WATCHDOG) != table.WATCHDOG_TRIPPED
+        return bool(self.value(table.TORQUE_ENABLE))
 
     @property
     def torque_current_a(self) -> float:
@@ -144,8 +159,9 @@ class EmulatedServo:
         if self.value(table.PRESENT_TEMPERATURE) > self.value(table.TEMPERATURE_LIMIT):
             self.raise_error(HardwareError.OVERHEATING)
         watchdog = self.value(table.BUS_WATCHDOG)
-        if watchdog > 0 and self.silent_s > watchdog * table.S_PER_WATCHDOG_UNIT:
+        if self.has_torque and watchdog > 0 and self.silent_s > watchdog * table.S_PER_WATCHDOG_UNIT:
             self.put(table.BUS_WATCHDOG, table.WATCHDOG_TRIPPED)
+            self.put(table.GOAL_POSITION, self.value(table.PRESENT_POSITION))  # it stops, and keeps its torque
 
     def read(self, address: int, size: int) -> tuple[int, bytes]:
         """(error, data). Indirect data are those of the address that they point to."""
@@ -158,8 +174,6 @@ class EmulatedServo:
         error = self._refuses(address, data)
         if error:
             return error
-        if address == table.TORQUE_ENABLE.address and data[0]:
-            self.put(table.GOAL_POSITION, self.value(table.PRESENT_POSITION))  # as the firmware does, so it never jumps
         for number, byte in enumerate(data):
             self._data[self._direct(address + number)] = byte
         if address == table.SERVO_ID.address:

@@ -59,6 +59,8 @@ class EmulatedClaw:
         self._claw.place(draw.joint_position_rad, draw.valve_rad)
         self._valve_goal_rad = draw.valve_rad
         self._report()
+        for servo in self.bus.servos:
+            servo.reboot()  # they have just been switched on
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="emulated_claw", daemon=True)
 
@@ -133,7 +135,7 @@ class EmulatedClaw:
             for servo in self._servos
         ]
         goals_rad = [
-            to_rad(config, servo.value(table.GOAL_POSITION))
+            to_rad(config, servo.shaft(table.GOAL_POSITION))
             for config, servo in zip(settings.servos, self._servos, strict=True)
         ]
         self._claw.set_torque_limits(np.array(limits_nm))
@@ -148,7 +150,7 @@ class EmulatedClaw:
             self._claw.drive_valve(None)
             return
         step_rad = TURN_S * servo.value(table.PROFILE_VELOCITY) * table.RAD_S_PER_UNIT
-        to_go_rad = to_rad(self.settings.valve, servo.value(table.GOAL_POSITION)) - self._valve_goal_rad
+        to_go_rad = to_rad(self.settings.valve, servo.shaft(table.GOAL_POSITION)) - self._valve_goal_rad
         self._valve_goal_rad += float(np.clip(to_go_rad, -step_rad, step_rad))
         self._claw.drive_valve(self._valve_goal_rad)
 
@@ -165,7 +167,7 @@ class EmulatedClaw:
         )
         for config, servo, position_rad, velocity_rad_s, effort_nm in values:
             sign = config.direction
-            servo.put(table.PRESENT_POSITION, to_tick(config, position_rad))
+            servo.report_shaft(to_tick(config, position_rad))
             servo.put(table.PRESENT_VELOCITY, round(sign * velocity_rad_s / table.RAD_S_PER_UNIT))
             servo.put(table.PRESENT_CURRENT, round(sign * effort_nm / constant / table.A_PER_UNIT))
 
