@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tenon_msgs.msg import SafetyState, SessionState
 
+from tenon.console.web.record_page import NO_HAND
 from tenon_graph import contract
 from tenon_session.graph import die_with_parent
 from tenon_session.introspection import other_nodes
@@ -195,9 +196,15 @@ def test_on_screen_control_speaks_only_while_it_is_held_and_moves_the_arm(
     page: Page, stage: Stage, address: str
 ) -> None:
     stage.probe.listen(contract.TELEOP_TWIST)
+    page.goto(f"{address}/record")
+    says(page, NO_HAND)
+    expect(page.locator("[inert] > tenon-drive")).to_have_count(1)
+    expect(page.get_by_role("button", name="Hand back")).to_be_disabled()
     with teleop_node(stage):
-        page.goto(f"{address}/record")
         begin(page, stage)
+        expect(page.locator("[inert] > tenon-drive")).to_have_count(0, timeout=PATIENCE_MS)
+        for name, arrow in {"+x": "upward", "−x": "downward", "+y": "back", "−y": "forward"}.items():
+            expect(page.locator(f'tenon-drive button[title="{name}"] i')).to_have_text(f"arrow_{arrow}")
         key = page.get_by_role("button", name="+z").bounding_box()
         assert key is not None
         page.mouse.move(key["x"] + key["width"] / 2, key["y"] + key["height"] / 2)
@@ -215,6 +222,9 @@ def test_on_screen_control_speaks_only_while_it_is_held_and_moves_the_arm(
         after = len(stage.probe.heard(contract.TELEOP_TWIST))
         page.wait_for_timeout(1000 * HELD_S)
         assert len(stage.probe.heard(contract.TELEOP_TWIST)) == after
+        assert stage.probe.last(contract.COMMAND_REFERENCE).source == "teleop", "whoever pauses keeps the arm"
+        press(page, "Hand back")
+        stage.probe.wait_for(lambda: stage.probe.last(contract.COMMAND_REFERENCE).source == "residual", "its own turn")
 
 
 @contextmanager

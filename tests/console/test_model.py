@@ -77,6 +77,15 @@ def model() -> ConsoleModel:
     return model
 
 
+def test_hand_that_nobody_listens_to_any_more_drives_nothing(model: ConsoleModel) -> None:
+    assert not model.view().takes_hand
+    model.on_teleop_node(is_there=True)
+    model.on_teleop("console drives", engaged=True)
+    assert (model.view().takes_hand, model.view().is_driven, model.view().teleop) == (True, True, "console drives")
+    model.on_teleop_node(is_there=False)
+    assert (model.view().takes_hand, model.view().is_driven, model.view().teleop) == (False, False, "")
+
+
 def test_classifiers_logit_is_shown_as_a_probability(model: ConsoleModel) -> None:
     for logit in (math.nan, 0.0, 1000.0, -1000.0):
         model.on_reward(reward(1.0, logit))

@@ -58,6 +58,18 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     rclpy.shutdown()
 
 
+def test_hand_is_taken_while_a_teleop_node_is_there(bench: Bench) -> None:
+    """The console's own topic has a listener in every session: the recorder."""
+    bench.camera.create_subscription(contract.TELEOP_TWIST.type, contract.TELEOP_TWIST.name, lambda _: None, 1)
+    topic = contract.TELEOP_STATE
+    bench.wait_for(lambda: contract.CAMERA_IMAGE.name in bench.model.cameras())
+    assert not bench.model.view().takes_hand
+    publisher = bench.camera.create_publisher(topic.type, topic.name, topic.qos)
+    bench.wait_for(lambda: bench.model.view().takes_hand)
+    bench.camera.destroy_publisher(publisher)
+    bench.wait_for(lambda: not bench.model.view().takes_hand)
+
+
 def test_depth_is_no_camera_and_is_not_listened_to(bench: Bench) -> None:
     depth = contract.CAMERA_DEPTH.name
     bench.wait_for(lambda: contract.CAMERA_IMAGE.name in bench.model.cameras())

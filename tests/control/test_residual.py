@@ -131,6 +131,15 @@ def test_where_no_action_leads_the_nearest_one_is_told_and_that_it_is_not_what_w
     np.testing.assert_allclose(explained.step_m, (0.001, -0.005, 0.0))
 
 
+def test_tool_that_was_turned_did_what_no_action_does():
+    acts = controller(base=None, authority_m=(0.002, 0.002, 0.002))
+    target = GOAL + np.array((0.001, 0.0, 0.0))
+    assert not acts.explain(GOAL, GOAL, target, turned_rad=0.01).saturated
+    turned = acts.explain(GOAL, GOAL, target, turned_rad=0.1)
+    assert turned.saturated
+    np.testing.assert_allclose(turned.action, (0.5, 0.0, 0.0))
+
+
 def test_task_alone_has_the_same_bounds_and_no_hand_written_part():
     config = ResidualConfig(step_limit_m=0.004)
     alone = config.alone()

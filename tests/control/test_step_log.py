@@ -20,7 +20,7 @@ def passed(source: str, stamp_ns: int, x_m: float = 0.0) -> Reference:
 
 
 def told(log: StepLog[str, str]) -> list[tuple[str, str | None, float | None]]:
-    return [(s.observation, s.command, None if s.driven_m is None else float(s.driven_m[0])) for s in log.take()]
+    return [(s.observation, s.command, None if s.driven is None else float(s.driven.position_m[0])) for s in log.take()]
 
 
 def test_controllers_step_is_told_once_the_next_observation_is_there() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import Pose
+from geometry_msgs.msg import Pose, TwistStamped
 from tenon_msgs.action import RunSession
 from tenon_msgs.msg import SessionState
 from tenon_msgs.srv import MarkEpisode
@@ -18,7 +18,7 @@ from tenon.session.setup import load_setup
 from tenon_graph import contract
 from tenon_graph.conversions import to_ns
 from tenon_session.teleop_node import TeleopNode
-from tenon_session.testing.by_hand import LEAD_M, Hand, session_by_hand
+from tenon_session.testing.by_hand import LEAD_M, Hand, hand_configuration, session_by_hand
 from tenon_session.testing.one_process import one_process
 from tenon_session.testing.probe import Probe
 
@@ -233,6 +233,38 @@ def test_policy_goes_on_when_the_persons_device_is_unplugged(tmp_path: Path) -> 
         probe.wait_until(probe.now_ns() + 3 * PERIOD_NS)
         hand.push(y=1.0)
         probe.wait_for(lambda: safe_source(probe) == "teleop", "the person's turn again")
+
+
+def test_console_takes_over_for_a_device_that_is_gone_keeps_its_gripper_and_hands_back_by_its_own_button(
+    tmp_path: Path,
+) -> None:
+    """By its own configuration: the device's says that whoever pauses for 0.3 s has handed back."""
+    hand, twist = Hand(), TwistStamped()
+    twist.twist.linear.z = 0.02
+    session = session_by_hand(tmp_path, controller="random", train=False)
+    hand_configuration(tmp_path, hand_back_after_s=0.3)
+    with one_process(session, tmp_path, beside=[lambda: TeleopNode(hand)]) as probe:
+        probe.listen(contract.COMMAND_SAFE, contract.TELEOP_STATE)
+        topic = contract.TELEOP_TWIST
+        console = probe.create_publisher(topic.type, topic.name, topic.qos)
+        run(probe, goal("random"))
+        hand.press("gripper")
+        probe.wait_for(lambda: probe.last(contract.TELEOP_STATE).gripper == 1.0, "a closed gripper")
+        hand.plug(into=False)
+        probe.wait_for(lambda: "is gone" in probe.last(contract.TELEOP_STATE).detail, "word of it")
+
+        def drives() -> bool:
+            console.publish(twist)
+            return safe_source(probe) == "teleop"
+
+        probe.wait_for(drives, "the console's turn")
+        probe.wait_until(probe.now_ns() + 8 * PERIOD_NS)
+        state = probe.last(contract.TELEOP_STATE)
+        assert (state.device, state.engaged, state.gripper) == ("console", True, 1.0)
+        assert safe_source(probe) == "teleop"
+        assert probe.trigger(contract.HAND_BACK_SERVICE).success
+        probe.wait_for(lambda: safe_source(probe) == "residual", "the controller's turn")
+        assert probe.trigger(contract.HAND_BACK_SERVICE).message == "nobody has taken over"
 
 
 def test_without_a_device_or_an_episode_there_is_nothing_to_drive_or_to_mark(tmp_path: Path) -> None:

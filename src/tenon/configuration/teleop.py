@@ -12,6 +12,9 @@ AxisName = Literal["x", "y", "z", "roll", "pitch", "yaw"]
 AXES: tuple[AxisName, ...] = ("x", "y", "z", "roll", "pitch", "yaw")
 """Of the TCP's motion in axes of the base: three of translation, then three of rotation."""
 Key = Annotated[str, Field(min_length=1)]
+ROTATIONS = AXES[3:]
+TOGETHER = "+"
+"""Between the names of buttons that are pressed at the same time."""
 
 
 class SpaceMouseConfig(Config):
@@ -133,7 +136,8 @@ class AxisConfig(Config):
 
 
 class ButtonsConfig(Config):
-    """What the device's buttons do; None: nothing does it.
+    """What the device's buttons do; None: nothing does it. Two names with a + between: both at the same time; either
+    of them alone then acts as it is let go.
 
     hold_to_run: the arm follows only while it is held. hand_back: the person gives the arm back. success, failure,
     discard: marks of the episode that runs (accept, reject, reset). gripper: opens and closes in turn.
@@ -154,7 +158,7 @@ class TeleopConfig(Config):
     move. speed_m_s, turn_rad_s: at full deflection. lead_m, lead_rad: the target is never further ahead of the measured
     TCP than this, so a person who pushes on at a wall presses with stiffness times lead_m and no more.
     hand_back_after_s: a person who took over and gives no input for so long has handed back; None: only the button
-    hand_back does.
+    hand_back does, and that of the console's page.
     """
 
     device: DeviceConfig
@@ -173,15 +177,21 @@ class TeleopConfig(Config):
         for name, axis in self.axes.items():
             if axis.source not in axes:
                 raise ValueError(f"axes.{name}: the device has no axis {axis.source!r}, but {', '.join(axes)}")
+            if name in ROTATIONS and not self.turn_rad_s:
+                raise ValueError(f"axes.{name}: turns nothing at turn_rad_s 0: set it, or leave the axis out")
         used = {name: button for name, button in self.buttons.model_dump().items() if button is not None}
-        for role, button in used.items():
-            if button not in buttons:
-                has = f"but {', '.join(buttons)}" if buttons else "and none at all"
-                raise ValueError(f"buttons.{role}: the device has no button {button!r}, {has}")
+        for role, names in used.items():
+            if TOGETHER in names and isinstance(self.device, KeyboardConfig):
+                raise ValueError(f"buttons.{role}: a terminal tells of one key at a time, not of {names!r}")
+            for button in names.split(TOGETHER):
+                if button not in buttons:
+                    has = f"but {', '.join(buttons)}" if buttons else "and none at all"
+                    raise ValueError(f"buttons.{role}: the device has no button {button!r}, {has}")
         return self
 
     @model_validator(mode="after")
     def _can_hand_back(self) -> TeleopConfig:
-        if self.buttons.hand_back is None and self.hand_back_after_s is None:
+        has_page = isinstance(self.device, ConsoleConfig)  # with a button of its own
+        if self.buttons.hand_back is None and self.hand_back_after_s is None and not has_page:
             raise ValueError("a person must be able to hand back: name buttons.hand_back or set hand_back_after_s")
         return self

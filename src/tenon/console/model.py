@@ -47,6 +47,7 @@ class ConsoleView:
     session: its name, empty before it is heard. recording, training: of the episode that runs. arm: the newest reading;
     joints: its names. wrench, reward: by name, pairs of age in (negative) seconds and value. curves: success over
     episodes, and each metric of the learner over its updates. teleop: what drives, in words; empty: nothing does.
+    takes_hand: whether the session listens to a person's device or control; is_driven: a person drives.
     not_recorded: why the recorder lost the last episode that it lost; empty: it lost none.
     """
 
@@ -63,6 +64,8 @@ class ConsoleView:
     nodes: Sequence[NodeStatus]
     is_connected: bool
     teleop: str
+    takes_hand: bool
+    is_driven: bool
     not_recorded: str
 
 
@@ -80,7 +83,7 @@ class ConsoleModel:
         self._topics: tuple[TopicStatus, ...] = ()
         self._arm: RobotState | None = None
         self._joints: tuple[str, ...] = ()
-        self._teleop = ""
+        self._teleop, self._takes_hand, self._is_driven = "", False, False
         self._begin_session("")
 
     def _begin_session(self, name: str) -> None:
@@ -178,9 +181,14 @@ class ConsoleModel:
         with self._lock:
             self._roster.on_answered(node)
 
-    def on_teleop(self, text: str) -> None:
+    def on_teleop(self, text: str, *, engaged: bool) -> None:
         with self._lock:
-            self._teleop = text
+            self._teleop, self._is_driven = text, engaged
+
+    def on_teleop_node(self, *, is_there: bool) -> None:
+        """Without it nobody's device or control has an effect."""
+        with self._lock:
+            self._takes_hand = is_there
 
     # --- what pages take ----------------------------------------------------------------------------------------------
 
@@ -219,6 +227,8 @@ class ConsoleModel:
                 topics=self._topics,
                 nodes=self._roster.statuses(now_s),
                 is_connected=not self._roster.is_empty,
-                teleop=self._teleop,
+                teleop=self._teleop if self._takes_hand else "",
+                takes_hand=self._takes_hand,
+                is_driven=self._takes_hand and self._is_driven,
                 not_recorded=self._recorder_error,
             )

@@ -43,6 +43,10 @@ class Operator(Protocol):
         """The operator's word on the episode that runs."""
         ...
 
+    def hand_back(self) -> str:
+        """A person who took over gives the arm back."""
+        ...
+
     def save_training(self) -> Path | None:
         """Has the trainer write a checkpoint; None while it has updates to do first."""
         ...

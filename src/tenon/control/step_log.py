@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from tenon.control.mux import TELEOP
-from tenon.control.types import Reference, Vector
+from tenon.control.types import Pose, Reference
 
 ObservationT = TypeVar("ObservationT")
 CommandT = TypeVar("CommandT")
@@ -24,13 +24,13 @@ PATIENCE_STEPS = 3
 
 @dataclass(slots=True)
 class Step(Generic[ObservationT, CommandT]):
-    """One step. command: what the controller answered, None where it has not. driven_m (3,): where a person sent the
-    TCP; None: nobody did."""
+    """One step. command: what the controller answered, None where it has not. driven: where a person sent the TCP;
+    None: nobody did."""
 
     stamp_ns: int
     observation: ObservationT
     command: CommandT | None = None
-    driven_m: Vector | None = None
+    driven: Pose | None = None
 
 
 class StepLog(Generic[ObservationT, CommandT]):
@@ -40,15 +40,15 @@ class StepLog(Generic[ObservationT, CommandT]):
     def __init__(self) -> None:
         self._steps: deque[Step[ObservationT, CommandT]] = deque()
         self._passed_ns = -1
-        self._driven: tuple[int, Vector] | None = None
+        self._driven: tuple[int, Pose] | None = None
 
     def begin(self) -> None:
         """A new episode: its steps do not follow those of the last one."""
         self._steps.clear()
 
     def on_observation(self, stamp_ns: int, observation: ObservationT) -> None:
-        driven_m = self._driven[1] if self._driven is not None and self._driven[0] == stamp_ns else None
-        self._steps.append(Step(stamp_ns, observation, driven_m=driven_m))
+        driven = self._driven[1] if self._driven is not None and self._driven[0] == stamp_ns else None
+        self._steps.append(Step(stamp_ns, observation, driven=driven))
 
     def on_command(self, stamp_ns: int, command: CommandT) -> None:
         """The controller's answer to the observation of stamp_ns."""
@@ -62,22 +62,22 @@ class StepLog(Generic[ObservationT, CommandT]):
         target = reference.tcp_in_base
         if reference.source != TELEOP or target is None or not np.isfinite(target.position_m).all():
             return
-        self._driven = (reference.stamp_ns, target.position_m)
+        self._driven = (reference.stamp_ns, target)
         step = self._find(reference.stamp_ns)
         if step is not None:
-            step.driven_m = target.position_m
+            step.driven = target
 
     def take(self) -> list[Step[ObservationT, CommandT]]:
         """The steps that are over since the last call, in order; one that nobody answered is left out."""
         over: list[Step[ObservationT, CommandT]] = []
         while len(self._steps) > 1 and self._is_known(self._steps[0]):
             step = self._steps.popleft()
-            if step.command is not None or step.driven_m is not None:
+            if step.command is not None or step.driven is not None:
                 over.append(step)
         return over
 
     def _is_known(self, step: Step[ObservationT, CommandT]) -> bool:
-        answered = step.command is not None or step.driven_m is not None
+        answered = step.command is not None or step.driven is not None
         return (answered and self._passed_ns >= step.stamp_ns) or len(self._steps) > PATIENCE_STEPS
 
     def _find(self, stamp_ns: int) -> Step[ObservationT, CommandT] | None:

@@ -103,6 +103,13 @@ def test_gripper_changes_with_every_press() -> None:
     assert seen == [OPEN, CLOSED, CLOSED, CLOSED, OPEN]
 
 
+def test_two_buttons_together_mean_something_else_and_either_alone_acts_as_it_is_let_go() -> None:
+    mapping, seen = Mapping(load_named(TeleopConfig, ConfigKind.TELEOP, "spacemouse")), []
+    for down in (("left",), (), ("left",), ("left", "right"), ("right",), (), ("right",), ()):
+        seen.append(set(mapping.wish(DeviceState({}, frozenset(down))).pressed))
+    assert seen == [set(), {"success"}, set(), {"hand_back"}, set(), set(), set(), {"discard"}]
+
+
 def test_console_is_cut_to_its_speeds_and_lets_go_by_itself() -> None:
     console = load_named(TeleopConfig, ConfigKind.TELEOP, "console")
     control, mapping = ConsoleControl(console), Mapping(console)
@@ -128,13 +135,32 @@ def test_there_is_a_file_for_every_device() -> None:
         ({"rate_hz": 10.0}, "greater than or equal to 20"),
         ({"axes": {"x": {"source": "stick_q"}}}, "no axis 'stick_q'"),
         ({"buttons": {"hand_back": "z"}}, "no button 'z'"),
+        ({"buttons": {"hand_back": "a+z"}}, "no button 'z'"),
         ({"buttons": {}, "hand_back_after_s": None}, "able to hand back"),
+        ({"turn_rad_s": 0.0}, "axes.yaw: turns nothing at turn_rad_s 0"),
+        (
+            {
+                "device": {
+                    "kind": "keyboard",
+                    "axes": {"x": {"plus": "w", "minus": "s"}},
+                    "buttons": {"a": "a", "b": "b"},
+                },
+                "axes": {"x": {"source": "x"}},
+                "buttons": {"hand_back": "a+b"},
+            },
+            "one key at a time",
+        ),
         ({"speed_m_s": 3.0}, "less than or equal to 0.25"),
     ],
 )
 def test_configuration_that_cannot_work_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         config(**changes)
+
+
+@pytest.mark.parametrize("device", ["spacemouse", "gamepad", "keyboard", "console"])
+def test_whoever_pauses_keeps_the_arm_unless_they_want_it_otherwise(device: str) -> None:
+    assert load_named(TeleopConfig, ConfigKind.TELEOP, device).hand_back_after_s is None
 
 
 # --- driving ----------------------------------------------------------------------------------------------------------
@@ -206,6 +232,26 @@ def test_without_input_the_arm_stands_until_it_is_handed_back() -> None:
     assert operator.on_observation(7 * PERIOD_NS, HERE) is None
 
 
+def test_patience_is_that_of_whoever_drives() -> None:
+    operator = running(teleoperator())
+    operator.on_observation(PERIOD_NS, HERE)
+    operator.driven_by(config(hand_back_after_s=None))
+    operator.on_wish(wish(0.05), PERIOD_NS)
+    assert operator.on_wish(wish(), 90 * PERIOD_NS).mode is ControlMode.CARTESIAN
+
+
+def test_word_from_elsewhere_hands_back_where_there_is_somebody_to_hand_back_to() -> None:
+    operator = running(teleoperator(hand_back_after_s=None))
+    operator.on_observation(PERIOD_NS, HERE)
+    assert operator.hand_back(PERIOD_NS) is None
+    operator.on_wish(wish(0.05), PERIOD_NS)
+    assert operator.hand_back(PERIOD_NS + 20 * MS).mode is ControlMode.HOLD
+    assert operator.on_wish(wish(0.05), PERIOD_NS + 40 * MS) is None, "it is still pushed"
+    running(operator, owns=True)
+    operator.on_observation(2 * PERIOD_NS, HERE)
+    assert operator.engaged and operator.hand_back(2 * PERIOD_NS) is None
+
+
 def test_button_hands_back_at_once() -> None:
     operator = running(teleoperator(hand_back_after_s=None))
     operator.on_observation(PERIOD_NS, HERE)
@@ -226,13 +272,14 @@ def test_stick_that_is_still_pushed_does_not_undo_the_hand_back() -> None:
     assert operator.takeovers == 2
 
 
-def test_device_that_is_back_and_pushed_takes_over_only_after_it_was_at_rest() -> None:
-    operator = running(teleoperator())
+def test_another_device_takes_over_at_once_whatever_the_first_one_still_pushes() -> None:
+    operator = running(teleoperator(hand_back_after_s=None))
     operator.on_observation(PERIOD_NS, HERE)
     operator.on_wish(wish(0.05), PERIOD_NS)
+    operator.on_wish(wish(0.05, "hand_back"), PERIOD_NS + 20 * MS)
     operator.let_go()
-    assert operator.on_wish(wish(0.05), PERIOD_NS + 20 * MS) is None
-    assert operator.on_wish(wish(), PERIOD_NS + 40 * MS) is None
+    assert operator.on_wish(wish(0.05), PERIOD_NS + 40 * MS) is None
+    operator.driven_by(config())
     assert operator.on_wish(wish(0.05), PERIOD_NS + 60 * MS) is not None
 
 

@@ -94,6 +94,7 @@ class ConsoleNode(SessionClient):
         nodes = {node for name in self.nodes() if not (node := name.rsplit("/", 1)[-1]).startswith(TOOLS)}
         publishers = {name: self._publishers(name) for name in self._watches}
         self._model.on_graph(nodes, next(iter(publishers[contract.JOINT_STATES.name]), None))
+        self._model.on_teleop_node(is_there=bool(self._publishers(contract.TELEOP_STATE.name)))
         for node in self._model.to_ask():
             self._ask_for_life(node)
         self._model.on_topics([watch.status(publishers[name]) for name, watch in self._watches.items()])
@@ -133,7 +134,7 @@ class ConsoleNode(SessionClient):
 
     def _on_teleop(self, msg: TeleopState) -> None:
         drives = f"{msg.device} drives" if msg.engaged else ""
-        self._model.on_teleop(": ".join(part for part in (drives, msg.detail) if part))
+        self._model.on_teleop(": ".join(part for part in (drives, msg.detail) if part), engaged=msg.engaged)
 
     # --- what is asked ------------------------------------------------------------------------------------------------
 

@@ -43,6 +43,9 @@ class RobotOperator:
     def mark(self, mark: Mark) -> str:
         return _explained(lambda: self._node.mark(mark))
 
+    def hand_back(self) -> str:
+        return _explained(self._node.hand_back)
+
     def save_training(self) -> Path | None:
         return _explained(self._node.save_training)
 

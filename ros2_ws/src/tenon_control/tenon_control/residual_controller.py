@@ -16,6 +16,7 @@ from tenon_msgs.msg import Observation, PolicyAction, ResidualCommand, SessionSt
 from tenon_msgs.msg import Reference as ReferenceMsg
 
 from tenon.configuration.session import LEARNED
+from tenon.control.geometry import distance
 from tenon.control.mux import TELEOP
 from tenon.control.residual import ResidualCommand as Command
 from tenon.control.residual import ResidualController
@@ -97,7 +98,7 @@ class ResidualControllerNode(GraphNode):
         elif self._search is not None:
             self._follow(self._search, self._state.controller, msg)
         elif self._state.controller == TELEOP:
-            self._tell(msg, self._what_was_done(msg, pose_from_msg(msg.tcp_in_base).position_m), "hold", 0)
+            self._tell(msg, self._what_was_done(msg, pose_from_msg(msg.tcp_in_base)), "hold", 0)
         elif self._state.controller == "p_dither" and self._dither is not None:
             self._answer(msg, self._dither.draw(), "dither", 0)
         else:
@@ -166,16 +167,22 @@ class ResidualControllerNode(GraphNode):
         """Publishes the steps that are over, each with the word of who acted in it."""
         assert self._steps is not None
         for step in self._steps.take():
-            if step.driven_m is not None:
-                done = self._what_was_done(step.observation, step.driven_m)
+            if step.driven is not None:
+                done = self._what_was_done(step.observation, step.driven)
                 self._tell(step.observation, done, TELEOP, 0, human=True)
             elif step.command is not None:
                 self._log_publisher.publish(step.command)
 
-    def _what_was_done(self, observation: Observation, target_m: np.ndarray) -> Command:
+    def _what_was_done(self, observation: Observation, target: Pose) -> Command:
         assert self._state is not None
         pose, goal = pose_from_msg(observation.tcp_in_base), pose_from_msg(self._state.goal_in_base)
-        return self._controller.explain(pose.position_m, goal.position_m, target_m, press_n=observation.force_n.z)
+        return self._controller.explain(
+            pose.position_m,
+            goal.position_m,
+            target.position_m,
+            turned_rad=distance(goal, target)[1],
+            press_n=observation.force_n.z,
+        )
 
     def _ask_for(self, target_m: np.ndarray, observation: Observation, goal: Pose) -> None:
         target = Pose(target_m, goal.quaternion_xyzw)

@@ -184,6 +184,10 @@ class SessionClient(Node):
     def clear_fault(self) -> str:
         return self._trigger(contract.CLEAR_FAULT_SERVICE)
 
+    def hand_back(self) -> str:
+        """Gives the arm back after a person took over. Raises SessionError where nobody did."""
+        return self._trigger(contract.HAND_BACK_SERVICE)
+
     def mark(self, mark: str, who: str = "") -> str:
         """An operator's word on the episode that runs: "success", "failure" or "discard". Raises SessionError."""
         answer = self._ask(MarkEpisode, contract.MARK_EPISODE_SERVICE, MarkEpisode.Request(mark=mark, who=who))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from rclpy.task import Future
+from std_srvs.srv import Trigger
 from tenon_msgs.msg import Observation, SessionState, TeleopState
 from tenon_msgs.srv import MarkEpisode
 
@@ -20,7 +21,7 @@ from tenon.control.teleop.console import ConsoleControl
 from tenon.control.teleop.device import DeviceError, InputDevice
 from tenon.control.teleop.devices import create_device
 from tenon.control.teleop.mapping import Mapping, Wish
-from tenon.control.teleop.operator import Teleoperator
+from tenon.control.teleop.operator import NOTHING, Teleoperator
 from tenon.control.types import Reference
 from tenon.session.machine import Mark
 from tenon_graph import contract
@@ -50,7 +51,8 @@ class TeleopNode(GraphNode):
         self._name = config.device.kind
         self._device = create_device(config.device) if device is None else device
         self._mapping = Mapping(config)
-        console = load_named(TeleopConfig, ConfigKind.TELEOP, CONSOLE)
+        console = config if self._name == CONSOLE else load_named(TeleopConfig, ConfigKind.TELEOP, CONSOLE)
+        self._configs = {self._name: config, CONSOLE: console}
         self._console, self._console_mapping = ConsoleControl(console), Mapping(console)
         self._operator = Teleoperator(
             config,
@@ -58,7 +60,7 @@ class TeleopNode(GraphNode):
             validity_ns=session.command_validity_ns,
             longest_step_ns=session.control_period_ns,
         )
-        self._lost, self._retry_s = "", 0.0
+        self._lost, self._retry_s, self._must_rest = "", 0.0, False
         self._driver = self._name
         self._gripper = 0.0
         self._told: dict[str, Any] = {}
@@ -67,6 +69,7 @@ class TeleopNode(GraphNode):
         self._references = self.advertise(contract.TELEOP_REFERENCE)
         self._states = self.advertise(contract.TELEOP_STATE)
         self._marks = self.create_client(MarkEpisode, contract.MARK_EPISODE_SERVICE)
+        self.create_service(Trigger, contract.HAND_BACK_SERVICE, self._on_hand_back)
         self.subscribe(contract.SESSION_STATE, self._on_session)
         self.subscribe(contract.OBSERVATION, self._on_observation)
         self.subscribe(contract.TELEOP_TWIST, self._on_twist)
@@ -89,6 +92,20 @@ class TeleopNode(GraphNode):
         velocity = np.array((linear.x, linear.y, linear.z, angular.x, angular.y, angular.z))
         self._console.on_twist(velocity, self._steady_s())
 
+    def _on_hand_back(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        is_driven = self._operator.engaged
+        hold = self._operator.hand_back(self.now_ns())
+        self._send(hold)
+        self._tell()
+        response.success = hold is not None
+        if hold is not None:
+            response.message = "handed back"
+        elif is_driven:
+            response.message = "in a run that is driven by hand there is nobody to hand back to: mark the episode"
+        else:
+            response.message = "nobody has taken over"
+        return response
+
     def _on_time(self) -> None:
         wish = self._wish()
         if wish is None:
@@ -105,11 +122,19 @@ class TeleopNode(GraphNode):
         on_screen = self._console_mapping.wish(self._console.read(self._steady_s()))
         own = self._device_wish()
         if on_screen.moves:
-            self._driver = CONSOLE
-            return on_screen if own is None else Wish(on_screen.velocity, own.pressed, own.gripper)
-        if own is not None and own.moves:
-            self._driver = self._name
-        return own
+            self._drive(CONSOLE)
+        elif own is not None and own.moves:
+            self._drive(self._name)
+        if own is None:
+            # Who drives by the console does so also while its control is at rest. It knows nothing of the gripper.
+            return Wish(on_screen.velocity, gripper=self._gripper) if self._driver == CONSOLE else None
+        return Wish(on_screen.velocity, own.pressed, own.gripper) if on_screen.moves else own
+
+    def _drive(self, driver: str) -> None:
+        """What is configured for whoever moves the arm counts."""
+        if driver != self._driver:
+            self._driver = driver
+            self._operator.driven_by(self._configs[driver])
 
     def _device_wish(self) -> Wish | None:
         try:
@@ -118,14 +143,20 @@ class TeleopNode(GraphNode):
                     return None
                 self._device.open()
                 self._lost = ""
-            return self._mapping.wish(self._device.read())
+            return self._rested(self._mapping.wish(self._device.read()))
         except DeviceError as error:
             if not self._lost:
                 self.get_logger().error(str(error))
             self._device.close()
+            self._must_rest = True
             # What went wrong first says more than why it cannot be opened again.
             self._lost, self._retry_s = self._lost or str(error), self._steady_s() + RETRY_S
             return None
+
+    def _rested(self, wish: Wish) -> Wish:
+        """A device that is back and still pushed moves nothing before it was at rest."""
+        self._must_rest = self._must_rest and wish.moves
+        return Wish(NOTHING.velocity, wish.pressed, wish.gripper) if self._must_rest else wish
 
     def _mark(self, mark: str) -> None:
         if not self._marks.service_is_ready():

@@ -20,6 +20,8 @@ CONTROLLERS: tuple[ControllerName, ...] = get_args(ControllerName)
 """All that exist: no message tells which of them fit the session's work, and it says so when it refuses one."""
 DEFAULT_CONTROLLER: ControllerName = "residual"
 """Offered first as long as no episode has shown what this session runs."""
+WITHOUT_EFFECT = "inert"
+"""HTML's attribute for what takes no input."""
 GREY = "#808a98"
 """Readable on light and on dark."""
 Points = Sequence[tuple[float, float]]
@@ -136,12 +138,24 @@ def mark_buttons(context: Context) -> Refresh:
     return refresh
 
 
-def drive_pad(context: Context) -> None:
-    """The on-screen control."""
-    drive, teleop = context.config.drive, context.teleop
-    pad = ui.element("tenon-drive").props(f"rate={drive.rate_hz} unacknowledged={drive.unacknowledged}")
+def drive_pad(context: Context) -> Refresh:
+    """The on-screen control, and the way to give the arm back."""
+    drive, teleop, operator = context.config.drive, context.teleop, context.operator
+    with ui.element("div") as place:
+        pad = ui.element("tenon-drive").props(f"rate={drive.rate_hz} unacknowledged={drive.unacknowledged}")
     pad.props(f'axes="{" ".join(teleop.axes)}"')
     ui.label(f"Hold a key to move, let go to stop. Full speed {teleop.speed_m_s * 1e3:g} mm/s.").classes("t-faint")
+    back = ui.button("Hand back", icon="undo", on_click=lambda: ask(operator.hand_back, what="arm")).props("outline")
+    back.tooltip("to the policy or controller from which a person took over")
+
+    def refresh(view: ConsoleView) -> None:
+        if view.takes_hand:
+            place.props(remove=WITHOUT_EFFECT)
+        else:
+            place.props(WITHOUT_EFFECT)
+        back.set_enabled(view.is_driven)
+
+    return refresh
 
 
 def tile(name: str) -> ui.label:

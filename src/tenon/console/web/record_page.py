@@ -15,6 +15,7 @@ from tenon.console.web.layout import page
 from tenon.session.statistics import Outcome
 
 SHOWN = 12
+NO_HAND = "This session takes no hand: start it with --teleop console."
 DISK_PERIOD_S = 10.0
 LOW_BYTES = 5 * 1024**3
 """Two cameras of 640 x 480 at 30 Hz fill about this much in two minutes, uncompressed."""
@@ -30,8 +31,7 @@ def build(context: Context) -> None:
                 ui.label("The episode that runs is a").classes("t-title")
                 refreshes += [parts.mark_buttons(context), _recording(context)]
             with parts.card("Drive the tool", ""):
-                refreshes.append(_driver())
-                parts.drive_pad(context)
+                refreshes += [_driver(), parts.drive_pad(context)]
         with parts.card("Episodes of this session", "t-w12"):
             refreshes.append(_episodes())
 
@@ -67,7 +67,8 @@ def _driver() -> Refresh:
     label = ui.label()
 
     def refresh(view: ConsoleView) -> None:
-        label.set_text(view.teleop or "Nobody drives by hand.")
+        listens = view.takes_hand or not view.is_connected
+        label.set_text(view.teleop or ("Nobody drives by hand." if listens else NO_HAND))
 
     return refresh
 

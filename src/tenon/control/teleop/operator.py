@@ -1,9 +1,9 @@
 """When a person drives, and the references that come of it.
 
 A person takes over by moving the device, and from then on holds the arm: without input it stands at the last target.
-They hand back by a button, or by giving no input for as long as the configuration says. In an episode that a person
-drives from its beginning there is nothing to hand back to. After a hand-back, or once a lost device is back, the next
-take-over begins at rest: a stick that is still pushed takes nothing over.
+They hand back by a button, or where the configuration says so by giving no input for long enough. In an episode that a
+person drives from its beginning there is nothing to hand back to. After a hand-back the next take-over begins at rest:
+a stick that is still pushed takes nothing over.
 
 The target is moved on by velocity times session time. It never runs further ahead of the measured TCP than the lead,
 nor out of the workspace, so that a wall, of metal or of the supervisor's, is met softly.
@@ -41,7 +41,6 @@ class Teleoperator:
         self._lower, self._upper = np.array(workspace.min_m), np.array(workspace.max_m)
         self._validity_ns = validity_ns
         self._longest_step_ns = longest_step_ns
-        self._idle_ns = None if config.hand_back_after_s is None else round(config.hand_back_after_s * NS_PER_S)
         self._phase = SessionPhase.IDLE
         self._owns = False
         self._seen: tuple[int, Pose] | None = None
@@ -65,10 +64,14 @@ class Teleoperator:
             self._target = None
         self._phase, self._owns = phase, owns
 
+    def driven_by(self, config: TeleopConfig) -> None:
+        """Whose lead and patience count from now on, where a person has more than one device; nothing that another one
+        still pushes is waited for."""
+        self._config, self._must_rest = config, False
+
     def let_go(self) -> None:
         """The device has gone: nothing more is sent, so that whoever watches for silence finds it."""
-        self._target, self._wish = None, NOTHING
-        self._is_there, self._must_rest = False, True
+        self._target, self._wish, self._is_there = None, NOTHING, False
 
     def on_observation(self, stamp_ns: int, tcp_in_base: Pose) -> Reference | None:
         """A control tick: while the person drives it is answered at once, as a controller answers it."""
@@ -89,10 +92,16 @@ class Teleoperator:
             self._active_ns = now_ns
             if self._target is None:
                 self._engage(now_ns)
-        if self._target is not None and not self._is_owner and self._hands_back(wish, now_ns):
-            self._target, self._must_rest = None, wish.moves
-            return Reference(now_ns, ControlMode.HOLD, TELEOP, self._validity_ns)
+        if self._hands_back(wish, now_ns) and (hold := self.hand_back(now_ns)) is not None:
+            return hold
         return self._reference(now_ns)
+
+    def hand_back(self, now_ns: int) -> Reference | None:
+        """At the person's word: the HOLD that hands back; None where they have nothing to hand back."""
+        if self._target is None or self._is_owner:
+            return None
+        self._target, self._must_rest = None, self._wish.moves
+        return Reference(now_ns, ControlMode.HOLD, TELEOP, self._validity_ns)
 
     @property
     def _may_move(self) -> bool:
@@ -104,7 +113,8 @@ class Teleoperator:
         return self._owns and self._phase is SessionPhase.RUNNING
 
     def _hands_back(self, wish: Wish, now_ns: int) -> bool:
-        idle = self._idle_ns is not None and now_ns - self._active_ns > self._idle_ns
+        patience_s = self._config.hand_back_after_s
+        idle = patience_s is not None and now_ns - self._active_ns > patience_s * NS_PER_S
         return "hand_back" in wish.pressed or idle
 
     def _engage(self, now_ns: int) -> None:

@@ -56,7 +56,7 @@ class Hand:
 
 def hand_configuration(directory: Path, **changes: Any) -> Path:
     """A device's file for a ``Hand``: axes x, y, z and a button for every purpose."""
-    purposes = ("hand_back", "success", "failure", "discard")
+    purposes = ("hand_back", "success", "failure", "discard", "gripper")
     path = directory / "hand.yaml"
     content = {
         "device": {

@@ -112,13 +112,14 @@ class TenonPicture extends HTMLElement {
 
 // <tenon-drive rate="30" unacknowledged="3" axes="x y z">: sends its deflection while it is held, else nothing.
 const AXES = ["x", "y", "z", "roll", "pitch", "yaw"];
+// As a stick or the keys w, a, s, d: away from a person behind the base is +x, to their left is +y.
 const KEYS = [
-  ["−x", "arrow_back", "x", -1],
-  ["+x", "arrow_forward", "x", 1],
-  ["−y", "arrow_downward", "y", -1],
-  ["+y", "arrow_upward", "y", 1],
-  ["−z", "vertical_align_bottom", "z", -1],
+  ["+x", "arrow_upward", "x", 1],
+  ["−x", "arrow_downward", "x", -1],
+  ["+y", "arrow_back", "y", 1],
+  ["−y", "arrow_forward", "y", -1],
   ["+z", "vertical_align_top", "z", 1],
+  ["−z", "vertical_align_bottom", "z", -1],
   ["turn left", "rotate_left", "yaw", 1],
   ["turn right", "rotate_right", "yaw", -1],
 ];
@@ -215,6 +216,7 @@ class TenonDrive extends HTMLElement {
   // Only once the console has answered the first message: it measures by that one how late others come.
   send() {
     if (!this.held || this.held.size === 0 || this.socket.readyState !== WebSocket.OPEN) return;
+    if (this.closest("[inert]")) return this.release();
     if (!this.isReady || this.underWay >= this.mostUnderWay) return;
     const deflection = AXES.map(() => 0);
     for (const { axis, sign } of this.held.values())
