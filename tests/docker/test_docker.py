@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tenon.configuration.resolve import ConfigKind, config_root, names
+from tenon.session.calibrations import path_of
 
 CHECKOUT = config_root().parent
 DOCKER = CHECKOUT / "docker"
@@ -61,7 +62,21 @@ def test_services_build_images_that_there_are_and_mount_folders_of_the_checkout(
     for service in services.values():
         assert (DOCKER / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
         for volume in service["volumes"]:
-            assert volume.startswith(("../runs:", "../config:"))
+            assert volume.startswith(("../runs:", "../config:", "../config/calibrations:"))
+
+
+def test_a_calibration_that_is_taken_in_a_container_is_kept_and_all_other_configuration_is_read_only() -> None:
+    volumes = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]["session"]["volumes"]
+    mounts = {Path(volume.split(":")[1]): volume.split(":") for volume in volumes}
+
+    def mount_of(path: Path) -> list[str]:
+        return next(mounts[parent] for parent in path.parents if parent in mounts)
+
+    root = Path("/tenon/config")  # of the checkout that the image copies to /tenon
+    source, _, *mode = mount_of(path_of("taught", root=root))
+    assert (DOCKER / source).resolve() == path_of("taught").parent, "the host's own, which is there to be mounted on"
+    assert mode == []
+    assert mount_of(root / ConfigKind.SAFETY / "ur5.yaml")[2:] == ["ro"]
 
 
 def test_the_session_of_the_compose_file_names_a_robot_that_there_is() -> None:
