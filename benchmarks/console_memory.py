@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import tyro
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 from recording_session import CAMERAS, Conductor, SourceProcess
 
 from tenon_console.testing import open_browser, open_console
@@ -52,7 +52,9 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Result:
     """Of the console unless it says otherwise. growth_mib, error_mib: in half an hour by the fitted line, and the
-    standard error of that. pictures_hz: shown in the browser, per camera. published: pictures, per camera."""
+    standard error of that. pictures_hz: shown in the browser, per camera. reloads: of the page, by the console's own
+    script, once its connection was lost for too long. standstill_s: the longest time without a new picture of any
+    camera. published: pictures, per camera."""
 
     seconds: float
     rss_first_mib: float
@@ -64,6 +66,8 @@ class Result:
     browser_first_mib: float
     browser_last_mib: float
     pictures_hz: tuple[float, ...]
+    reloads: int
+    standstill_s: float
     published: int
 
     @property
@@ -72,9 +76,37 @@ class Result:
 
 
 def shown(page: Page) -> list[int]:
-    """Pictures that the browser has shown, per camera."""
-    counts: list[int] = page.locator("tenon-picture").evaluate_all("all => all.map(one => Number(one.dataset.shown))")
+    """Pictures that the browser has shown, per camera; none while the page is being loaded anew."""
+    try:
+        counts: list[int] = page.locator("tenon-picture").evaluate_all(
+            "all => all.map(one => Number(one.dataset.shown))"
+        )
+    except Error:
+        return []
     return counts
+
+
+class PictureCount:
+    """Pictures shown per camera, counted on where a page that was loaded anew begins at zero."""
+
+    def __init__(self, counts: Sequence[int], now_s: float) -> None:
+        self.totals = [0] * len(counts)
+        self.reloads = 0
+        self.standstill_s = 0.0
+        self._last = list(counts)
+        self._newest_s = now_s
+
+    def add(self, counts: Sequence[int], now_s: float) -> None:
+        """counts: as the page has them now; of fewer cameras while it is being loaded."""
+        if len(counts) == len(self._last):
+            is_anew = any(now < last for now, last in zip(counts, self._last, strict=True))
+            self.reloads += is_anew
+            gained = [now if is_anew else now - last for now, last in zip(counts, self._last, strict=True)]
+            self.totals = [total + more for total, more in zip(self.totals, gained, strict=True)]
+            self._last = list(counts)
+            if any(gained):
+                self._newest_s = now_s
+        self.standstill_s = max(self.standstill_s, now_s - self._newest_s)
 
 
 def browser_mib() -> float:
@@ -108,15 +140,17 @@ def measure(options: Options, directory: Path) -> Result:
 
 def _sample(options: Options, process: psutil.Process, page: Page, sources: Sequence[SourceProcess]) -> Result:
     page.wait_for_timeout(1000.0 * options.warm_up_s)
-    begin_s, before, cpu = time.monotonic(), shown(page), sum(process.cpu_times()[:2])
+    begin_s, cpu = time.monotonic(), sum(process.cpu_times()[:2])
+    pictures = PictureCount(shown(page), begin_s)
     browser_first = browser_mib()
     times, rss = [], []
     while (now_s := time.monotonic() - begin_s) < options.seconds - options.warm_up_s:
         times.append(now_s)
         rss.append(process.memory_info().rss / MIB)
+        pictures.add(shown(page), time.monotonic())
         page.wait_for_timeout(1000.0 * options.period_s)
     length_s = time.monotonic() - begin_s
-    after, cpu = shown(page), sum(process.cpu_times()[:2]) - cpu
+    cpu = sum(process.cpu_times()[:2]) - cpu
     browser_last = browser_mib()
     growth_mib, error_mib = line(np.array(times), np.array(rss))
     tenth = max(1, len(rss) // 10)
@@ -130,7 +164,9 @@ def _sample(options: Options, process: psutil.Process, page: Page, sources: Sequ
         cpu_share=cpu / length_s,
         browser_first_mib=browser_first,
         browser_last_mib=browser_last,
-        pictures_hz=tuple((b - a) / length_s for a, b in zip(before, after, strict=True)),
+        pictures_hz=tuple(count / length_s for count in pictures.totals),
+        reloads=pictures.reloads,
+        standstill_s=pictures.standstill_s,
         published=sum(sources[0].report().published.values()),
     )
 
@@ -156,6 +192,8 @@ def to_markdown(result: Result, load: float) -> str:
         ("console, of one core", f"{100 * result.cpu_share:.0f} %", ""),
         ("browser, first and last", f"{result.browser_first_mib:.0f} and {result.browser_last_mib:.0f} MiB", ""),
         ("pictures shown per second and camera", rates, ""),
+        ("longest time without a new one", f"{result.standstill_s:.0f} s", ""),
+        ("reloads of the page", str(result.reloads), ""),
         ("pictures published per camera", str(result.published), ""),
     )
     table = "\n".join(f"| {name} | {value} | {bar} |" for name, value, bar in rows)

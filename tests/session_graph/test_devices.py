@@ -26,6 +26,7 @@ from tenon.configuration.hand import HandConfig
 from tenon.configuration.resolve import ConfigKind, load_named
 from tenon.configuration.robot import DeviceConfig, RobotConfig
 from tenon.control.drivers import ArmFaultKind
+from tenon.session.setup import load_setup
 from tenon.session.valve_job import valve_rad
 from tenon.simulation.valve_task import ValveTaskConfig, distance_rad
 from tenon_claw.config import DriverSettings as ClawSettings
@@ -35,6 +36,7 @@ from tenon_graph import contract
 from tenon_graph.conversions import pose_from_msg, to_ns, to_stamp
 from tenon_mujoco.emulator_process import EmulatorProcess
 from tenon_session.testing.probe import Probe
+from tenon_session.testing.sessions import taught_goal
 from tenon_session.testing.stage import Stage
 
 pytestmark = [pytest.mark.session, pytest.mark.devices, pytest.mark.timeout(600)]
@@ -274,7 +276,7 @@ def _running(
     device = robot.model_copy(update={"driver": driver, "emulator": None})
     file = directory / "robot.yaml"
     file.write_text(yaml.safe_dump(device.model_dump(mode="json")), encoding="utf-8")
-    session = {
+    session: dict[str, Any] = {
         "name": "devices",
         "robot": str(file),
         "task": "valve" if is_claw else "easy",
@@ -284,6 +286,9 @@ def _running(
         "episodes": 1,
         "tare": {"window_s": 0.3, "samples_min": 15},
     }
+    if not is_claw:  # of a real arm, whose goal a person has to teach: at the socket of the simulated stand
+        goal = load_setup("sim", {"robot": str(file), "task": "easy"}).nominal_goal_in_base
+        session["calibration"] = str(taught_goal(directory / "taught.yaml", str(file), "easy", goal.position_m))
     launch = {"trainer": "false"} | ({"controller_node": "joint_controller"} if is_claw else {})
     with Stage(session, directory, launch).open() as stage:
         probe = stage.probe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,17 +73,22 @@ def fault_session(
     }
 
 
-def taught_session(directory: Path, robot: str, **changes: Any) -> Path:
-    """The session of docs/first-day.md, as a file, with the goal that was taught at this robot's stand for task usb."""
+def taught_goal(file: Path, robot: str, task: str, position_m: Sequence[float]) -> Path:
+    """A calibration in which a person has guided the plug home there, just now. task: of a connector of that name."""
     taught = {
-        "task": "usb",
-        "connector": "usb",
-        "tcp_in_base": {"position_m": [0.4504, -0.0002, 0.0701], "quaternion_xyzw": [1.0, 0.0, 0.0, 0.0]},
+        "task": task,
+        "connector": task,
+        "tcp_in_base": {"position_m": [float(value) for value in position_m], "quaternion_xyzw": [1.0, 0.0, 0.0, 0.0]},
         "spread_m": 1e-5,
         **{"by": "ada", "at": datetime.now(UTC).isoformat(), "samples": 100},
     }
-    calibration = directory / f"{robot}-usb.yaml"
-    calibration.write_text(yaml.safe_dump({"name": calibration.stem, "robot": robot, "goal": taught}))
+    file.write_text(yaml.safe_dump({"name": file.stem, "robot": robot, "goal": taught}))
+    return file
+
+
+def taught_session(directory: Path, robot: str, **changes: Any) -> Path:
+    """The session of docs/first-day.md, as a file, with the goal that was taught at this robot's stand for task usb."""
+    calibration = taught_goal(directory / f"{robot}-usb.yaml", robot, "usb", (0.4504, -0.0002, 0.0701))
     session = {"robot": robot, "task": "usb", "cameras": ["wrist"], "goal_error_m": 0.0, "reward": "dense"}
     file = directory / "first.yaml"
     file.write_text(
