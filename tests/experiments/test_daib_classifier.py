@@ -42,7 +42,7 @@ TINY = ClassifierConfig(
 
 def _joined(first: LabelledImages, second: LabelledImages) -> LabelledImages:
     arrays = ("image", "label", "episode", "step", "offset_m")
-    lists = ("names", "series", "mounts", "splits")
+    lists = ("names", "series", "mounts", "splits", "recordings")
     assert {field.name for field in fields(LabelledImages)} == {*arrays, *lists, "domain"}
     return replace(
         first,
