@@ -12,6 +12,7 @@ from tenon.control.residual import (
     ForceGuardConfig,
     ResidualConfig,
     ResidualController,
+    within_reach,
 )
 
 GOAL = np.array((0.45, 0.0, 0.07))
@@ -146,3 +147,27 @@ def test_task_alone_has_the_same_bounds_and_no_hand_written_part():
     assert (alone.base, alone.authority_m, alone.box) == (None, (0.004, 0.004, 0.004), config.box)
     assert alone.alone() is alone
     assert alone.version != config.version
+
+
+def test_policy_that_turns_round_is_no_faster_than_the_arm_may_be():
+    acts = controller(base=None, authority_m=(0.011, 0.011, 0.011), step_limit_m=0.011)
+    before = acts.command(GOAL, GOAL, np.ones(3))
+    lagging = before.target_m - 0.005
+    turned = acts.command(lagging, GOAL, -np.ones(3))
+    assert np.linalg.norm(turned.target_m - before.target_m) > 0.0225, "so far that the supervisor would stop it"
+    bounded = within_reach(turned, before.target_m, 0.0225)
+    assert np.linalg.norm(bounded.target_m - before.target_m) == pytest.approx(0.0225)
+    np.testing.assert_allclose(bounded.step_m, bounded.target_m - lagging)
+    assert bounded.saturated
+    np.testing.assert_array_equal(bounded.action, turned.action)
+
+
+def test_first_command_and_one_within_reach_stay_as_they_are():
+    command = controller().command(GOAL, GOAL, np.zeros(3))
+    assert within_reach(command, None, 0.0) is command
+    assert within_reach(command, command.target_m + 0.001, 0.02) is command
+
+
+def test_target_that_the_arm_does_not_follow_bounds_nothing():
+    command = controller().command(GOAL, GOAL, np.ones(3))
+    assert within_reach(command, GOAL + 0.05, 0.02) is command

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
@@ -102,6 +102,24 @@ TOLERANCE_M = 1e-6
 """A command that an action leads to within this was not clipped on the way."""
 TOLERANCE_RAD = 0.03
 """An arm that is asked to stay as it is keeps what its own control left of an angle; beyond this it was turned."""
+
+
+def within_reach(command: ResidualCommand, before_m: Vector | None, reach_m: float) -> ResidualCommand:
+    """The command with a target no further than reach_m from the one before it, (3,); None: it is the first.
+
+    An arm lags behind its target, and each step is taken from where the arm is: one that turns round (a policy that
+    learnt from little, the way back from the fence) asks for more than any single step, and the set point would jump.
+    A target that the arm is further from is not the one that it follows (a person drove meanwhile): it bounds nothing.
+    """
+    position_m = command.target_m - command.step_m
+    if before_m is None or np.linalg.norm(position_m - before_m) > reach_m:
+        return command
+    way_m = command.target_m - before_m
+    length_m = float(np.linalg.norm(way_m))
+    if length_m <= reach_m:
+        return command
+    target = before_m + way_m * (reach_m / length_m)
+    return replace(command, target_m=target, step_m=target - position_m, saturated=True)
 
 
 class ResidualController:

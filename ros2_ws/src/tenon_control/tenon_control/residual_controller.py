@@ -19,7 +19,7 @@ from tenon.configuration.session import LEARNED
 from tenon.control.geometry import distance
 from tenon.control.mux import TELEOP
 from tenon.control.residual import ResidualCommand as Command
-from tenon.control.residual import ResidualController
+from tenon.control.residual import ResidualController, within_reach
 from tenon.control.step_log import StepLog
 from tenon.control.types import ControlMode, Pose, Reference
 from tenon.data.decode import DecodeError, image_to_array
@@ -38,6 +38,8 @@ QUEUED_ACTIONS = 10
 """A node that was held up for some control periods still answers every observation; the supervisor judges their age."""
 QUEUED_REFERENCES = 50
 """What passed the mux, in a second of a person's driving: none may be missed, or a step would be told of wrongly."""
+REACH = 0.9
+"""Of the way that the supervisor allows a set point in one control period."""
 NOWHERE_M = np.full(3, np.nan)
 """Target of a command that cannot be computed."""
 
@@ -54,6 +56,9 @@ class ResidualControllerNode(GraphNode):
         self._steps: StepLog[Observation, ResidualCommand] | None = None
         self._valid_for_ns = self.setup.config.command_validity_ns
         self._patience_ns = self.setup.command_lost_ns
+        setup = self.setup
+        self._reach_m = REACH * setup.safety.tcp_speed_max_m_s * setup.config.control_period_s
+        self._before_m: np.ndarray | None = None
         self._state: SessionState | None = None
         self._dither: Dither | None = None
         self._searches = self._create_searches()
@@ -80,6 +85,7 @@ class ResidualControllerNode(GraphNode):
     def _on_state(self, msg: SessionState) -> None:
         self._state = msg
         self._controller = ResidualController(residual_of(self.setup.task, msg.controller))
+        self._before_m = None
         if self._steps is not None:
             self._steps.begin()
         self._dither = Dither(msg.seed, ACTION_SIZE)
@@ -137,6 +143,8 @@ class ResidualControllerNode(GraphNode):
             self.get_logger().error(f"{source}: {error}", throttle_duration_sec=1.0)
             self._ask_for(NOWHERE_M, observation, goal)
             return
+        command = within_reach(command, self._before_m, self._reach_m)
+        self._before_m = command.target_m
         self._ask_for(command.target_m, observation, goal)
         self._tell(observation, command, source, version)
 
