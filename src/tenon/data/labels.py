@@ -16,9 +16,7 @@ Frame k is the picture after step k of the episode: what a reward classifier jud
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,12 +29,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tenon.configuration import Config, ConfigurationError, parse
-from tenon.data.mapped_array import sync_folder
 from tenon.data.store import TRANSITION_TOPIC, Episode, EpisodeStore
+from tenon.data.versions import file_name, folder_of, newest_files, versions_in, write_new
 
 FOLDER = "labels"
-_SUFFIX = ".json"
-_TEMPORARY = ".new"
 _NS_PER_S = 1e9
 
 Flags = NDArray[np.bool_]
@@ -216,26 +212,20 @@ class LabelStore:
 
     def files(self, episode: Episode) -> tuple[Path, ...]:
         """The files of all labellings of an episode, oldest first."""
-        return tuple(self._folder(episode) / _file_name(version) for version in self._versions(episode))
+        return tuple(self._folder(episode) / file_name(version) for version in self._versions(episode))
 
     def newest_files(self) -> Iterator[Path]:
         """The file that counts of each labelled episode, in order of name."""
-        for folder in sorted(self.directory.glob("episode_*/")):
-            versions = _numbers(folder)
-            if versions:
-                yield folder / _file_name(versions[-1])
+        return newest_files(self.directory)
 
     def _folder(self, episode: Episode) -> Path:
-        own = self.directory / episode.path.name
-        # A repaired one that lost its contract does not tell whether it is what was labelled.
-        is_alone = own.is_dir() or not episode.contract.session
-        return own if is_alone else self.directory / episode.layout.original.stem
+        return folder_of(self.directory, episode.layout, episode.contract, episode.path.name)
 
     def _versions(self, episode: Episode) -> list[int]:
-        return _numbers(self._folder(episode))
+        return versions_in(self._folder(episode))
 
     def _read(self, episode: Episode, version: int) -> Labels:
-        path = self._folder(episode) / _file_name(version)
+        path = self._folder(episode) / file_name(version)
         try:
             labels = parse(Labels, json.loads(path.read_bytes()), where=str(path))
         except (OSError, ValueError, TypeError) as error:
@@ -252,25 +242,13 @@ class LabelStore:
         return labels
 
     def _write(self, episode: Episode, labels: Labels) -> None:
-        """A link fails where the name is taken, so that of two people at once one is told."""
-        path = self._folder(episode) / _file_name(labels.version)
-        # The tabs of a console are one process, so that its number alone would not tell two who save at once apart.
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_TEMPORARY}")
+        path = self._folder(episode) / file_name(labels.version)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                file.write((labels.model_dump_json(indent=1) + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(temporary, path)
-            for folder in (path.parent, self.directory, self.directory.parent):
-                sync_folder(folder)
+            write_new(path, (labels.model_dump_json(indent=1) + "\n").encode())
         except FileExistsError:
             raise self._stale(episode) from None
         except OSError as error:
             raise LabelError(f"{path}: cannot be written: {error}: check the disk and its permissions") from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _stale(self, episode: Episode) -> StaleLabelError:
         newest = self.latest(episode)
@@ -298,12 +276,3 @@ def labelled_success(store: LabelStore, episode: Episode, recorded: Flags) -> Fl
     """(N,): by the labels where there are some, else as ``recorded`` (N,). Raises LabelError."""
     labels = store.latest(episode)
     return recorded if labels is None else labels.success_of(len(recorded))
-
-
-def _numbers(folder: Path) -> list[int]:
-    names = (path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
-    return sorted(int(name) for name in names if name.isdigit())
-
-
-def _file_name(version: int) -> str:
-    return f"{version:06d}{_SUFFIX}"

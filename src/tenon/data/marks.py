@@ -14,8 +14,6 @@ episode take them along (``copy_marks``).
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,11 +28,10 @@ from tenon.data.episodes import (
     EpisodeLayout,
     EpisodeOutcome,
     Mark,
-    sync_directory,
 )
+from tenon.data.versions import file_name, folder_of, newest_files, versions_in, write_new
 
 FOLDER = "marks"
-_SUFFIX = ".json"
 
 
 class MarkError(EpisodeError):
@@ -59,8 +56,8 @@ class Marking(Config):
 def latest_marking(layout: EpisodeLayout, contract: EpisodeContract) -> Marking | None:
     """The word that counts; None where nobody has said one since the recording. Raises MarkError."""
     folder = _folder(layout, contract)
-    versions = _versions(folder)
-    return _read(folder / _name(versions[-1]), contract) if versions else None
+    versions = versions_in(folder)
+    return _read(folder / file_name(versions[-1]), contract) if versions else None
 
 
 def effective_outcome(recorded: EpisodeOutcome, marking: Marking | None) -> EpisodeOutcome:
@@ -80,7 +77,7 @@ def mark_episode(layout: EpisodeLayout, contract: EpisodeContract, mark: Mark, *
     if at.tzinfo is None:
         raise ValueError("`at` needs a time zone")
     folder = _folder(layout, contract)
-    version = max(_versions(folder), default=0) + 1
+    version = max(versions_in(folder), default=0) + 1
     about = {
         "version": version,
         "session": contract.session,
@@ -93,42 +90,28 @@ def mark_episode(layout: EpisodeLayout, contract: EpisodeContract, mark: Mark, *
         marking = parse(Marking, about, where=f"mark of {layout.stem}")
     except ConfigurationError as error:
         raise MarkError(str(error)) from error
-    _write(folder / _name(version), (marking.model_dump_json(indent=1) + "\n").encode())
+    _write(folder / file_name(version), (marking.model_dump_json(indent=1) + "\n").encode())
     return marking
 
 
 def copy_marks(layout: EpisodeLayout, contract: EpisodeContract, copy: EpisodeLayout) -> None:
     """Copies all words on an episode, as they are, to where ``copy`` is or will be. Raises MarkError."""
     source, target = _folder(layout, contract), copy.directory / FOLDER / copy.stem
-    for version in _versions(source):
+    for version in versions_in(source):
         try:
-            data = (source / _name(version)).read_bytes()
+            data = (source / file_name(version)).read_bytes()
         except OSError as error:
-            raise MarkError(f"{source / _name(version)}: cannot be read: {error}: check the disk") from error
-        _write(target / _name(version), data)
+            raise MarkError(f"{source / file_name(version)}: cannot be read: {error}: check the disk") from error
+        _write(target / file_name(version), data)
 
 
 def marking_files(directory: Path) -> Iterator[Path]:
     """The file that counts of each marked episode of a folder, in order of name."""
-    for folder in sorted((directory / FOLDER).glob("episode_*/")):
-        if versions := _versions(folder):
-            yield folder / _name(versions[-1])
+    return newest_files(directory / FOLDER)
 
 
 def _folder(layout: EpisodeLayout, contract: EpisodeContract) -> Path:
-    marks = layout.directory / FOLDER
-    # A repaired one that lost its contract does not tell whether it is what was marked.
-    is_alone = (marks / layout.stem).is_dir() or not contract.session
-    return marks / (layout.stem if is_alone else layout.original.stem)
-
-
-def _versions(folder: Path) -> list[int]:
-    names = (path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
-    return sorted(int(name) for name in names if name.isdigit())
-
-
-def _name(version: int) -> str:
-    return f"{version:06d}{_SUFFIX}"
+    return folder_of(layout.directory / FOLDER, layout, contract, layout.stem)
 
 
 def _read(path: Path, contract: EpisodeContract) -> Marking:
@@ -148,22 +131,11 @@ def _read(path: Path, contract: EpisodeContract) -> Marking:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """A link fails where the name is taken, so that of two people at once one is told."""
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
-        for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-            sync_directory(folder)
+        write_new(path, data)
     except FileExistsError:
         raise MarkError(
             f"{path}: somebody else marked the episode at the same moment: look, then mark it anew"
         ) from None
     except OSError as error:
         raise MarkError(f"{path}: cannot be written: {error}: check the disk and its permissions") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from tenon.data.edit.output import DatasetError
 from tenon.data.transitions import FloatArray, ImageArray
 
 BoolArray = NDArray[np.bool_]
+_IMAGE_DIMENSIONS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +31,20 @@ class Layout:
     action_low: NDArray[Any]
     action_high: NDArray[Any]
     episodes: int
+
+
+def layout_of(shapes: Mapping[str, tuple[int, ...]], actions: Sequence[NDArray[Any]], state_key: str) -> Layout:
+    """Of a dataset of arrays under keys. shapes: of one observation of each key. actions: (T, A) of each episode."""
+    return Layout(
+        vectors={
+            key: int(np.prod(shape, dtype=int)) for key, shape in shapes.items() if len(shape) < _IMAGE_DIMENSIONS
+        },
+        images={key: shape for key, shape in shapes.items() if len(shape) == _IMAGE_DIMENSIONS},
+        default_state=(state_key,) if state_key in shapes else (),
+        action_low=np.min([values.min(axis=0) for values in actions], axis=0),
+        action_high=np.max([values.max(axis=0) for values in actions], axis=0),
+        episodes=len(actions),
+    )
 
 
 @dataclass(frozen=True, slots=True)

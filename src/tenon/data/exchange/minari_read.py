@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenon.data.edit.output import DatasetError
-from tenon.data.exchange.foreign import ForeignEpisode, Layout, ObservationChoice, decode_image
+from tenon.data.exchange.foreign import ForeignEpisode, Layout, ObservationChoice, decode_image, layout_of
 from tenon.data.exchange.minari import DATA, MAIN, METADATA, STATE
 
 _NEEDED = ("observations", "actions", "rewards", "terminations", "truncations")
 _JPEG = bytes((0xFF, 0xD8, 0xFF))
-_IMAGE_DIMENSIONS = 3
 
 
 def is_minari(folder: Path) -> bool:
@@ -83,16 +82,7 @@ def _read_layout(path: Path, file: Any) -> Layout:
         raise DatasetError(f"{path}: its actions are no vectors of numbers, others cannot be learnt from")
     shapes = {key: _shape(dataset) for key, dataset in _leaves(first["observations"]).items()}
     actions = [file[name]["actions"][()] for name in names]
-    return Layout(
-        vectors={
-            key: int(np.prod(shape, dtype=int)) for key, shape in shapes.items() if len(shape) < _IMAGE_DIMENSIONS
-        },
-        images={key: shape for key, shape in shapes.items() if len(shape) == _IMAGE_DIMENSIONS},
-        default_state=(STATE,) if STATE in shapes else (),
-        action_low=np.min([values.min(axis=0) for values in actions], axis=0),
-        action_high=np.max([values.max(axis=0) for values in actions], axis=0),
-        episodes=len(names),
-    )
+    return layout_of(shapes, actions, STATE)
 
 
 def _leaves(observations: Any) -> dict[str, Any]:

@@ -21,14 +21,13 @@ import h5py
 import numpy as np
 
 from tenon.data.edit.output import DatasetError, new_file
-from tenon.data.exchange.foreign import ForeignEpisode, Layout, ObservationChoice
+from tenon.data.exchange.foreign import ForeignEpisode, Layout, ObservationChoice, layout_of
 from tenon.data.exchange.trajectory import ExportReport, Trajectory, left_out, text_of
 
 STATE, IMAGE = "state", "image"
 _GYM_TYPE = 2
 """robomimic's EnvType.GYM_TYPE; it needs one, though nothing is ever made from it unless one asks for roll-outs."""
 _FLAGS = ("terminated", "truncated", "success", "human")
-_IMAGE_DIMENSIONS = 3
 _COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
 
 
@@ -121,16 +120,7 @@ def _read_layout(path: Path, file: Any) -> Layout:
     first = file["data"][demos[0]]
     shapes = {key: dataset.shape[1:] for key, dataset in first["obs"].items()}
     actions = [file["data"][name]["actions"][()] for name in demos]
-    return Layout(
-        vectors={
-            key: int(np.prod(shape, dtype=int)) for key, shape in shapes.items() if len(shape) < _IMAGE_DIMENSIONS
-        },
-        images={key: shape for key, shape in shapes.items() if len(shape) == _IMAGE_DIMENSIONS},
-        default_state=(STATE,) if STATE in shapes else (),
-        action_low=np.min([values.min(axis=0) for values in actions], axis=0),
-        action_high=np.max([values.max(axis=0) for values in actions], axis=0),
-        episodes=len(demos),
-    )
+    return layout_of(shapes, actions, STATE)
 
 
 def _demos(file: Any) -> list[str]:
